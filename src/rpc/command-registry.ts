@@ -1,0 +1,78 @@
+/**
+ * The command classes that one server (or client) knows, by their names on the wire.
+ *
+ * Python fills one process-wide registry whenever a class is defined. JavaScript tells nobody that a class was defined,
+ * and a registry of one's own is safer: a peer can only ever make instances of classes that were registered here.
+ */
+
+import { ZmqRpcError } from '../errors.ts'
+import { type CommandClass, commandNameOf, isCommand, isCommandBase, isCommandClass } from './command.ts'
+
+/** Maps names on the wire to command classes. */
+export class CommandRegistry {
+  readonly #classes = new Map<string, CommandClass>()
+
+  constructor(commandClasses: Iterable<CommandClass> = []) {
+    for (const commandClass of commandClasses) this.register(commandClass)
+  }
+
+  /**
+   * Makes a class known. To register the same class again changes nothing.
+   *
+   * @throws ZmqRpcError `BAD_REGISTRATION` when it is `Command` itself, no command class, has no valid name, cannot be
+   * constructed without arguments, or when another class has its name already.
+   */
+  register(commandClass: CommandClass): this {
+    const name = checkedName(commandClass)
+    const known = this.#classes.get(name)
+    if (known === commandClass) return this
+    if (known !== undefined) {
+      refuse(`another class is registered as command "${name}" already: give one of them a static commandName`, name)
+    }
+    let made: unknown
+    try {
+      made = new commandClass()
+    } catch (cause) {
+      const hint = 'the receiving side constructs it so, and then sets its state'
+      refuse(`command "${name}" cannot be constructed without arguments (${String(cause)}): ${hint}`, name, cause)
+    }
+    // A constructor may return another object; that one would fail much later, on a message.
+    if (!isCommand(made)) refuse(`the constructor of command "${name}" returns something that is no command`, name)
+    this.#classes.set(name, commandClass)
+    return this
+  }
+
+  /** The class of that name, or `undefined`. */
+  get(name: string): CommandClass | undefined {
+    return this.#classes.get(name)
+  }
+
+  has(name: string): boolean {
+    return this.#classes.has(name)
+  }
+
+  /** All names, in the order of registration. */
+  names(): string[] {
+    return [...this.#classes.keys()]
+  }
+}
+
+/** The class comes from users, who may write JavaScript: its type promises nothing. */
+function checkedName(commandClass: unknown): string {
+  if (isCommandBase(commandClass)) refuse('Command itself cannot be registered: register a class that extends it')
+  if (isCommand(commandClass)) refuse('an instance of a command was given: register its class')
+  if (!isCommandClass(commandClass)) {
+    const what = typeof commandClass === 'function' ? `"${commandClass.name}"` : `a value of type ${typeof commandClass}`
+    refuse(`${what} is no command class: it must extend Command`)
+  }
+  try {
+    return commandNameOf(commandClass)
+  } catch (cause) {
+    const text = cause instanceof ZmqRpcError ? cause.message.replace(/^\[\w+\] /, '') : String(cause)
+    refuse(text, undefined, cause)
+  }
+}
+
+function refuse(text: string, command?: string, cause?: unknown): never {
+  throw new ZmqRpcError('BAD_REGISTRATION', text, { command, cause })
+}

@@ -1,0 +1,368 @@
+/**
+ * The one driver: joins a {@link Connection} (no I/O) and a {@link Pipe} (nothing but I/O) to a {@link Peer}.
+ *
+ * The life of the bytes: `onData` → `connection.receive` → `message` → pattern; `send` → `connection.send` → `#flush` →
+ * `pipe.write`. A flush waits until the current turn's promises are done, so that all replies of one turn are one write.
+ *
+ * Backpressure: while the pipe is full, messages wait in the outbox up to its high-water mark; while the application's
+ * inbox is full, `pause` stops reading and TCP slows the far end down.
+ */
+
+import { performance } from 'node:perf_hooks'
+import type { Pipe, PipeHandler } from '../transport/pipe.ts'
+import {
+  type AuthAnswer,
+  type AuthRequest,
+  Connection,
+  type ConnectionHandler,
+  type ConnectionLimits,
+  type HeartbeatOptions,
+  type MechanismFactory,
+  type Message,
+  type PeerInfo,
+  type Property,
+  encodeMetadata,
+  socketProperties,
+  type SocketType,
+} from '../wire/index.ts'
+import { Peer, type PeerHandler, type QueueLimits, type SharedMessage } from './peer.ts'
+
+export interface SessionOptions extends QueueLimits {
+  socketType: SocketType
+  mechanism: MechanismFactory
+  /** Sent as Identity by REQ, DEALER and ROUTER; empty for none. */
+  routingId: Buffer
+  /** Properties of ours in READY, `X-…`. */
+  properties: readonly Property[]
+  limits: ConnectionLimits
+  heartbeat: HeartbeatOptions
+  /** 0 for no limit. */
+  handshakeTimeoutMs: number
+  /** Decides about the clients of a server. */
+  authenticate: (request: AuthRequest, peer: Peer) => AuthAnswer | Promise<AuthAnswer>
+}
+
+/** Encoded bytes are given to the pipe at once when there are so many. */
+const FLUSH_BYTES = 64 * 1024
+
+/** Whoever made a session and looks after its connections: the dialer or the listener. */
+export interface SessionOwner {
+  /** A handshake is over. */
+  opened(session: Session): void
+  /** A connection is gone, once for each pipe. `reason` is undefined when the far end closed it in good order. */
+  closed(session: Session, reason: Error | undefined): void
+}
+
+export class Session extends Peer implements ConnectionHandler, PipeHandler {
+  readonly #options: SessionOptions
+  readonly #handler: PeerHandler
+  readonly #owner: SessionOwner
+
+  #pipe: Pipe | undefined
+  /** Of the last pipe: still wanted when it is told why it closed. */
+  #remoteAddress: string | undefined
+  #connection: Connection | undefined
+  #info: PeerInfo | undefined
+  #connected = false
+  #wasConnected = false
+  /** The pipe is full: messages wait in the outbox. */
+  #blocked = false
+  #flushScheduled = false
+  #reading = true
+  /** Why the connection ends, when we found the reason. */
+  #reason: Error | undefined
+  #timer: NodeJS.Timeout | undefined
+  #timerAt = Number.POSITIVE_INFINITY
+  #closing = false
+  /** Called when the outbox is empty or lost; set while `close` waits for it. */
+  #emptied: (() => void) | undefined
+  /** Called when the pipe has closed; set while `close` waits for it. */
+  #gone: (() => void) | undefined
+
+  constructor(endpoint: string, connecting: boolean, options: SessionOptions, handler: PeerHandler, owner: SessionOwner) {
+    super(endpoint, connecting, options)
+    this.#options = options
+    this.#handler = handler
+    this.#owner = owner
+  }
+
+  get info(): PeerInfo | undefined {
+    return this.#info
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#remoteAddress
+  }
+
+  get connected(): boolean {
+    return this.#connected
+  }
+
+  /** Whether the last connection finished its handshake. */
+  get wasConnected(): boolean {
+    return this.#wasConnected
+  }
+
+  /** Takes a fresh pipe and starts the handshake. */
+  open(pipe: Pipe): void {
+    const { socketType, routingId, properties, mechanism, limits, heartbeat, handshakeTimeoutMs } = this.#options
+    const metadata = encodeMetadata(socketProperties(socketType, routingId, properties))
+    const connection = new Connection({ socketType, mechanism: mechanism(metadata), limits, heartbeat, handshakeTimeoutMs }, this)
+    this.#pipe = pipe
+    this.#remoteAddress = pipe.remoteAddress
+    this.#connection = connection
+    this.#reason = undefined
+    connection.start(performance.now())
+    pipe.open(this)
+    this.#flush()
+    this.#armTimer(connection)
+  }
+
+  // ── Peer: what the pattern asks for ─────────────────────────────────────────────────────────────────────────────────
+
+  send(message: Message): boolean {
+    // Nothing overtakes what waits already.
+    if (this.#connected && !this.#blocked && this.outbox.length === 0) {
+      const connection = this.#connection as Connection
+      connection.send(message)
+      if (connection.outputBytes >= FLUSH_BYTES) this.#flush()
+      else if (!this.#flushScheduled) this.#scheduleFlush()
+      return true
+    }
+    if (this.outbox.push(message)) return true
+    this.refused = true
+    return false
+  }
+
+  sendShared(shared: SharedMessage): boolean {
+    if (this.#connected && !this.#blocked && this.outbox.length === 0) {
+      const connection = this.#connection as Connection
+      connection.sendEncoded(shared.encoded)
+      if (connection.outputBytes >= FLUSH_BYTES) this.#flush()
+      else if (!this.#flushScheduled) this.#scheduleFlush()
+      return true
+    }
+    return this.outbox.push(shared.message)
+  }
+
+  sendSubscription(subscribe: boolean, topic: Buffer): void {
+    if (!this.#connected) return
+    this.#connection?.sendSubscription(subscribe, topic)
+    this.#scheduleFlush()
+  }
+
+  pause(): void {
+    if (!this.#reading) return
+    this.#reading = false
+    this.#connection?.pause()
+    this.#pipe?.pause()
+  }
+
+  resume(): void {
+    if (this.#reading) return
+    this.#reading = true
+    const connection = this.#connection
+    if (connection === undefined) return
+    connection.resume(performance.now())
+    this.#afterInput(connection)
+    // What was kept may have filled the inbox again.
+    if (this.#reading) this.#pipe?.resume()
+  }
+
+  disconnect(reason: Error): void {
+    if (this.#connection !== undefined) this.#end(reason)
+  }
+
+  async close(lingerMs: number): Promise<void> {
+    this.#closing = true
+    const timer = lingerMs > 0 ? setTimeout(() => this.#giveUp(), lingerMs) : undefined
+    if (lingerMs === 0) this.outbox.clear()
+    // An accepted connection that is gone takes its queue along; a connecting peer may still come back.
+    if (this.outbox.length > 0 && (this.connecting || this.#pipe !== undefined)) {
+      await new Promise<void>((resolve) => {
+        this.#emptied = resolve
+      })
+    }
+    const pipe = this.#pipe
+    if (pipe !== undefined) {
+      const gone = new Promise<void>((resolve) => {
+        this.#gone = resolve
+      })
+      this.#flush()
+      if (lingerMs === 0) pipe.destroy()
+      else pipe.end()
+      await gone
+    }
+    clearTimeout(timer)
+  }
+
+  /** The linger time is over. */
+  #giveUp(): void {
+    this.outbox.clear()
+    this.#emptied?.()
+    this.#pipe?.destroy()
+  }
+
+  // ── PipeHandler: what the transport brings ──────────────────────────────────────────────────────────────────────────
+
+  onData(chunk: Buffer): void {
+    const connection = this.#connection
+    if (connection === undefined) return
+    connection.receive(chunk, performance.now())
+    this.#afterInput(connection)
+  }
+
+  onDrained(): void {
+    if (!this.#blocked) return
+    this.#blocked = false
+    this.#connection?.setOutputBlocked(false)
+    this.#pump()
+  }
+
+  onClosed(error: Error | undefined): void {
+    const reason = this.#reason ?? error
+    this.#wasConnected = this.#connected
+    this.#connection?.close()
+    this.#connection = undefined
+    this.#pipe = undefined
+    this.#connected = false
+    this.#blocked = false
+    this.#armTimer(undefined)
+    if (!this.#reading) this.#reading = true
+    if (!this.connecting) {
+      this.outbox.clear()
+      this.#emptied?.()
+    }
+    if (this.#wasConnected) this.#handler.lost(this, reason)
+    this.#owner.closed(this, reason)
+    this.#gone?.()
+  }
+
+  // ── ConnectionHandler: what the bytes mean ──────────────────────────────────────────────────────────────────────────
+
+  authenticate(request: AuthRequest): void {
+    const connection = this.#connection as Connection
+    const answer = this.#options.authenticate(request, this)
+    if (!(answer instanceof Promise)) return connection.answer(answer, performance.now())
+    void answer.then((answered) => {
+      // The client may have left meanwhile, or the handshake's time may be over: then nobody listens.
+      if (connection !== this.#connection) return
+      connection.answer(answered, performance.now())
+      this.#afterInput(connection)
+    })
+  }
+
+  /** [RFC 37] The handshake is over: what waited goes first, after the pattern's own greeting (subscriptions). */
+  ready(info: PeerInfo): void {
+    this.#info = info
+    this.#connected = true
+    this.#owner.opened(this)
+    this.#handler.ready(this)
+    this.#pump()
+  }
+
+  message(message: Message): void {
+    if (!this.#closing) this.#handler.message(this, message)
+  }
+
+  subscription(subscribe: boolean, topic: Buffer): void {
+    if (!this.#closing) this.#handler.subscription(this, subscribe, topic)
+  }
+
+  /** The connection found a reason to end: what it still has to say (an ERROR) is written first. */
+  closed(reason: Error): void {
+    this.#end(reason)
+  }
+
+  // ── Output ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    // Not a microtask: `nextTick` runs once all promises of this turn have settled, and so takes all that they sent.
+    process.nextTick(flushScheduled, this)
+  }
+
+  /** Only for {@link flushScheduled}. */
+  flushNow(): void {
+    this.#flushScheduled = false
+    this.#flush()
+  }
+
+  #flush(): void {
+    const connection = this.#connection
+    const pipe = this.#pipe
+    if (connection === undefined || pipe === undefined || connection.outputBytes === 0) return
+    if (pipe.write(connection.takeOutput()) || this.#blocked) return
+    this.#blocked = true
+    connection.setOutputBlocked(true)
+  }
+
+  /** Writes what waits, as far as the pipe takes it. */
+  #pump(): void {
+    const connection = this.#connection
+    if (connection === undefined || !this.#connected) return
+    while (!this.#blocked) {
+      const message = this.outbox.shift()
+      if (message === undefined) break
+      connection.send(message)
+      if (connection.outputBytes >= FLUSH_BYTES) this.#flush()
+    }
+    if (!this.#blocked) this.#flush()
+    if (this.refused && this.outbox.halfEmpty) {
+      this.refused = false
+      this.#handler.writable(this)
+    }
+    if (this.outbox.length === 0) this.#emptied?.()
+  }
+
+  #afterInput(connection: Connection): void {
+    if (connection !== this.#connection) return
+    if (connection.outputBytes > 0 && !this.#flushScheduled) this.#flush()
+    this.#armTimer(connection)
+  }
+
+  /** Ends the connection under way for a reason of ours; `onClosed` does the rest. */
+  #end(reason: Error): void {
+    this.#reason = reason
+    this.#flush()
+    this.#connection?.close()
+    this.#pipe?.end()
+  }
+
+  // ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** One timer a connection, moved only when a deadline comes nearer; one that has moved away is seen when it fires. */
+  #armTimer(connection: Connection | undefined): void {
+    const deadline = connection?.deadline ?? Number.POSITIVE_INFINITY
+    if (deadline >= this.#timerAt && connection !== undefined) return
+    clearTimeout(this.#timer)
+    this.#timerAt = deadline
+    if (deadline === Number.POSITIVE_INFINITY) {
+      this.#timer = undefined
+      return
+    }
+    // Rounded up: a timer that fires early would be armed again for the rest of a millisecond.
+    this.#timer = setTimeout(timerFired, Math.ceil(deadline - performance.now()), this)
+    this.#timer.unref()
+  }
+
+  /** Only for {@link timerFired}. */
+  tick(): void {
+    const connection = this.#connection
+    this.#timerAt = Number.POSITIVE_INFINITY
+    if (connection === undefined) return
+    const now = performance.now()
+    if (now >= connection.deadline) connection.tick(now)
+    if (connection === this.#connection && !this.#blocked) this.#flush()
+    this.#armTimer(connection)
+  }
+}
+
+function flushScheduled(session: Session): void {
+  session.flushNow()
+}
+
+function timerFired(session: Session): void {
+  session.tick()
+}

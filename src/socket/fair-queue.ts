@@ -1,0 +1,55 @@
+/**
+ * Incoming messages of many peers, one of each in turn. A peer whose inbox is full is not read from until half of it was
+ * taken: TCP then slows it down, and nothing is lost.
+ */
+
+import type { Peer } from '../session/peer.ts'
+import type { Message } from '../wire/index.ts'
+
+export class FairQueue {
+  /** Peers with something in their inbox; the next one first. */
+  #turns: Peer[] = []
+  #next = 0
+  readonly #paused = new Set<Peer>()
+
+  /** The peer that the last `shift` took from. */
+  lastPeer: Peer | undefined
+
+  push(peer: Peer, message: Message): void {
+    const { inbox } = peer
+    if (inbox.length === 0) this.#turns.push(peer)
+    // The peer is paused in time: what comes over the mark was under way already, and is not lost for that.
+    inbox.pushAnyway(message)
+    if (inbox.full && !this.#paused.has(peer)) {
+      this.#paused.add(peer)
+      peer.pause()
+    }
+  }
+
+  shift(): Message | undefined {
+    const turns = this.#turns
+    if (turns.length === 0) return undefined
+    if (this.#next >= turns.length) this.#next = 0
+    const peer = turns[this.#next] as Peer
+    const message = peer.inbox.shift() as Message
+    if (peer.inbox.length === 0) turns.splice(this.#next, 1)
+    else this.#next++
+    if (this.#paused.size > 0 && this.#paused.has(peer) && peer.inbox.halfEmpty) {
+      this.#paused.delete(peer)
+      peer.resume()
+    }
+    this.lastPeer = peer
+    return message
+  }
+
+  /** A peer is gone: what it has sent is still given out. */
+  detached(peer: Peer): void {
+    this.#paused.delete(peer)
+  }
+
+  /** Lets everything go. */
+  clear(): void {
+    for (const peer of this.#turns) peer.inbox.clear()
+    this.#turns = []
+  }
+}

@@ -1,0 +1,24 @@
+/**
+ * ZeroMQ sockets with the API of the `zeromq` package, version 6, in pure TypeScript: `zmq-rpc/sockets`.
+ *
+ * @packageDocumentation
+ */
+
+export { SocketError, type SocketErrorCode } from '../errors.ts'
+export type { AuthAnswer, AuthRequest, Message, SocketType } from '../wire/index.ts'
+export { Context, context } from './context.ts'
+export { Dealer, type DealerOptions } from './dealer.ts'
+export type { MessageLike } from './message-like.ts'
+export { type Event, type EventOfType, type EventType, Observer } from './observer.ts'
+export type { AuthOrigin, Authenticate, CommonOptions, ReceiveOptions, RoutingIdOptions, SendOptions } from './options.ts'
+export { Pair } from './pair.ts'
+export { Publisher } from './publisher.ts'
+export { Pull } from './pull.ts'
+export { Push } from './push.ts'
+export { Reply } from './reply.ts'
+export { Request, type RequestOptions } from './request.ts'
+export { Router, type RouterOptions } from './router.ts'
+export { type Readable, Socket, type SocketOptions, type Writable } from './socket.ts'
+export { Subscriber } from './subscriber.ts'
+export { XPublisher } from './xpublisher.ts'
+export { XSubscriber } from './xsubscriber.ts'

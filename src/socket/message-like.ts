@@ -1,0 +1,41 @@
+/** What applications hand over and get, as frames. */
+
+import { SocketError } from '../errors.ts'
+import type { Message } from '../wire/index.ts'
+
+/** One frame as an application may give it. Numbers are written in decimal, null is an empty frame. */
+export type MessageLike = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | string | number | null
+
+const EMPTY = Buffer.alloc(0)
+
+/** @throws SocketError EINVAL for an empty list, or what is no frame. */
+export function toMessage(message: MessageLike | MessageLike[]): Message {
+  if (!Array.isArray(message)) return [toFrame(message)]
+  if (message.length === 0) throw new SocketError('EINVAL', { text: 'a message needs at least one frame' })
+  const frames = new Array<Buffer>(message.length)
+  for (let index = 0; index < message.length; index++) frames[index] = toFrame(message[index] as MessageLike)
+  return frames
+}
+
+function toFrame(frame: MessageLike): Buffer {
+  if (Buffer.isBuffer(frame)) return frame
+  if (typeof frame === 'string') return Buffer.from(frame, 'utf8')
+  if (ArrayBuffer.isView(frame)) return Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
+  if (frame instanceof ArrayBuffer || frame instanceof SharedArrayBuffer) return Buffer.from(frame)
+  if (frame === null) return EMPTY
+  if (typeof frame === 'number') return Buffer.from(String(frame), 'latin1')
+  throw new SocketError('EINVAL', { text: `a frame is a Buffer, a view, a string, a number or null, not ${typeof frame}` })
+}
+
+/** Views that keep more than this alive, and use less than a quarter of it, are copied. */
+const PINNED_BYTES = 8 * 1024
+
+/** A message that the application may keep: small views of a large chunk would keep all of the chunk alive. */
+export function detach(message: Message): Message {
+  for (let index = 0; index < message.length; index++) {
+    const frame = message[index] as Buffer
+    const held = frame.buffer.byteLength
+    if (held > PINNED_BYTES && frame.length * 4 < held) message[index] = Buffer.from(frame)
+  }
+  return message
+}

@@ -1,0 +1,42 @@
+/**
+ * PAIR: exactly one peer [RFC 31]. A second one is turned away (libzmq leaves it connected and mute). At the high-water
+ * mark, or without the peer, `send` waits.
+ */
+
+import { SocketError } from '../errors.ts'
+import type { Peer } from '../session/peer.ts'
+import type { Message } from '../wire/index.ts'
+import { BalancedPattern } from './dealer.ts'
+import type { CommonOptions, ReceiveOptions, SendOptions } from './options.ts'
+import { DuplexSocket, type SocketOptions } from './socket.ts'
+
+/** A PAIR socket: one peer, both ways. */
+export class Pair extends DuplexSocket {
+  constructor(options?: SocketOptions<CommonOptions & SendOptions & ReceiveOptions>) {
+    super('PAIR', (host) => new PairPattern(host), options)
+  }
+}
+
+class PairPattern extends BalancedPattern {
+  #only: Peer | undefined
+
+  override attached(peer: Peer): void {
+    if (this.#only === undefined) {
+      this.#only = peer
+      super.attached(peer)
+    }
+  }
+
+  override ready(peer: Peer): void {
+    if (peer !== this.#only) peer.disconnect(new SocketError('EBUSY', { text: 'a PAIR socket has one peer only', address: peer.endpoint }))
+  }
+
+  override message(peer: Peer, message: Message): void {
+    if (peer === this.#only) super.message(peer, message)
+  }
+
+  override detached(peer: Peer): void {
+    if (peer === this.#only) this.#only = undefined
+    super.detached(peer)
+  }
+}

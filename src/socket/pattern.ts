@@ -1,0 +1,41 @@
+/**
+ * What a socket pattern is: which peer a message goes to, whose message comes next, and what happens at the high-water
+ * mark. Patterns see peers and messages; endpoints, connections and promises are other people's work.
+ */
+
+import type { Peer, PeerHandler } from '../session/peer.ts'
+import type { Message } from '../wire/index.ts'
+
+/** The peers of a socket, as they come and go. */
+export interface PeerListener extends PeerHandler {
+  /**
+   * A peer is there to be sent to: one that connects from the beginning (it queues until it is connected), one that was
+   * accepted from the end of its handshake on. `ready` follows for both.
+   */
+  attached(peer: Peer): void
+  /** The peer is gone for good. */
+  detached(peer: Peer): void
+}
+
+/** What a pattern tells the socket it is part of. */
+export interface PatternHost {
+  /** `receive` has something to give. */
+  readable(): void
+  /** `send` may go through now. */
+  writable(): void
+}
+
+export interface Pattern extends PeerListener {
+  /**
+   * Sends, or says that nobody has room now (false).
+   *
+   * @throws SocketError where waiting would not help: EHOSTUNREACH, EFSM.
+   */
+  send?(message: Message): boolean
+  /**
+   * The next message, if there is one.
+   *
+   * @throws SocketError EFSM when it is not the time to receive.
+   */
+  receive?(): Message | undefined
+}

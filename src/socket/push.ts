@@ -1,0 +1,17 @@
+/** PUSH: work for PULL sockets, to each in turn [RFC 30]. At the high-water mark of all, or without any, `send` waits. */
+
+import { BalancedPattern } from './dealer.ts'
+import type { CommonOptions, SendOptions } from './options.ts'
+import { type SocketOptions, WritableSocket } from './socket.ts'
+
+/** A PUSH socket: hands its messages to PULL sockets in turn. */
+export class Push extends WritableSocket {
+  constructor(options?: SocketOptions<CommonOptions & SendOptions>) {
+    super('PUSH', (host) => new PushPattern(host), options)
+  }
+}
+
+class PushPattern extends BalancedPattern {
+  /** A PULL has nothing to say. */
+  override message(): void {}
+}

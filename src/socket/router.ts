@@ -1,0 +1,136 @@
+/**
+ * ROUTER: knows its peers by their routing id [RFC 28]. What it receives starts with the sender's id; what it sends goes to
+ * the peer whose id comes first.
+ *
+ * A message to an unknown id, or to a peer at its high-water mark, is dropped; with `mandatory` it fails with EHOSTUNREACH,
+ * or waits. A peer without an id of its own gets one: a zero byte and four more.
+ *
+ * A second peer with an id that is taken is turned away, and may succeed when it comes again (libzmq leaves it connected and
+ * deaf); with `handover` it takes the id over.
+ */
+
+import { randomInt } from 'node:crypto'
+import { SocketError } from '../errors.ts'
+import type { Peer } from '../session/peer.ts'
+import type { Message } from '../wire/index.ts'
+import { PROBE, PROBE_OPTIONS, type ProbeOptions } from './dealer.ts'
+import { FairQueue } from './fair-queue.ts'
+import { boolean, type CommonOptions, defineOptions, type OptionTable, type ReceiveOptions, ROUTING_ID_OPTIONS, type RoutingIdOptions, type SendOptions } from './options.ts'
+import type { Pattern, PatternHost } from './pattern.ts'
+import { DuplexSocket, type SocketOptions } from './socket.ts'
+
+export interface RouterOptions {
+  /** Fails or waits where a message would be dropped. @default false (ZMQ_ROUTER_MANDATORY) */
+  mandatory: boolean
+  /** Gives an id that is taken to the newcomer, and ends the old connection. @default false (ZMQ_ROUTER_HANDOVER) */
+  handover: boolean
+}
+
+const ROUTER_OPTIONS: OptionTable<RouterOptions> = { mandatory: boolean(false), handover: boolean(false) }
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the options are defined as checked properties below
+export interface Router extends RouterOptions, RoutingIdOptions, ProbeOptions {}
+
+/** A ROUTER socket: `[routing id, ...frames]` both ways; talks to REQ, DEALER and ROUTER. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export class Router extends DuplexSocket {
+  constructor(options?: SocketOptions<CommonOptions & SendOptions & ReceiveOptions & RouterOptions & RoutingIdOptions & ProbeOptions>) {
+    super('ROUTER', (host, socket) => new RouterPattern(host, socket as RouterOptions & ProbeOptions), options)
+  }
+}
+
+defineOptions(Router.prototype, ROUTER_OPTIONS)
+defineOptions(Router.prototype, ROUTING_ID_OPTIONS)
+defineOptions(Router.prototype, PROBE_OPTIONS)
+
+class RouterPattern implements Pattern {
+  readonly #host: PatternHost
+  readonly #options: RouterOptions & ProbeOptions
+  readonly #incoming = new FairQueue()
+  /** Peers that chose their id, by its bytes as latin1. */
+  readonly #named = new Map<string, Peer>()
+  /** Peers that were given one, by the number in it: the quick way for most. */
+  readonly #numbered = new Map<number, Peer>()
+  #nextNumber = randomInt(0x1_0000_0000)
+
+  constructor(host: PatternHost, options: RouterOptions & ProbeOptions) {
+    this.#host = host
+    this.#options = options
+  }
+
+  attached(): void {}
+  subscription(): void {}
+
+  /** Named anew on each connection: an id of ours is good for one connection, as in libzmq. */
+  ready(peer: Peer): void {
+    const chosen = peer.info?.routingId
+    if (chosen === undefined || chosen.length === 0) {
+      this.#giveNumber(peer)
+    } else {
+      const name = chosen.toString('latin1')
+      const holder = this.#named.get(name)
+      if (holder !== undefined && holder !== peer) {
+        if (!this.#options.handover) return peer.disconnect(new SocketError('EADDRINUSE', { text: 'another peer has this routing id', address: peer.endpoint }))
+        this.#forget(holder)
+        holder.disconnect(new SocketError('EADDRINUSE', { text: 'another peer took over this routing id', address: holder.endpoint }))
+      }
+      peer.routingId = chosen
+      this.#named.set(name, peer)
+    }
+    if (this.#options.probeRouter) peer.send(PROBE)
+    this.#host.writable()
+  }
+
+  message(peer: Peer, message: Message): void {
+    if (peer.routingId === undefined) return
+    message.unshift(peer.routingId)
+    this.#incoming.push(peer, message)
+    this.#host.readable()
+  }
+
+  writable(): void {
+    this.#host.writable()
+  }
+
+  lost(peer: Peer): void {
+    this.#forget(peer)
+  }
+
+  detached(peer: Peer): void {
+    this.#incoming.detached(peer)
+  }
+
+  send(message: Message): boolean {
+    if (message.length < 2) throw new SocketError('EINVAL', { text: 'a ROUTER sends [routing id, ...frames]' })
+    const peer = this.#find(message[0] as Buffer)
+    if (peer === undefined) {
+      if (this.#options.mandatory) throw new SocketError('EHOSTUNREACH', { text: 'no peer has this routing id' })
+      return true
+    }
+    return peer.send(message.slice(1)) || !this.#options.mandatory
+  }
+
+  receive(): Message | undefined {
+    return this.#incoming.shift()
+  }
+
+  #find(id: Buffer): Peer | undefined {
+    return id.length === 5 && id[0] === 0 ? this.#numbered.get(id.readUInt32BE(1)) : this.#named.get(id.toString('latin1'))
+  }
+
+  #giveNumber(peer: Peer): void {
+    const id = Buffer.alloc(5)
+    id.writeUInt32BE(this.#nextNumber, 1)
+    this.#numbered.set(this.#nextNumber, peer)
+    this.#nextNumber = (this.#nextNumber + 1) >>> 0
+    peer.routingId = id
+  }
+
+  #forget(peer: Peer): void {
+    const id = peer.routingId
+    if (id === undefined || this.#find(id) !== peer) return
+    if (id.length === 5 && id[0] === 0) this.#numbered.delete(id.readUInt32BE(1))
+    else this.#named.delete(id.toString('latin1'))
+    peer.routingId = undefined
+  }
+}

@@ -1,0 +1,307 @@
+/**
+ * A socket without its pattern: endpoints, connections, events, closing. The socket classes stand on it, and so does the
+ * RPC layer, which takes messages from it without a promise each.
+ *
+ * `immediate` and the queue of a connecting peer: an outgoing connection owns its queue from `connect` on, before it is
+ * there and across reconnects, so that a pattern feeds endpoints that are away, too; with `immediate` a peer is only
+ * attached while it is connected.
+ */
+
+import { ProtocolError, SocketError, toError } from '../errors.ts'
+import { Acceptor, bindError } from '../session/acceptor.ts'
+import { Dialer } from '../session/dialer.ts'
+import { InprocPeer } from '../session/inproc.ts'
+import type { Peer, PeerHandler } from '../session/peer.ts'
+import type { Session, SessionOptions } from '../session/session.ts'
+import { type Address, parseEndpoint } from '../transport/endpoint.ts'
+import { ipc } from '../transport/ipc.ts'
+import type { ListenHandler, Listener, Pipe, TransportOptions } from '../transport/pipe.ts'
+import { tcp } from '../transport/tcp.ts'
+import { AuthRefused, type MechanismFactory, NullMechanism, PlainClient, PlainServer, type SocketType } from '../wire/index.ts'
+import type { Context } from './context.ts'
+import type { Event } from './observer.ts'
+import type { SocketOptionValues } from './options.ts'
+import type { PeerListener } from './pattern.ts'
+
+/** Most frames of a message that a peer may send. */
+const MAX_MESSAGE_FRAMES = 4096
+const MAX_COMMAND_BYTES = 64 * 1024
+const DEFAULT_MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+
+interface BoundEndpoint {
+  readonly endpoint: string
+  close(lingerMs: number): Promise<void>
+}
+
+interface ConnectedEndpoint {
+  /** As given to `connect`. */
+  readonly endpoint: string
+  readonly peer: Peer
+  close(lingerMs: number): Promise<void>
+}
+
+export class SocketCore {
+  readonly type: SocketType
+  readonly #listener: PeerListener
+  readonly #options: SocketOptionValues
+  readonly #context: Context
+  readonly #emit: (event: Event) => void
+  readonly #peers: PeerHandler
+  readonly #attached = new Set<Peer>()
+  #bound: BoundEndpoint[] = []
+  #connected: ConnectedEndpoint[] = []
+  #lastEndpoint: string | null = null
+  #closed: Promise<void> | undefined
+
+  /** `options` is read anew for each endpoint. `emit` is told every event. */
+  constructor(type: SocketType, listener: PeerListener, options: SocketOptionValues, context: Context, emit: (event: Event) => void) {
+    this.type = type
+    this.#listener = listener
+    this.#options = options
+    this.#context = context
+    this.#emit = emit
+    this.#peers = {
+      ready: (peer) => {
+        this.#attach(peer)
+        listener.ready(peer)
+      },
+      message: (peer, message) => listener.message(peer, message),
+      subscription: (peer, subscribe, topic) => listener.subscription(peer, subscribe, topic),
+      writable: (peer) => listener.writable(peer),
+      lost: (peer, reason) => {
+        listener.lost(peer, reason)
+        if (!peer.connecting || this.#options.immediate) this.#detach(peer)
+      },
+    }
+    context.opened(this)
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined
+  }
+
+  /** The endpoint of the last `bind` or `connect`, resolved; null before the first (ZMQ_LAST_ENDPOINT). */
+  get lastEndpoint(): string | null {
+    return this.#lastEndpoint
+  }
+
+  /** Endpoints that are bound, resolved. */
+  get boundEndpoints(): string[] {
+    return this.#bound.map(({ endpoint }) => endpoint)
+  }
+
+  /** Resolves with the endpoint as bound. @throws SocketError EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL, … */
+  async bind(endpoint: string): Promise<string> {
+    this.#checkOpen()
+    const address = parseEndpoint(endpoint, 'bind')
+    const bound = await this.#listen(endpoint, address).catch((error: unknown) => {
+      const failure = error instanceof SocketError ? error : bindError(endpoint, toError(error))
+      this.#emit({ type: 'bind:error', address: endpoint, error: failure })
+      throw failure
+    })
+    if (this.closed) {
+      await bound.close(0)
+      throw new SocketError('EBADF', { address: endpoint })
+    }
+    this.#bound.push(bound)
+    this.#lastEndpoint = bound.endpoint
+    this.#emit({ type: 'bind', address: bound.endpoint })
+    return bound.endpoint
+  }
+
+  /** Stops listening and ends the connections that came in. @throws SocketError ENOENT: it wants the resolved endpoint. */
+  async unbind(endpoint: string): Promise<void> {
+    this.#checkOpen()
+    const bound = this.#bound.find((candidate) => candidate.endpoint === endpoint)
+    if (bound === undefined) {
+      throw new SocketError('ENOENT', { text: `'${endpoint}' is not bound (after a wildcard or port 0, unbind lastEndpoint)`, address: endpoint })
+    }
+    this.#bound = this.#bound.filter((candidate) => candidate !== bound)
+    await bound.close(0)
+    this.#emit({ type: 'close', address: endpoint })
+  }
+
+  /** Starts to connect and returns the peer, which may be sent to at once. @throws SocketError EINVAL, … */
+  connect(endpoint: string): Peer {
+    this.#checkOpen()
+    const address = parseEndpoint(endpoint, 'connect')
+    const connected = address.transport === 'inproc' ? this.#connectInproc(endpoint, address.name) : this.#dial(endpoint, address)
+    this.#lastEndpoint = endpoint
+    return connected.peer
+  }
+
+  /** @throws SocketError ENOENT when it is not connected. */
+  disconnect(endpoint: string): Promise<void> {
+    this.#checkOpen()
+    const connected = this.#connected.find((candidate) => candidate.endpoint === endpoint)
+    if (connected === undefined) throw new SocketError('ENOENT', { text: `'${endpoint}' is not connected`, address: endpoint })
+    this.#connected = this.#connected.filter((candidate) => candidate !== connected)
+    this.#detach(connected.peer)
+    return connected.close(this.#options.linger)
+  }
+
+  /** Resolves when everything is closed; `lingerMs` as the option `linger`. A second call waits for the first. */
+  close(lingerMs: number): Promise<void> {
+    this.#closed ??= this.#close(lingerMs)
+    return this.#closed
+  }
+
+  async #close(lingerMs: number): Promise<void> {
+    const endpoints = [...this.#bound, ...this.#connected]
+    await Promise.all(endpoints.map((endpoint) => endpoint.close(lingerMs)))
+    for (const { endpoint } of this.#bound) this.#emit({ type: 'close', address: endpoint })
+    for (const peer of [...this.#attached]) this.#detach(peer)
+    this.#context.closed(this)
+    this.#emit({ type: 'end' })
+  }
+
+  #checkOpen(): void {
+    if (this.closed) throw new SocketError('EBADF')
+  }
+
+  // ── Binding ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #listen(endpoint: string, address: Address): Promise<BoundEndpoint> {
+    if (address.transport === 'inproc') return this.#bindInproc(endpoint, address.name)
+    const listen = (handler: ListenHandler): Promise<Listener> =>
+      address.transport === 'tcp' ? tcp.listen(address, this.#transportOptions(), handler) : ipc.listen(address, this.#transportOptions(), handler)
+    return Acceptor.listen(listen, this.#sessionOptions(), this.#peers, {
+      accepted: (session) => this.#emit({ type: 'accept', address: session.endpoint, remoteAddress: session.remoteAddress }),
+      handshake: (session) => this.#emit({ type: 'handshake', address: session.endpoint, remoteAddress: session.remoteAddress }),
+      disconnected: (session, reason) => this.#ended(session, reason),
+      failed: (bound, error) => this.#emit({ type: 'accept:error', address: bound, error }),
+    })
+  }
+
+  #bindInproc(endpoint: string, name: string): BoundEndpoint {
+    const peers = new Set<InprocPeer>()
+    const owner = {
+      connected: () => this.#emit({ type: 'handshake', address: endpoint }),
+      disconnected: (peer: InprocPeer, reason: Error | undefined) => {
+        peers.delete(peer)
+        this.#emit({ type: 'disconnect', address: endpoint, error: reason })
+      },
+    }
+    this.#context.inproc.bind(name, (connecting) => {
+      const peer = new InprocPeer(endpoint, false, this.#sessionOptions(), this.#peers, owner)
+      peers.add(peer)
+      InprocPeer.join(peer, connecting)
+    })
+    return {
+      endpoint,
+      close: async (lingerMs) => {
+        this.#context.inproc.unbind(name)
+        await Promise.all([...peers].map((peer) => peer.close(lingerMs)))
+      },
+    }
+  }
+
+  // ── Connecting ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #dial(endpoint: string, address: Exclude<Address, { transport: 'inproc' }>): ConnectedEndpoint {
+    const dial = (signal: AbortSignal): Promise<Pipe> =>
+      address.transport === 'tcp' ? tcp.dial(address, this.#transportOptions(), signal) : ipc.dial(address, this.#transportOptions(), signal)
+    const { reconnectInterval, reconnectMaxInterval } = this.#options
+    const dialer = new Dialer(endpoint, dial, { ...this.#sessionOptions(), reconnectInterval, reconnectMaxInterval }, this.#peers, {
+      connected: (session) => this.#emit({ type: 'connect', address: endpoint, remoteAddress: session.remoteAddress }),
+      handshake: (session) => this.#emit({ type: 'handshake', address: endpoint, remoteAddress: session.remoteAddress }),
+      disconnected: (session, reason) => this.#ended(session, reason),
+      waiting: (_session, reason, retryMs) => {
+        if (retryMs !== undefined) this.#emit({ type: 'connect:retry', address: endpoint, interval: retryMs, error: reason })
+      },
+    })
+    const connected = { endpoint, peer: dialer.session, close: (lingerMs: number) => dialer.close(lingerMs) }
+    this.#connected.push(connected)
+    if (!this.#options.immediate) this.#attach(dialer.session)
+    this.#emit({ type: 'connect:delay', address: endpoint })
+    dialer.start()
+    return connected
+  }
+
+  #connectInproc(endpoint: string, name: string): ConnectedEndpoint {
+    const peer = new InprocPeer(endpoint, true, this.#sessionOptions(), this.#peers, {
+      connected: () => this.#emit({ type: 'handshake', address: endpoint }),
+      disconnected: (_peer, reason) => this.#emit({ type: 'disconnect', address: endpoint, error: reason }),
+    })
+    const close = (lingerMs: number): Promise<void> => {
+      this.#context.inproc.forget(name, peer)
+      return peer.close(lingerMs)
+    }
+    const connected = { endpoint, peer, close }
+    this.#connected.push(connected)
+    if (!this.#options.immediate) this.#attach(peer)
+    this.#emit({ type: 'connect:delay', address: endpoint })
+    this.#context.inproc.connect(name, peer)
+    return connected
+  }
+
+  // ── Peers and events ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #attach(peer: Peer): void {
+    if (this.#attached.has(peer)) return
+    this.#attached.add(peer)
+    this.#listener.attached(peer)
+  }
+
+  #detach(peer: Peer): void {
+    if (this.#attached.delete(peer)) this.#listener.detached(peer)
+  }
+
+  /** A connection is gone, before or after its handshake. */
+  #ended(session: Session, reason: Error | undefined): void {
+    const about = { address: session.endpoint, remoteAddress: session.remoteAddress }
+    if (session.wasConnected) this.#emit({ type: 'disconnect', ...about, error: reason })
+    else if (reason instanceof AuthRefused) this.#emit({ type: 'handshake:error:auth', ...about, error: reason })
+    else if (reason instanceof ProtocolError) this.#emit({ type: 'handshake:error:protocol', ...about, error: reason })
+    else this.#emit({ type: 'handshake:error:other', ...about, error: reason ?? new Error('the peer closed the connection during the handshake') })
+  }
+
+  // ── Options as the floors below want them ───────────────────────────────────────────────────────────────────────────
+
+  #transportOptions(): TransportOptions {
+    const { backlog, ipv6, connectTimeout, tcpKeepalive, tcpKeepaliveIdle } = this.#options
+    const tcpKeepaliveMs = tcpKeepalive === 1 ? Math.max(tcpKeepaliveIdle, 0) * 1000 : undefined
+    return { backlog, ipv6, connectTimeoutMs: connectTimeout, tcpKeepaliveMs }
+  }
+
+  #sessionOptions(): SessionOptions {
+    const options = this.#options
+    const maxMessageBytes = options.maxMessageSize < 0 ? DEFAULT_MAX_MESSAGE_BYTES : options.maxMessageSize
+    return {
+      socketType: this.type,
+      mechanism: this.#mechanism(),
+      routingId: Buffer.from(options.routingId ?? '', 'utf8'),
+      properties: Object.entries(options.handshakeProperties).map(([name, value]) => [name, Buffer.from(value)]),
+      sendHighWaterMark: options.sendHighWaterMark,
+      receiveHighWaterMark: options.receiveHighWaterMark,
+      maxQueueBytes: options.maxQueueBytes,
+      limits: { maxFrameBytes: maxMessageBytes, maxMessageBytes, maxMessageFrames: MAX_MESSAGE_FRAMES, maxCommandBytes: MAX_COMMAND_BYTES },
+      heartbeat: {
+        intervalMs: options.heartbeatInterval,
+        timeoutMs: options.heartbeatTimeout < 0 ? options.heartbeatInterval : options.heartbeatTimeout,
+        ttlMs: options.heartbeatTimeToLive,
+      },
+      handshakeTimeoutMs: options.handshakeInterval,
+      authenticate: async (request, peer) => {
+        // Without an authenticator nobody is let in, and nobody is refused for good, either: one may yet be set.
+        if (options.authenticate === null) return { status: 300 }
+        try {
+          return await options.authenticate(request, { endpoint: peer.endpoint, remoteAddress: peer.remoteAddress })
+        } catch (error) {
+          this.#emit({ type: 'handshake:error:other', address: peer.endpoint, remoteAddress: peer.remoteAddress, error: toError(error) })
+          return { status: 500 }
+        }
+      },
+    }
+  }
+
+  /** Roles follow from the options, not from who binds: a username makes a PLAIN client, as in libzmq. */
+  #mechanism(): MechanismFactory {
+    const { plainServer, plainUsername, plainPassword } = this.#options
+    if (plainServer) return (metadata) => new PlainServer(metadata)
+    if (plainUsername !== null || plainPassword !== null) {
+      return (metadata) => new PlainClient(metadata, plainUsername ?? '', plainPassword ?? '')
+    }
+    return (metadata) => new NullMechanism(metadata)
+  }
+}

@@ -1,0 +1,226 @@
+/** The base of all socket classes: endpoints, events, closing; and the two halves that most sockets have one or both of. */
+
+import { SocketError } from '../errors.ts'
+import type { Message, SocketType } from '../wire/index.ts'
+import { type Context, context as defaultContext } from './context.ts'
+import { type MessageLike, toMessage } from './message-like.ts'
+import { Observer } from './observer.ts'
+import {
+  assignOptions,
+  COMMON_OPTIONS,
+  type CommonOptions,
+  DEFAULT_OPTIONS,
+  defineOptions,
+  RECEIVE_OPTIONS,
+  type ReceiveOptions,
+  SEND_OPTIONS,
+  type SendOptions,
+  type SocketOptionValues,
+} from './options.ts'
+import type { Pattern, PatternHost } from './pattern.ts'
+import { SocketCore } from './socket-core.ts'
+import { Receives, Sends } from './waiting.ts'
+
+/** What a socket's constructor takes: its options, and the context it belongs to. */
+export type SocketOptions<O> = { [K in keyof O]?: O[K] | undefined } & { context?: Context | undefined }
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the options are defined as checked properties below
+export interface Socket extends CommonOptions {}
+
+/** A ZeroMQ socket; see its subclasses. All of them are Node's own code over {@link https://rfc.zeromq.org/spec/37/ | ZMTP 3.1}. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export abstract class Socket {
+  /** What happens to its endpoints and connections. */
+  readonly events: Observer = new Observer()
+  readonly context: Context
+  readonly #core: SocketCore
+  protected readonly receives: Receives
+  protected readonly sends: Sends
+
+  /** `makePattern` is given the socket itself, for its options: `this` is not there yet in a subclass's arguments. */
+  protected constructor(type: SocketType, makePattern: (host: PatternHost, socket: object) => Pattern, options: object = {}) {
+    const { context = defaultContext, ...rest } = options as { context?: Context }
+    this.context = context
+    const host = { readable: () => this.receives.readable(), writable: () => this.sends.writable() }
+    const pattern = makePattern(host, this)
+    this.receives = new Receives(pattern)
+    this.sends = new Sends(pattern)
+    assignOptions(this, rest)
+    // Options that this kind of socket lacks have their defaults for the engine.
+    const values = new Proxy(this, { get: (socket, name) => Reflect.get(name in socket ? socket : DEFAULT_OPTIONS, name, socket) })
+    this.#core = new SocketCore(type, pattern, values as unknown as SocketOptionValues, context, (event) => {
+      this.events.emit(event)
+      if (event.type === 'end') this.events.close()
+    })
+  }
+
+  /** The kind of socket, in libzmq's words: `DEALER`. */
+  get type(): SocketType {
+    return this.#core.type
+  }
+
+  /** True from the call of `close` on. */
+  get closed(): boolean {
+    return this.#core.closed
+  }
+
+  /** The last endpoint that was bound or connected, with wildcards and port 0 resolved; null before (ZMQ_LAST_ENDPOINT). */
+  get lastEndpoint(): string | null {
+    return this.#core.lastEndpoint
+  }
+
+  /**
+   * Listens on an endpoint: `tcp://*:5555`, `tcp://[::1]:0`, `tcp://eth0:*`, `ipc:///run/a.sock`, `ipc://*`, `inproc://a`.
+   *
+   * @throws SocketError EADDRINUSE, EADDRNOTAVAIL, EACCES, ENODEV, EINVAL, EPROTONOSUPPORT, ENAMETOOLONG; EBADF once closed.
+   */
+  async bind(address: string): Promise<void> {
+    await this.#core.bind(address)
+  }
+
+  /**
+   * Stops listening, and ends the connections that came in there.
+   *
+   * @throws SocketError ENOENT for an endpoint that is not bound: after a wildcard or port 0 it wants `lastEndpoint`.
+   */
+  async unbind(address: string): Promise<void> {
+    await this.#core.unbind(address)
+  }
+
+  /**
+   * Starts to connect, and comes back by itself whenever the connection is lost. Messages may be sent at once.
+   *
+   * @throws SocketError EINVAL for an endpoint that can never work; one that nobody listens on yet is tried again.
+   */
+  connect(address: string): void {
+    this.#core.connect(address)
+  }
+
+  /** Ends a connection for good. @throws SocketError ENOENT when it is not connected. */
+  disconnect(address: string): void {
+    void this.#core.disconnect(address)
+  }
+
+  /**
+   * Closes the socket: waiting calls are rejected at once, unsent messages are written within `linger`. The promise, which
+   * never rejects, resolves when nothing is left of it; there is no need to wait for it.
+   */
+  close(): Promise<void> {
+    this.receives.close()
+    this.sends.close()
+    return this.#core.close(this.linger)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+defineOptions(Socket.prototype, COMMON_OPTIONS)
+
+/** What a socket gives that receives. */
+export interface Readable<M extends Message = Message> extends ReceiveOptions {
+  /**
+   * The next message, as its frames. Several calls may wait: they are answered in order.
+   *
+   * @throws SocketError EAGAIN after `receiveTimeout`, or when the socket is closed meanwhile; EBADF once it is closed.
+   */
+  receive(): Promise<M>
+  /** Messages as they come; ends when the socket is closed. Leaving the loop leaves the socket open. */
+  [Symbol.asyncIterator](): AsyncIterator<M, undefined>
+}
+
+/** What a socket gives that sends. */
+export interface Writable<M = MessageLike | MessageLike[]> extends SendOptions {
+  /**
+   * Queues a message; resolves as soon as it is queued. Frames of 2 KiB and more are not copied: leave them unchanged.
+   * Several calls may wait for room (up to 1000): they go in order.
+   *
+   * @throws SocketError EAGAIN after `sendTimeout`, EBUSY when 1000 calls wait, EBADF once closed, and what the kind of socket adds.
+   */
+  send(message: M): Promise<void>
+}
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export interface WritableSocket extends SendOptions {}
+
+/** A socket that only sends. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export abstract class WritableSocket extends Socket implements Writable {
+  send(message: MessageLike | MessageLike[]): Promise<void> {
+    return sendOn(this.sends, message, this.sendTimeout)
+  }
+}
+
+defineOptions(WritableSocket.prototype, SEND_OPTIONS)
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export interface ReadableSocket extends ReceiveOptions {}
+
+/** A socket that only receives. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export abstract class ReadableSocket extends Socket implements Readable {
+  receive(): Promise<Message> {
+    return this.receives.receive(this.receiveTimeout)
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    return new Messages(this)
+  }
+}
+
+defineOptions(ReadableSocket.prototype, RECEIVE_OPTIONS)
+
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export interface DuplexSocket extends SendOptions, ReceiveOptions {}
+
+/** A socket that sends and receives. */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
+export abstract class DuplexSocket extends Socket implements Readable, Writable {
+  send(message: MessageLike | MessageLike[]): Promise<void> {
+    return sendOn(this.sends, message, this.sendTimeout)
+  }
+
+  receive(): Promise<Message> {
+    return this.receives.receive(this.receiveTimeout)
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
+    return new Messages(this)
+  }
+}
+
+defineOptions(DuplexSocket.prototype, SEND_OPTIONS)
+defineOptions(DuplexSocket.prototype, RECEIVE_OPTIONS)
+
+function sendOn(sends: Sends, message: MessageLike | MessageLike[], timeoutMs: number): Promise<void> {
+  try {
+    return sends.send(toMessage(message), timeoutMs)
+  } catch (error) {
+    return Promise.reject(error)
+  }
+}
+
+/** `for await` over a socket. A generator would cost three promises a message, this costs one. */
+class Messages implements AsyncIterator<Message, undefined> {
+  readonly #socket: Socket & Readable
+
+  constructor(socket: Socket & Readable) {
+    this.#socket = socket
+  }
+
+  next(): Promise<IteratorResult<Message, undefined>> {
+    return this.#socket.receive().then(toResult, (error: unknown) => {
+      if (this.#socket.closed && error instanceof SocketError) return { done: true, value: undefined }
+      throw error
+    })
+  }
+
+  return(): Promise<IteratorResult<Message, undefined>> {
+    return Promise.resolve({ done: true, value: undefined })
+  }
+}
+
+function toResult(value: Message): IteratorResult<Message, undefined> {
+  return { done: false, value }
+}

@@ -1,0 +1,103 @@
+/**
+ * SUB: hears what it subscribed to [RFC 29]. Topics are told to each publisher as soon as it is connected, each once, and are
+ * filtered here once more: a message may have been under way when a topic was given up.
+ *
+ * A full inbox stops reading; the publisher then drops what is over its own mark.
+ */
+
+import type { Peer } from '../session/peer.ts'
+import type { Message } from '../wire/index.ts'
+import { FairQueue } from './fair-queue.ts'
+import type { CommonOptions, ReceiveOptions } from './options.ts'
+import type { Pattern, PatternHost } from './pattern.ts'
+import { ReadableSocket, type SocketOptions } from './socket.ts'
+import { Subscriptions } from './subscriptions.ts'
+
+/** A SUB socket: receives from PUB and XPUB what it has subscribed to. */
+export class Subscriber extends ReadableSocket {
+  readonly #pattern: SubscriberPattern
+
+  constructor(options?: SocketOptions<CommonOptions & ReceiveOptions>) {
+    let pattern: SubscriberPattern | undefined
+    super('SUB', (host) => (pattern = new SubscriberPattern(host)), options)
+    this.#pattern = pattern as unknown as SubscriberPattern
+  }
+
+  /** Messages whose first frame starts with one of the prefixes; without any, all messages. */
+  subscribe(...prefixes: (Buffer | string)[]): void {
+    for (const prefix of prefixes.length === 0 ? [''] : prefixes) this.#pattern.subscribe(Buffer.from(prefix as string))
+  }
+
+  /** Takes back as many subscriptions. Those that were never made are ignored. */
+  unsubscribe(...prefixes: (Buffer | string)[]): void {
+    for (const prefix of prefixes.length === 0 ? [''] : prefixes) this.#pattern.unsubscribe(Buffer.from(prefix as string))
+  }
+}
+
+/** What SUB and XSUB have in common: subscriptions that outlive connections. */
+export class SubscribingPattern implements Pattern {
+  readonly #host: PatternHost
+  protected readonly incoming: FairQueue = new FairQueue()
+  protected readonly peers: Set<Peer> = new Set()
+  /** How often each topic was subscribed to, by its bytes as latin1: a publisher does not count, so we do. */
+  readonly #counts = new Map<string, number>()
+  protected readonly topics: Subscriptions<true> = new Subscriptions()
+
+  constructor(host: PatternHost) {
+    this.#host = host
+  }
+
+  attached(peer: Peer): void {
+    this.peers.add(peer)
+  }
+
+  ready(peer: Peer): void {
+    for (const topic of this.topics.topics()) peer.sendSubscription(true, topic)
+  }
+
+  message(peer: Peer, message: Message): void {
+    this.incoming.push(peer, message)
+    this.#host.readable()
+  }
+
+  subscription(): void {}
+  writable(): void {}
+  lost(): void {}
+
+  detached(peer: Peer): void {
+    this.peers.delete(peer)
+    this.incoming.detached(peer)
+  }
+
+  receive(): Message | undefined {
+    return this.incoming.shift()
+  }
+
+  subscribe(topic: Buffer): void {
+    const key = topic.toString('latin1')
+    const count = this.#counts.get(key) ?? 0
+    this.#counts.set(key, count + 1)
+    if (count > 0) return
+    this.topics.add(topic, true)
+    for (const peer of this.peers) peer.sendSubscription(true, topic)
+  }
+
+  unsubscribe(topic: Buffer): void {
+    const key = topic.toString('latin1')
+    const count = this.#counts.get(key) ?? 0
+    if (count === 0) return
+    if (count > 1) {
+      this.#counts.set(key, count - 1)
+      return
+    }
+    this.#counts.delete(key)
+    this.topics.remove(topic, true)
+    for (const peer of this.peers) peer.sendSubscription(false, topic)
+  }
+}
+
+class SubscriberPattern extends SubscribingPattern {
+  override message(peer: Peer, message: Message): void {
+    if (this.topics.matches(message[0] as Buffer)) super.message(peer, message)
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * XSUB: as SUB, but subscriptions are messages: `01 topic` subscribes, `00 topic` cancels [RFC 29]. Other messages go to all
+ * publishers. What comes in is not filtered again.
+ */
+
+import type { Peer } from '../session/peer.ts'
+import { SharedMessage } from '../session/peer.ts'
+import { type Message, readSubscriptionMessage } from '../wire/index.ts'
+import type { CommonOptions, ReceiveOptions, SendOptions } from './options.ts'
+import { DuplexSocket, type SocketOptions } from './socket.ts'
+import { SubscribingPattern } from './subscriber.ts'
+
+/** An XSUB socket: receives from PUB and XPUB, and sends its subscriptions as messages. */
+export class XSubscriber extends DuplexSocket {
+  constructor(options?: SocketOptions<CommonOptions & SendOptions & ReceiveOptions>) {
+    super('XSUB', (host) => new XSubscriberPattern(host), options)
+  }
+}
+
+class XSubscriberPattern extends SubscribingPattern {
+  send(message: Message): boolean {
+    const subscription = message.length === 1 ? readSubscriptionMessage(message) : undefined
+    if (subscription !== undefined) {
+      if (subscription.subscribe) this.subscribe(subscription.topic)
+      else this.unsubscribe(subscription.topic)
+      return true
+    }
+    const shared = new SharedMessage(message)
+    for (const peer of this.peers as Set<Peer>) if (peer.connected) peer.sendShared(shared)
+    return true
+  }
+}

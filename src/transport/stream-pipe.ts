@@ -1,0 +1,67 @@
+/** A pipe over a stream of `node:net`: TCP and ipc are the same from here on. */
+
+import type { Socket } from 'node:net'
+import type { Pipe, PipeHandler } from './pipe.ts'
+
+/**
+ * What the stream may hold unwritten before it says so. Kept small: messages wait in the socket's own queue, where the
+ * high-water mark counts them.
+ */
+export const STREAM_HIGH_WATER_MARK = 128 * 1024
+
+export class StreamPipe implements Pipe {
+  readonly remoteAddress: string
+  readonly #socket: Socket
+  #handler: PipeHandler | undefined
+  #error: Error | undefined
+  #closed = false
+
+  constructor(socket: Socket, remoteAddress: string) {
+    this.#socket = socket
+    this.remoteAddress = remoteAddress
+    // From the first moment on: an error without a listener would end the process.
+    socket.on('error', (error) => {
+      this.#error = error
+    })
+    socket.on('close', () => {
+      this.#closed = true
+      this.#handler?.onClosed(this.#error)
+    })
+  }
+
+  open(handler: PipeHandler): void {
+    this.#handler = handler
+    if (this.#closed) return queueMicrotask(() => handler.onClosed(this.#error))
+    this.#socket.on('drain', () => handler.onDrained())
+    this.#socket.on('data', (chunk: Buffer) => handler.onData(chunk))
+  }
+
+  write(buffers: readonly Buffer[]): boolean {
+    const socket = this.#socket
+    if (buffers.length === 1) {
+      socket.write(buffers[0] as Buffer)
+    } else {
+      socket.cork()
+      for (const buffer of buffers) socket.write(buffer)
+      socket.uncork()
+    }
+    // What the system took at once is no reason to wait, however much it was.
+    return socket.writableLength === 0 || !socket.writableNeedDrain
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  end(): void {
+    this.#socket.destroySoon()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}

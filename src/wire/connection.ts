@@ -1,0 +1,363 @@
+/**
+ * One ZMTP 3.1 connection, without I/O: bytes and time in; messages, events, bytes and one deadline out.
+ *
+ * | state     | what comes                      | next      |
+ * | --------- | ------------------------------- | --------- |
+ * | greeting  | 64 good bytes, same mechanism   | handshake |
+ * | handshake | the mechanism says ready        | traffic   |
+ * | traffic   | messages, commands              | traffic   |
+ * | any       | a fault, a deadline, `close`    | closed    |
+ *
+ * Rules it keeps:
+ * - **Nothing but the handshake is written before the peer's READY was received** (a server's own READY sent): libzmq takes
+ *   an early message for a handshake command, closes, and if it was the connecting side never comes back.
+ * - What comes behind the peer's READY in the same chunk counts.
+ * - A message is handed over whole or not at all; commands may stand between its frames.
+ * - A refusal that may pass sends no ERROR: libzmq gives an endpoint up for good on any ERROR.
+ */
+
+import { ProtocolError } from '../errors.ts'
+import { type Command, decodeCommand, decodePing, encodePing, encodePong, encodeSubscription } from './command.ts'
+import { COMMAND, type Message, MORE } from './frame.ts'
+import { FrameDecoder, type FrameSink } from './frame-decoder.ts'
+import { FrameWriter } from './frame-writer.ts'
+import { encodeGreeting, type Greeting, GreetingDecoder } from './greeting.ts'
+import { type AuthAnswer, type AuthRequest, decodeHandshakeCommand, type HandshakeStep, type Mechanism } from './mechanism/mechanism.ts'
+import { type Metadata, routingIdOf, socketTypeOf } from './metadata.ts'
+import { hearsSubscriptions, mayTalk, type SocketType } from './socket-type.ts'
+
+export interface ConnectionLimits {
+  /** Largest frame of a message, bytes. */
+  maxFrameBytes: number
+  /** Largest message over all its frames, bytes. */
+  maxMessageBytes: number
+  /** Most frames of a message. */
+  maxMessageFrames: number
+  /** Largest command (PING, SUBSCRIBE, any command of a handshake), bytes. */
+  maxCommandBytes: number
+}
+
+/** [RFC 37, Connection Heartbeating]; all in milliseconds. */
+export interface HeartbeatOptions {
+  /** A PING so often; 0 for none (ZMQ_HEARTBEAT_IVL). */
+  intervalMs: number
+  /** Without a byte for so long after a PING, the connection is closed (ZMQ_HEARTBEAT_TIMEOUT). */
+  timeoutMs: number
+  /** What the peer is told to wait for our next byte; 0 for not at all; at most 65,500 (ZMQ_HEARTBEAT_TTL). */
+  ttlMs: number
+}
+
+export interface ConnectionOptions {
+  socketType: SocketType
+  mechanism: Mechanism
+  limits: ConnectionLimits
+  heartbeat: HeartbeatOptions
+  /** From `start` to READY (ZMQ_HANDSHAKE_IVL); 0 for ever. */
+  handshakeTimeoutMs: number
+}
+
+/** What a peer told about itself in the handshake. */
+export interface PeerInfo {
+  socketType: SocketType
+  /** Empty when it has none. */
+  routingId: Buffer
+  metadata: Metadata
+  /** What the authenticator knows it by; `undefined` without one. */
+  user: unknown
+}
+
+/** Told what happens, while it happens: in calls made from `receive`, `answer` and `tick`. */
+export interface ConnectionHandler {
+  /** The application is to decide; answer with {@link Connection.answer}, now or later. */
+  authenticate(request: AuthRequest): void
+  /** Messages may be sent from now on. */
+  ready(info: PeerInfo): void
+  /** Frames may be views of the chunk under way. */
+  message(message: Message): void
+  subscription(subscribe: boolean, topic: Buffer): void
+  /** The connection is over. What `takeOutput` still holds is for the peer to hear. */
+  closed(reason: ProtocolError): void
+}
+
+/** The peer said nothing for longer than was agreed. */
+export class PeerSilent extends ProtocolError {}
+/** The handshake was not over in time. */
+export class HandshakeTimeout extends ProtocolError {}
+/** The peer's socket type does not go with ours. */
+export class IncompatiblePeer extends ProtocolError {}
+
+export class Connection implements FrameSink {
+  readonly #options: ConnectionOptions
+  readonly #handler: ConnectionHandler
+  readonly #writer = new FrameWriter()
+  readonly #decoder: FrameDecoder
+  readonly #greetingDecoder: GreetingDecoder
+
+  #state: 'greeting' | 'handshake' | 'traffic' | 'closed' = 'greeting'
+  #greeting: Greeting = { minor: 1 }
+  /** True while the application decides: commands that come meanwhile are against the grammar. */
+  #authenticating = false
+  #user: unknown
+
+  /** Frames of the message under way, and their size. */
+  #parts: Message = []
+  #partsBytes = 0
+
+  /** Deadlines, as times; Infinity when not armed. */
+  #handshakeBy = Number.POSITIVE_INFINITY
+  #pingAt = Number.POSITIVE_INFINITY
+  #aliveBy = Number.POSITIVE_INFINITY
+  #ttlBy = Number.POSITIVE_INFINITY
+
+  #paused = false
+  #outputBlocked = false
+  /** The context of the PONG that waits while the peer does not read; one is enough for any number of PINGs. */
+  #pongWaiting: Buffer | undefined
+
+  constructor(options: ConnectionOptions, handler: ConnectionHandler) {
+    this.#options = options
+    this.#handler = handler
+    this.#greetingDecoder = new GreetingDecoder(options.mechanism.name)
+    this.#decoder = new FrameDecoder(this, {
+      maxFrameBytes: options.limits.maxFrameBytes,
+      maxCommandBytes: options.limits.maxCommandBytes,
+      repairLostLongBit: hearsSubscriptions(options.socketType),
+    })
+  }
+
+  get state(): 'greeting' | 'handshake' | 'traffic' | 'closed' {
+    return this.#state
+  }
+
+  /** Bytes to be put on the wire. */
+  get outputBytes(): number {
+    return this.#writer.pendingBytes
+  }
+
+  /** The next time at which {@link tick} is wanted; Infinity for never. */
+  get deadline(): number {
+    return Math.min(this.#handshakeBy, this.#pingAt, this.#aliveBy, this.#ttlBy)
+  }
+
+  /** The transport is there: the greeting goes out, whole. `now` is any clock in ms that never goes back. */
+  start(now: number): void {
+    const { mechanism, handshakeTimeoutMs } = this.#options
+    this.#writer.writeEncoded(encodeGreeting(mechanism.name, mechanism.asServer))
+    if (handshakeTimeoutMs > 0) this.#handshakeBy = now + handshakeTimeoutMs
+  }
+
+  /** Bytes of the peer. Faults close the connection; nothing is thrown. */
+  receive(chunk: Buffer, now: number): void {
+    // Any byte is a sign of life, also one of a large frame that trickles in: libzmq counts whole frames only.
+    this.#aliveBy = Number.POSITIVE_INFINITY
+    this.#ttlBy = Number.POSITIVE_INFINITY
+    this.#guard(() => {
+      let rest = chunk
+      if (this.#state === 'greeting') {
+        rest = chunk.subarray(this.#greetingDecoder.push(chunk))
+        this.#greetingCame()
+      }
+      if (rest.length > 0) this.#decoder.decode(rest)
+    }, now)
+  }
+
+  /**
+   * Stops handing messages over, after the one under way. What came already is kept, less than one chunk. While nothing is
+   * read, silence proves nothing: the peer is not given up.
+   */
+  pause(): void {
+    this.#paused = true
+    this.#aliveBy = Number.POSITIVE_INFINITY
+    this.#ttlBy = Number.POSITIVE_INFINITY
+    this.#decoder.pause()
+  }
+
+  resume(now: number): void {
+    this.#paused = false
+    this.#guard(() => this.#decoder.resume(), now)
+  }
+
+  /** Only in traffic. A body of 2 KiB or more is taken by reference: it must not change until it is written. */
+  send(message: Message): void {
+    this.#writer.writeMessage(message)
+  }
+
+  /** Only in traffic: a message that was encoded for several peers at once. */
+  sendEncoded(message: Buffer): void {
+    this.#writer.writeEncoded(message)
+  }
+
+  /** Only in traffic. */
+  sendSubscription(subscribe: boolean, topic: Buffer): void {
+    this.#writer.writeEncoded(encodeSubscription(subscribe, topic, this.#greeting.minor))
+  }
+
+  /** What is to be put on the wire, in order. */
+  takeOutput(): Buffer[] {
+    return this.#writer.take()
+  }
+
+  /** The transport takes no more for now (true), or again (false): PONGs are held back meanwhile. */
+  setOutputBlocked(blocked: boolean): void {
+    this.#outputBlocked = blocked
+    if (blocked || this.#pongWaiting === undefined) return
+    this.#writer.writeFrame(COMMAND, encodePong(this.#pongWaiting))
+    this.#pongWaiting = undefined
+  }
+
+  /** The application's answer to `authenticate`. */
+  answer(answer: AuthAnswer, now: number): void {
+    if (!this.#authenticating) return
+    this.#authenticating = false
+    if (answer.status === 200) this.#user = answer.user
+    this.#guard(() => this.#step(this.#options.mechanism.answer(answer)), now)
+  }
+
+  /** Time has passed: PINGs are written, and what is overdue closes the connection. */
+  tick(now: number): void {
+    if (this.#state === 'closed') return
+    if (now >= this.#handshakeBy) {
+      const ms = this.#options.handshakeTimeoutMs
+      this.#close(new HandshakeTimeout(`the handshake was not over after ${ms} ms (it stopped at the ${this.#state})`))
+    } else if (now >= this.#aliveBy) {
+      this.#close(new PeerSilent(`the peer answered no PING for ${this.#options.heartbeat.timeoutMs} ms`))
+    } else if (now >= this.#ttlBy) {
+      this.#close(new PeerSilent('the peer said nothing within the time to live of its own PING'))
+    } else if (now >= this.#pingAt) {
+      const { intervalMs, timeoutMs, ttlMs } = this.#options.heartbeat
+      this.#pingAt = now + intervalMs
+      if (!this.#outputBlocked) this.#writer.writeFrame(COMMAND, encodePing(ttlMs))
+      if (this.#aliveBy === Number.POSITIVE_INFINITY && !this.#paused) this.#aliveBy = now + timeoutMs
+    }
+  }
+
+  /** Ends the connection from our side, without a word to the handler. */
+  close(): void {
+    this.#state = 'closed'
+    this.#decoder.stop()
+    this.#parts = []
+    this.#pongWaiting = undefined
+    this.#handshakeBy = this.#pingAt = this.#aliveBy = this.#ttlBy = Number.POSITIVE_INFINITY
+  }
+
+  /** A frame of the decoder. */
+  frame(flags: number, body: Buffer): void {
+    if (this.#state === 'traffic') {
+      if ((flags & COMMAND) !== 0) this.#trafficCommand(decodeCommand(body))
+      else if (flags === 0 && this.#parts.length === 0) this.#handler.message([body])
+      else this.#part(flags, body)
+      return
+    }
+    if ((flags & COMMAND) === 0) throw new ProtocolError('a message before the handshake was over')
+    this.#handshakeCommand(decodeHandshakeCommand(body))
+  }
+
+  #part(flags: number, body: Buffer): void {
+    const { maxMessageFrames, maxMessageBytes } = this.#options.limits
+    this.#parts.push(body)
+    this.#partsBytes += body.length
+    if (this.#parts.length > maxMessageFrames) throw new ProtocolError(`a message of more than ${maxMessageFrames} frames`)
+    if (this.#partsBytes > maxMessageBytes) throw new ProtocolError(`a message over the limit of ${maxMessageBytes} bytes`)
+    if ((flags & MORE) !== 0) return
+    const message = this.#parts
+    this.#parts = []
+    this.#partsBytes = 0
+    this.#handler.message(message)
+  }
+
+  #trafficCommand(command: Command): void {
+    switch (command.name) {
+      case 'PING':
+        return this.#ping(command.data)
+      case 'SUBSCRIBE':
+      case 'CANCEL':
+        // libzmq hands these to the application of a socket that is no publisher; here they end.
+        if (hearsSubscriptions(this.#options.socketType)) this.#handler.subscription(command.name === 'SUBSCRIBE', command.data)
+        return
+      case 'READY':
+        throw new ProtocolError('a second READY')
+      default:
+        // PONG counts as life like any byte. Unknown commands are for later versions [RFC 37, Commands].
+        return
+    }
+  }
+
+  #ping(data: Buffer): void {
+    const { ttlMs, context } = decodePing(data)
+    if (ttlMs > 0 && !this.#paused) this.#ttlBy = this.#now + ttlMs
+    if (this.#outputBlocked) this.#pongWaiting = Buffer.from(context)
+    else this.#writer.writeFrame(COMMAND, encodePong(context))
+  }
+
+  #greetingCame(): void {
+    const greeting = this.#greetingDecoder.greeting
+    if (greeting === undefined) return
+    this.#greeting = greeting
+    this.#state = 'handshake'
+    const first = this.#options.mechanism.start()
+    if (first !== undefined) this.#writer.writeFrame(COMMAND, first)
+  }
+
+  #handshakeCommand(command: Command): void {
+    if (this.#authenticating) throw new ProtocolError(`the peer sent ${command.name.slice(0, 32)} before it was let in`)
+    this.#step(this.#options.mechanism.receive(command))
+  }
+
+  #step(step: HandshakeStep): void {
+    switch (step.name) {
+      case 'continue':
+        if (step.send !== undefined) this.#writer.writeFrame(COMMAND, step.send)
+        return
+      case 'authenticate':
+        this.#authenticating = true
+        this.#handler.authenticate(step.request)
+        return
+      case 'failed':
+        if (step.send !== undefined) this.#writer.writeFrame(COMMAND, step.send)
+        throw step.error
+      case 'ready': {
+        const info = this.#peerInfo(step.metadata)
+        if (step.send !== undefined) this.#writer.writeFrame(COMMAND, step.send)
+        this.#state = 'traffic'
+        this.#handshakeBy = Number.POSITIVE_INFINITY
+        const { intervalMs } = this.#options.heartbeat
+        if (intervalMs > 0) this.#pingAt = this.#now + intervalMs
+        this.#handler.ready(info)
+        return
+      }
+      default:
+        step satisfies never
+    }
+  }
+
+  #peerInfo(metadata: Metadata): PeerInfo {
+    const socketType = socketTypeOf(metadata)
+    if (!mayTalk(this.#options.socketType, socketType)) {
+      throw new IncompatiblePeer(`the peer is a ${socketType} socket, which does not go with ${this.#options.socketType}`)
+    }
+    return { socketType, routingId: routingIdOf(metadata), metadata, user: this.#user }
+  }
+
+  /** The time of the call under way. */
+  #now = 0
+
+  /** Runs one input; a fault of the peer closes the connection, once. */
+  #guard(input: () => void, now: number): void {
+    if (this.#state === 'closed') return
+    this.#now = now
+    try {
+      input()
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) throw error
+      this.#close(error)
+    }
+  }
+
+  #close(reason: ProtocolError): void {
+    // Errors thrown while the handler itself closed the connection have been dealt with.
+    if (this.#state === 'closed') return
+    this.close()
+    this.#handler.closed(reason)
+  }
+}
+

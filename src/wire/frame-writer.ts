@@ -1,0 +1,114 @@
+/**
+ * Frames out, in as few buffers as possible: one write to the transport per turn is what makes an engine in Node fast.
+ *
+ * - Small frames are copied into a slab; bodies from {@link BY_REFERENCE_BYTES} on go by reference, between two pieces of
+ *   slab. Whoever sends such a body must not change it until it is written.
+ * - A slab belongs to a writer only while it has something to write, and its written part is never used again; what is
+ *   left of it goes to the next writer. An idle connection holds no slab.
+ */
+
+import { headerLength, MORE, type Message, writeHeader } from './frame.ts'
+
+/** From this length on a body is not copied. Measured: below 1 KiB the copy wins, from 4 KiB on it loses. */
+export const BY_REFERENCE_BYTES = 2048
+
+const SLAB_BYTES = 16 * 1024
+/** A slab with less left is not worth keeping. */
+const MIN_SLAB_LEFT = 1024
+const MAX_SPARE_SLABS = 64
+
+interface Slab {
+  readonly buffer: Buffer
+  /** Everything before is written or about to be. */
+  used: number
+}
+
+const spareSlabs: Slab[] = []
+
+export class FrameWriter {
+  /** Complete pieces, in order, before what stands in the slab. */
+  #pieces: Buffer[] = []
+  #pieceBytes = 0
+  #slab: Slab | undefined
+  /** Where the unfinished piece begins in the slab. */
+  #pieceStart = 0
+
+  /** Bytes written and not taken. */
+  get pendingBytes(): number {
+    return this.#pieceBytes + (this.#slab === undefined ? 0 : this.#slab.used - this.#pieceStart)
+  }
+
+  writeMessage(message: Message): void {
+    const last = message.length - 1
+    for (let index = 0; index < last; index++) this.writeFrame(MORE, message[index] as Buffer)
+    this.writeFrame(0, message[last] as Buffer)
+  }
+
+  /** `flags`: MORE or COMMAND, or both left out. */
+  writeFrame(flags: number, body: Buffer): void {
+    const length = body.length
+    if (length >= BY_REFERENCE_BYTES) {
+      const slab = this.#room(headerLength(length))
+      slab.used = writeHeader(slab.buffer, slab.used, flags, length)
+      this.#finishPiece()
+      this.#push(body)
+      return
+    }
+    const slab = this.#room(length + 9)
+    const offset = writeHeader(slab.buffer, slab.used, flags, length)
+    slab.buffer.set(body, offset)
+    slab.used = offset + length
+  }
+
+  /** Bytes that are frames already (or the greeting). */
+  writeEncoded(bytes: Buffer): void {
+    if (bytes.length >= BY_REFERENCE_BYTES) {
+      this.#finishPiece()
+      this.#push(bytes)
+      return
+    }
+    const slab = this.#room(bytes.length)
+    slab.buffer.set(bytes, slab.used)
+    slab.used += bytes.length
+  }
+
+  /** Everything written since the last call, to be put on the wire in this order. */
+  take(): Buffer[] {
+    this.#finishPiece()
+    const slab = this.#slab
+    if (slab !== undefined) {
+      this.#slab = undefined
+      if (slab.buffer.length - slab.used >= MIN_SLAB_LEFT && spareSlabs.length < MAX_SPARE_SLABS) spareSlabs.push(slab)
+    }
+    const pieces = this.#pieces
+    this.#pieces = []
+    this.#pieceBytes = 0
+    return pieces
+  }
+
+  /** The slab, with room for `length` bytes (at most {@link BY_REFERENCE_BYTES} and a header). */
+  #room(length: number): Slab {
+    let slab = this.#slab
+    if (slab !== undefined) {
+      if (slab.buffer.length - slab.used >= length) return slab
+      this.#finishPiece()
+    }
+    slab = spareSlabs.pop()
+    if (slab === undefined || slab.buffer.length - slab.used < length) slab = { buffer: Buffer.allocUnsafeSlow(SLAB_BYTES), used: 0 }
+    this.#slab = slab
+    this.#pieceStart = slab.used
+    return slab
+  }
+
+  #finishPiece(): void {
+    const slab = this.#slab
+    if (slab === undefined || slab.used === this.#pieceStart) return
+    this.#push(slab.buffer.subarray(this.#pieceStart, slab.used))
+    this.#pieceStart = slab.used
+  }
+
+  #push(piece: Buffer): void {
+    this.#pieces.push(piece)
+    this.#pieceBytes += piece.length
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * ZMTP 3.1 as pure state machines: no sockets, timers, clock or randomness. Where each term of RFC 37 lives:
+ *
+ * | RFC 37                       | file                         |
+ * | ---------------------------- | ---------------------------- |
+ * | greeting                     | `greeting.ts`                |
+ * | framing                      | `frame.ts` `frame-decoder.ts` `frame-writer.ts` |
+ * | commands, PING and PONG, SUBSCRIBE and CANCEL | `command.ts` |
+ * | metadata                     | `metadata.ts`                |
+ * | Socket-Type                  | `socket-type.ts`             |
+ * | NULL, PLAIN                  | `mechanism/`                 |
+ * | a connection, start to end   | `connection.ts`              |
+ */
+
+export { readSubscriptionMessage, subscriptionMessage } from './command.ts'
+export {
+  Connection,
+  type ConnectionHandler,
+  type ConnectionLimits,
+  type HeartbeatOptions,
+  HandshakeTimeout,
+  IncompatiblePeer,
+  type PeerInfo,
+  PeerSilent,
+} from './connection.ts'
+export { encodeMessage, type Message, messageBytes } from './frame.ts'
+export { MechanismMismatch } from './greeting.ts'
+export { type AuthAnswer, type AuthRequest, AuthRefused, type Mechanism, type MechanismFactory } from './mechanism/mechanism.ts'
+export { NullMechanism } from './mechanism/null.ts'
+export { MAX_PLAIN_BYTES, PlainClient, PlainServer } from './mechanism/plain.ts'
+export { encodeMetadata, type Metadata, type Property, socketProperties } from './metadata.ts'
+export { hearsSubscriptions, mayTalk, type SocketType } from './socket-type.ts'

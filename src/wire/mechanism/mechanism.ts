@@ -1,0 +1,91 @@
+/**
+ * A security mechanism: the commands between greeting and traffic [RFC 37, Security Mechanisms].
+ *
+ * A mechanism is a pure state machine. It is given each command of the peer and answers with one step; where the
+ * application has to decide, the step is `authenticate` and the handshake waits for the answer. It checks its own
+ * grammar; the metadata it carries is judged by the connection.
+ */
+
+import { ProtocolError } from '../../errors.ts'
+import { type Command, decodeCommand } from '../command.ts'
+import type { Metadata } from '../metadata.ts'
+
+/** What a client shows to be let in. */
+export type AuthRequest =
+  | { readonly mechanism: 'PLAIN'; readonly username: string; readonly password: string }
+  | { readonly mechanism: 'CURVE'; readonly publicKey: Buffer }
+
+/**
+ * The application's answer, after ZAP [RFC 27]: in (200), silently away so that the client tries again (300), refused
+ * (400), or our own failure (500). `user` is whatever the application wants to know the peer by.
+ */
+export type AuthAnswer = { readonly status: 200; readonly user: unknown } | { readonly status: 300 | 400 | 500 }
+
+export type HandshakeStep =
+  /** Go on; `send` is the body of a command. */
+  | { readonly name: 'continue'; readonly send?: Buffer }
+  | { readonly name: 'authenticate'; readonly request: AuthRequest }
+  /** The handshake is over once `send` is on its way. */
+  | { readonly name: 'ready'; readonly metadata: Metadata; readonly send?: Buffer }
+  /** The handshake failed; `send` is an ERROR command that the peer should still hear. */
+  | { readonly name: 'failed'; readonly error: ProtocolError | AuthRefused; readonly send?: Buffer }
+
+export interface Mechanism {
+  /** As it stands in the greeting. */
+  readonly name: 'NULL' | 'PLAIN' | 'CURVE'
+  readonly asServer: boolean
+  /** The command we speak first, once the peer's greeting is there; `undefined` where the peer has the first word. */
+  start(): Buffer | undefined
+  /** @throws ProtocolError for anything that does not belong here. */
+  receive(command: Command): HandshakeStep
+  /** The answer to an `authenticate` step. */
+  answer(answer: AuthAnswer): HandshakeStep
+}
+
+/** One of these is made for each connection. */
+export type MechanismFactory = (metadata: Buffer) => Mechanism
+
+/** One side did not let the other in. `status` as in ZAP: 300 come again, 400 wrong credentials, 500 internal. */
+export class AuthRefused extends ProtocolError {
+  readonly status: number
+  /** True when the peer refused us, false when we refused the peer. */
+  readonly byPeer: boolean
+
+  constructor(status: number, byPeer: boolean) {
+    super(byPeer ? `the peer refused the credentials (${status})` : `the peer's credentials were refused (${status})`)
+    this.status = status
+    this.byPeer = byPeer
+  }
+}
+
+/**
+ * An ERROR of the peer: `reasonLength(1) reason`. libzmq's reason is a ZAP status in digits.
+ *
+ * @throws ProtocolError when the lengths do not agree.
+ */
+export function decodeError(data: Buffer): HandshakeStep {
+  const length = data[0]
+  if (length === undefined || length !== data.length - 1) throw new ProtocolError('an ERROR command with a wrong length')
+  const reason = data.toString('latin1', 1)
+  if (/^[345]00$/.test(reason)) return { name: 'failed', error: new AuthRefused(Number(reason), true) }
+  return { name: 'failed', error: new ProtocolError(`the peer ended the handshake: ${reason.replace(/[^ -~]/g, '?') || 'no reason given'}`) }
+}
+
+export function unexpected(command: Command, expected: string): ProtocolError {
+  const name = command.name.slice(0, 32).replace(/[^ -~]/g, '?')
+  return new ProtocolError(`the peer sent ${name} where ${expected} belongs`)
+}
+
+/**
+ * libzmq since 4.3.0 misspells the ERROR of PLAIN: the C literal "\x05ERROR" reads as one byte 5E and "RROR", which is a
+ * name cut short by our grammar.
+ */
+const MISSPELT_ERROR = Buffer.from('\x5eRROR', 'latin1')
+
+/** Reads a command of a handshake, an ERROR in both spellings. */
+export function decodeHandshakeCommand(body: Buffer): Command {
+  if (body.length > MISSPELT_ERROR.length && body.subarray(0, MISSPELT_ERROR.length).equals(MISSPELT_ERROR)) {
+    return { name: 'ERROR', data: body.subarray(MISSPELT_ERROR.length) }
+  }
+  return decodeCommand(body)
+}

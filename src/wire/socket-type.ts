@@ -1,0 +1,35 @@
+/** The socket types of RFC 28 and who may talk to whom [RFC 37, Socket Type property]. */
+
+const PEERS = {
+  REQ: ['REP', 'ROUTER'],
+  REP: ['REQ', 'DEALER'],
+  DEALER: ['REP', 'DEALER', 'ROUTER'],
+  ROUTER: ['REQ', 'DEALER', 'ROUTER'],
+  PUB: ['SUB', 'XSUB'],
+  XPUB: ['SUB', 'XSUB'],
+  SUB: ['PUB', 'XPUB'],
+  XSUB: ['PUB', 'XPUB'],
+  PUSH: ['PULL'],
+  PULL: ['PUSH'],
+  PAIR: ['PAIR'],
+} as const
+
+export type SocketType = keyof typeof PEERS
+
+export function isSocketType(name: string): name is SocketType {
+  return Object.hasOwn(PEERS, name)
+}
+
+export function mayTalk(ours: SocketType, theirs: SocketType): boolean {
+  return (PEERS[ours] as readonly SocketType[]).includes(theirs)
+}
+
+/** Only these tell their routing id, always, empty if they have none: as libzmq does. */
+export function sendsRoutingId(type: SocketType): boolean {
+  return type === 'REQ' || type === 'DEALER' || type === 'ROUTER'
+}
+
+/** Sockets that hear subscriptions. */
+export function hearsSubscriptions(type: SocketType): boolean {
+  return type === 'PUB' || type === 'XPUB'
+}
