@@ -78,6 +78,13 @@ export abstract class Peer {
     return this.outbox.length
   }
 
+  /** Takes back what was not written yet, in order. */
+  takeQueued(): Message[] {
+    const messages: Message[] = []
+    for (let message = this.outbox.shift(); message !== undefined; message = this.outbox.shift()) messages.push(message)
+    return messages
+  }
+
   /** True when `send` would take a message. */
   get sendable(): boolean {
     return !this.outbox.full

@@ -53,12 +53,14 @@ export class PublishingPattern implements Pattern {
     const holders = this.#subscriptions.holdersFor(message[0] as Buffer)
     if (holders.size === 0) return true
     const shared = new SharedMessage(message)
-    for (const peer of holders) peer.sendShared(shared)
+    for (const peer of holders) if (!peer.sendShared(shared)) this.dropped(peer)
     return true
   }
 
   /** A topic has its first holder, or lost its last. */
   protected changed(_subscribe: boolean, _topic: Buffer): void {}
+  /** A peer at its high-water mark missed a message. */
+  protected dropped(_peer: Peer): void {}
   /** A message that is no subscription. */
   protected other(_message: Message): void {}
 }

@@ -22,7 +22,14 @@ import { COMMAND, type Message, MORE } from './frame.ts'
 import { FrameDecoder, type FrameSink } from './frame-decoder.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { encodeGreeting, type Greeting, GreetingDecoder } from './greeting.ts'
-import { type AuthAnswer, type AuthRequest, decodeHandshakeCommand, type HandshakeStep, type Mechanism } from './mechanism/mechanism.ts'
+import {
+  type AuthAnswer,
+  type AuthRequest,
+  decodeHandshakeCommand,
+  type HandshakeStep,
+  type Mechanism,
+  unexpected,
+} from './mechanism/mechanism.ts'
 import { type Metadata, routingIdOf, socketTypeOf } from './metadata.ts'
 import { hearsSubscriptions, mayTalk, type SocketType } from './socket-type.ts'
 
@@ -41,7 +48,7 @@ export interface ConnectionLimits {
 export interface HeartbeatOptions {
   /** A PING so often; 0 for none (ZMQ_HEARTBEAT_IVL). */
   intervalMs: number
-  /** Without a byte for so long after a PING, the connection is closed (ZMQ_HEARTBEAT_TIMEOUT). */
+  /** Without a byte for so long after a PING, the connection is closed; 0 for never (ZMQ_HEARTBEAT_TIMEOUT). */
   timeoutMs: number
   /** What the peer is told to wait for our next byte; 0 for not at all; at most 65,500 (ZMQ_HEARTBEAT_TTL). */
   ttlMs: number
@@ -119,10 +126,12 @@ export class Connection implements FrameSink {
     this.#handler = handler
     this.#greetingDecoder = new GreetingDecoder(options.mechanism.name)
     this.#decoder = new FrameDecoder(this, {
-      maxFrameBytes: options.limits.maxFrameBytes,
+      // A message of a single frame goes by this limit alone.
+      maxFrameBytes: Math.min(options.limits.maxFrameBytes, options.limits.maxMessageBytes),
       maxCommandBytes: options.limits.maxCommandBytes,
       repairLostLongBit: hearsSubscriptions(options.socketType),
     })
+    this.#decoder.commandsOnly = true
   }
 
   get state(): 'greeting' | 'handshake' | 'traffic' | 'closed' {
@@ -227,7 +236,7 @@ export class Connection implements FrameSink {
       const { intervalMs, timeoutMs, ttlMs } = this.#options.heartbeat
       this.#pingAt = now + intervalMs
       if (!this.#outputBlocked) this.#writer.writeFrame(COMMAND, encodePing(ttlMs))
-      if (this.#aliveBy === Number.POSITIVE_INFINITY && !this.#paused) this.#aliveBy = now + timeoutMs
+      if (timeoutMs > 0 && this.#aliveBy === Number.POSITIVE_INFINITY && !this.#paused) this.#aliveBy = now + timeoutMs
     }
   }
 
@@ -248,7 +257,6 @@ export class Connection implements FrameSink {
       else this.#part(flags, body)
       return
     }
-    if ((flags & COMMAND) === 0) throw new ProtocolError('a message before the handshake was over')
     this.#handshakeCommand(decodeHandshakeCommand(body))
   }
 
@@ -299,7 +307,7 @@ export class Connection implements FrameSink {
   }
 
   #handshakeCommand(command: Command): void {
-    if (this.#authenticating) throw new ProtocolError(`the peer sent ${command.name.slice(0, 32)} before it was let in`)
+    if (this.#authenticating) throw unexpected(command, 'our answer')
     this.#step(this.#options.mechanism.receive(command))
   }
 
@@ -319,6 +327,7 @@ export class Connection implements FrameSink {
         const info = this.#peerInfo(step.metadata)
         if (step.send !== undefined) this.#writer.writeFrame(COMMAND, step.send)
         this.#state = 'traffic'
+        this.#decoder.commandsOnly = false
         this.#handshakeBy = Number.POSITIVE_INFINITY
         const { intervalMs } = this.#options.heartbeat
         if (intervalMs > 0) this.#pingAt = this.#now + intervalMs
@@ -360,4 +369,3 @@ export class Connection implements FrameSink {
     this.#handler.closed(reason)
   }
 }
-

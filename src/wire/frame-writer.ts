@@ -7,7 +7,7 @@
  *   left of it goes to the next writer. An idle connection holds no slab.
  */
 
-import { headerLength, MORE, type Message, writeHeader } from './frame.ts'
+import { headerLength, type Message, MORE, writeHeader } from './frame.ts'
 
 /** From this length on a body is not copied. Measured: below 1 KiB the copy wins, from 4 KiB on it loses. */
 export const BY_REFERENCE_BYTES = 2048

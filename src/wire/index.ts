@@ -17,15 +17,15 @@ export {
   Connection,
   type ConnectionHandler,
   type ConnectionLimits,
-  type HeartbeatOptions,
   HandshakeTimeout,
+  type HeartbeatOptions,
   IncompatiblePeer,
   type PeerInfo,
   PeerSilent,
 } from './connection.ts'
 export { encodeMessage, type Message, messageBytes } from './frame.ts'
 export { MechanismMismatch } from './greeting.ts'
-export { type AuthAnswer, type AuthRequest, AuthRefused, type Mechanism, type MechanismFactory } from './mechanism/mechanism.ts'
+export { type AuthAnswer, AuthRefused, type AuthRequest, type Mechanism, type MechanismFactory } from './mechanism/mechanism.ts'
 export { NullMechanism } from './mechanism/null.ts'
 export { MAX_PLAIN_BYTES, PlainClient, PlainServer } from './mechanism/plain.ts'
 export { encodeMetadata, type Metadata, type Property, socketProperties } from './metadata.ts'

@@ -68,7 +68,10 @@ export function decodeError(data: Buffer): HandshakeStep {
   if (length === undefined || length !== data.length - 1) throw new ProtocolError('an ERROR command with a wrong length')
   const reason = data.toString('latin1', 1)
   if (/^[345]00$/.test(reason)) return { name: 'failed', error: new AuthRefused(Number(reason), true) }
-  return { name: 'failed', error: new ProtocolError(`the peer ended the handshake: ${reason.replace(/[^ -~]/g, '?') || 'no reason given'}`) }
+  return {
+    name: 'failed',
+    error: new ProtocolError(`the peer ended the handshake: ${reason.replace(/[^ -~]/g, '?') || 'no reason given'}`),
+  }
 }
 
 export function unexpected(command: Command, expected: string): ProtocolError {

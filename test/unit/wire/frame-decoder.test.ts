@@ -101,7 +101,13 @@ const VECTORS: Vector[] = [
   { name: 'the limit', hex: bytes('02 00*6 0100 61*256'), frames: [`0:${hex('61*256')}`], limits: { ...LIMITS, maxFrameBytes: 256 } },
   { name: 'the limit and one', hex: bytes('02 00*6 0101'), frames: [], fault: /257 bytes/, limits: { ...LIMITS, maxFrameBytes: 256 } },
   { name: 'a command at its limit', hex: bytes('04 05 04"PONG"'), frames: ['4:04504f4e47'], limits: { ...LIMITS, maxCommandBytes: 5 } },
-  { name: 'a command over its limit', hex: bytes('04 05 04"PONG"'), frames: [], fault: /5 bytes/, limits: { ...LIMITS, maxCommandBytes: 4 } },
+  {
+    name: 'a command over its limit',
+    hex: bytes('04 05 04"PONG"'),
+    frames: [],
+    fault: /5 bytes/,
+    limits: { ...LIMITS, maxCommandBytes: 4 },
+  },
   {
     name: 'SUBSCRIBE of 246 bytes from libzmq 4.3.4, LONG forgotten',
     hex: bytes('04 00*6 0100 09"SUBSCRIBE" 74*246 00 01 61'),
@@ -123,7 +129,12 @@ const VECTORS: Vector[] = [
   { name: 'the same where nothing is repaired', hex: bytes('04 00*6 0100 09"SUBSCRIBE" 74*246'), frames: [], fault: /empty/ },
   { name: 'a lost LONG bit and 255 bytes', hex: bytes('04 00*7 FF 61*255'), frames: [], fault: /empty/, limits: REPAIR },
   { name: 'a lost LONG bit and 266 bytes', hex: bytes('04 00*6 010A 61*266'), frames: [], fault: /empty/, limits: REPAIR },
-  { name: 'an ordinary command where repairs are made', hex: bytes('04 05 04"PONG" 00 00'), frames: ['4:04504f4e47', '0:'], limits: REPAIR },
+  {
+    name: 'an ordinary command where repairs are made',
+    hex: bytes('04 05 04"PONG" 00 00'),
+    frames: ['4:04504f4e47', '0:'],
+    limits: REPAIR,
+  },
   { name: 'an empty message where repairs are made', hex: bytes('00 00 00 00'), frames: ['0:', '0:'], limits: REPAIR },
 ]
 

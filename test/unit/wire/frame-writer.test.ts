@@ -35,7 +35,11 @@ describe('the frame writer', () => {
     { name: 'an empty frame', message: [''], hex: '00 00' },
     { name: 'an envelope', message: ['id', '', 'ping'], hex: '01 02 "id" 01 00 00 04 "ping"' },
     { name: 'a long frame', message: ['', 'x'.repeat(256)], hex: '01 00 02 00*6 0100 78*256' },
-    { name: 'frames by reference', message: ['x'.repeat(2048), 'y', 'z'.repeat(2049)], hex: '03 00*6 0800 78*2048 01 01 "y" 02 00*6 0801 7A*2049' },
+    {
+      name: 'frames by reference',
+      message: ['x'.repeat(2048), 'y', 'z'.repeat(2049)],
+      hex: '03 00*6 0800 78*2048 01 01 "y" 02 00*6 0801 7A*2049',
+    },
   ])('writes $name', ({ message, hex }) => {
     const frames = message.map((text) => Buffer.from(text))
     const writer = new FrameWriter()
@@ -116,7 +120,12 @@ describe('what frame writers write', () => {
   it('is what the naive codec writes, and decodes to the same with any chunking', () => {
     fc.assert(
       fc.property(steps, fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1, maxLength: 10 }), (script, chunkSizes) => {
-        const writers = [0, 1, 2].map(() => ({ writer: new FrameWriter(), pieces: [] as Buffer[], wanted: [] as Buffer[], frames: [] as Buffer[] }))
+        const writers = [0, 1, 2].map(() => ({
+          writer: new FrameWriter(),
+          pieces: [] as Buffer[],
+          wanted: [] as Buffer[],
+          frames: [] as Buffer[],
+        }))
         script.forEach(({ sizes, writer: index, encoded, command, take }, seed) => {
           const { writer, pieces, wanted, frames } = writers[index] as (typeof writers)[number]
           const message: Message = sizes.map((size, part) => body(size, seed * 7 + part))

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { AuthRefused } from '../../../src/wire/mechanism/mechanism.ts'
 import type { AuthAnswer } from '../../../src/wire/mechanism/mechanism.ts'
+import { AuthRefused } from '../../../src/wire/mechanism/mechanism.ts'
+import { PlainServer } from '../../../src/wire/mechanism/plain.ts'
 import { bytes, command, cuts, greeting, Recorder, type RecorderOptions, ready, typed } from './helpers.ts'
 
 interface Vector {
@@ -36,16 +37,34 @@ const NULL_VECTORS: Vector[] = [
     says: bytes('04 29 05"READY" 0B"Socket-Type" 00000006"DEALER" 08"Identity" 00000000'),
     log: ['ready DEALER'],
   },
-  { name: 'a message right behind READY', us: {}, hears: bytes(ready('REP'), '01 00 00 01 61'), says: OUR_READY, log: ['ready REP', 'message |61'] },
+  {
+    name: 'a message right behind READY',
+    us: {},
+    hears: bytes(ready('REP'), '01 00 00 01 61'),
+    says: OUR_READY,
+    log: ['ready REP', 'message |61'],
+  },
   { name: 'a message', us: {}, hears: bytes('00 01 61'), says: OUR_READY, log: [/message before the handshake/] },
   { name: 'an empty message', us: {}, hears: bytes('01 00'), says: OUR_READY, log: [/message before the handshake/] },
   { name: 'PING', us: {}, hears: command('04"PING" 0000'), says: OUR_READY, log: [/PING where READY belongs/] },
   { name: 'HELLO', us: {}, hears: command('05"HELLO" 00 00'), says: OUR_READY, log: [/HELLO where READY belongs/] },
   { name: 'ready in lower case', us: {}, hears: command('05"ready"', typed('REP')), says: OUR_READY, log: [/ready where READY belongs/] },
-  { name: 'ERROR with a text', us: {}, hears: command('05"ERROR" 05"no" 0A "go"'), says: OUR_READY, log: [/the peer ended the handshake: no\?go/] },
+  {
+    name: 'ERROR with a text',
+    us: {},
+    hears: command('05"ERROR" 05"no" 0A "go"'),
+    says: OUR_READY,
+    log: [/the peer ended the handshake: no\?go/],
+  },
   { name: 'ERROR without a text', us: {}, hears: command('05"ERROR" 00'), says: OUR_READY, log: [/no reason given/] },
   { name: 'ERROR of ZAP', us: {}, hears: command('05"ERROR" 03"400"'), says: OUR_READY, log: [/^closed AuthRefused: .*\(400\)/] },
-  { name: 'ERROR with a wrong length', us: {}, hears: command('05"ERROR" 04"400"'), says: OUR_READY, log: [/ERROR command with a wrong length/] },
+  {
+    name: 'ERROR with a wrong length',
+    us: {},
+    hears: command('05"ERROR" 04"400"'),
+    says: OUR_READY,
+    log: [/ERROR command with a wrong length/],
+  },
   { name: 'ERROR with nothing', us: {}, hears: command('05"ERROR"'), says: OUR_READY, log: [/ERROR command with a wrong length/] },
   { name: 'another type', us: {}, hears: ready('PUB'), says: OUR_READY, log: [/^closed IncompatiblePeer: .*PUB.*DEALER/] },
 ]
@@ -66,9 +85,21 @@ const CLIENT_VECTORS: Vector[] = [
     log: ['ready REP', 'message 61'],
   },
   { name: 'ERROR', us: CLIENT, hears: command('05"ERROR" 03"400"'), says: HELLO, log: [/^closed AuthRefused: .*\(400\)/] },
-  { name: 'ERROR as libzmq spells it', us: CLIENT, hears: bytes('04 09 5E"RROR" 03"400"'), says: HELLO, log: [/^closed AuthRefused: .*\(400\)/] },
+  {
+    name: 'ERROR as libzmq spells it',
+    us: CLIENT,
+    hears: bytes('04 09 5E"RROR" 03"400"'),
+    says: HELLO,
+    log: [/^closed AuthRefused: .*\(400\)/],
+  },
   { name: 'ERROR 500', us: CLIENT, hears: bytes('04 09 5E"RROR" 03"500"'), says: HELLO, log: [/^closed AuthRefused: .*\(500\)/] },
-  { name: 'ERROR behind WELCOME', us: CLIENT, hears: bytes(WELCOME, '04 0A 05"ERROR" 03"300"'), says: bytes(HELLO, INITIATE), log: [/\(300\)/] },
+  {
+    name: 'ERROR behind WELCOME',
+    us: CLIENT,
+    hears: bytes(WELCOME, '04 0A 05"ERROR" 03"300"'),
+    says: bytes(HELLO, INITIATE),
+    log: [/\(300\)/],
+  },
   { name: 'the misspelt ERROR cut short', us: CLIENT, hears: bytes('04 05 5E"RROR"'), says: HELLO, log: [/without a whole name/] },
   { name: 'WELCOME with something behind it', us: CLIENT, hears: bytes('04 09 07"WELCOME" 00'), says: HELLO, log: [/something behind it/] },
   { name: 'READY before WELCOME', us: CLIENT, hears: ready('ROUTER'), says: HELLO, log: [/READY where WELCOME belongs/] },
@@ -103,7 +134,13 @@ const SERVER_VECTORS: Vector[] = [
     log: ['authenticate user:secret', 'ready DEALER', 'message 61'],
   },
   { name: 'empty credentials', us: LET_IN, hears: command('05"HELLO" 00 00'), says: WELCOME, log: ['authenticate :'] },
-  { name: 'the answer 300', us: { ...LET_IN, answer: answering(300) }, hears: HELLO, says: nothing, log: ['authenticate user:secret', /\(300\)/] },
+  {
+    name: 'the answer 300',
+    us: { ...LET_IN, answer: answering(300) },
+    hears: HELLO,
+    says: nothing,
+    log: ['authenticate user:secret', /\(300\)/],
+  },
   {
     name: 'the answer 400',
     us: { ...LET_IN, answer: answering(400) },
@@ -122,11 +159,23 @@ const SERVER_VECTORS: Vector[] = [
   { name: 'no password', us: LET_IN, hears: command('05"HELLO" 04"user"'), says: nothing, log: [/cut short/] },
   { name: 'a username past the end', us: LET_IN, hears: command('05"HELLO" 05"user"'), says: nothing, log: [/cut short/] },
   { name: 'a password past the end', us: LET_IN, hears: command('05"HELLO" 04"user" 07"secret"'), says: nothing, log: [/cut short/] },
-  { name: 'a byte behind the password', us: LET_IN, hears: command('05"HELLO" 04"user" 06"secret" 00'), says: nothing, log: [/behind the password/] },
+  {
+    name: 'a byte behind the password',
+    us: LET_IN,
+    hears: command('05"HELLO" 04"user" 06"secret" 00'),
+    says: nothing,
+    log: [/behind the password/],
+  },
   { name: 'WELCOME for HELLO, as libzmq 4.3.0 says', us: LET_IN, hears: WELCOME, says: nothing, log: [/WELCOME where HELLO belongs/] },
   { name: 'INITIATE first', us: LET_IN, hears: INITIATE, says: nothing, log: [/INITIATE where HELLO belongs/] },
   { name: 'READY first', us: LET_IN, hears: ready('REQ'), says: nothing, log: [/READY where HELLO belongs/] },
-  { name: 'HELLO twice', us: LET_IN, hears: bytes(HELLO, HELLO), says: WELCOME, log: ['authenticate user:secret', /HELLO where INITIATE belongs/] },
+  {
+    name: 'HELLO twice',
+    us: LET_IN,
+    hears: bytes(HELLO, HELLO),
+    says: WELCOME,
+    log: ['authenticate user:secret', /HELLO where INITIATE belongs/],
+  },
   {
     name: 'an INITIATE of a type that does not go with ours',
     us: LET_IN,
@@ -163,7 +212,8 @@ describe('a PLAIN server, at any cut', () => {
 })
 
 describe('an application that answers later', () => {
-  const server = (): Recorder => new Recorder({ ...LET_IN, answer: undefined as never, handshakeTimeoutMs: 1000 }).hear(greeting('PLAIN'), HELLO)
+  const server = (): Recorder =>
+    new Recorder({ ...LET_IN, answer: undefined as never, handshakeTimeoutMs: 1000 }).hear(greeting('PLAIN'), HELLO)
 
   it('lets the client in, and the peer is known by what it said', () => {
     const recorder = server()
@@ -194,7 +244,7 @@ describe('an application that answers later', () => {
 
   it('finds a client that talked on meanwhile gone, and says nothing more', () => {
     const recorder = server().hear(INITIATE)
-    expect(recorder.last).toMatch(/INITIATE before it was let in/)
+    expect(recorder.last).toMatch(/INITIATE where our answer belongs/)
     recorder.said()
     recorder.connection.answer({ status: 200, user: 'late' }, 1)
     expect(recorder.said()).toHaveLength(0)
@@ -212,6 +262,18 @@ describe('an application that answers later', () => {
   })
 })
 
+describe('a PLAIN server by itself', () => {
+  it('takes nothing between HELLO and the answer', () => {
+    const server = new PlainServer(Buffer.alloc(0))
+    const hello = { name: 'HELLO', data: bytes('00 00') }
+    expect(server.receive(hello).name).toBe('authenticate')
+    expect(() => server.receive(hello)).toThrow(/HELLO where nothing belongs/)
+    expect(() => server.receive({ name: 'INITIATE', data: typed('REQ') })).toThrow(/INITIATE where nothing belongs/)
+    server.answer({ status: 200, user: undefined })
+    expect(server.receive({ name: 'INITIATE', data: typed('REQ') }).name).toBe('ready')
+  })
+})
+
 describe('what a reason tells', () => {
   it('never holds a password', () => {
     for (const status of [300, 400, 500] as const) {
@@ -225,6 +287,6 @@ describe('what a reason tells', () => {
     const recorder = new Recorder().hear(greeting('NULL'), command('FF 1B*255'))
     expect(recorder.reason?.reason).toBe(`the peer sent ${'?'.repeat(32)} where READY belongs`)
     const waiting = new Recorder({ plain: 'server' }).hear(greeting('PLAIN'), HELLO, command('03 1B 0A "x"'))
-    expect(waiting.reason?.reason).toBe('the peer sent ??x before it was let in')
+    expect(waiting.reason?.reason).toBe('the peer sent ??x where our answer belongs')
   })
 })

@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto'
 import type { ProtocolError } from '../../../src/errors.ts'
 import { Connection, type ConnectionHandler, type ConnectionLimits, type HeartbeatOptions } from '../../../src/wire/connection.ts'
 import type { Message } from '../../../src/wire/frame.ts'
+import type { PeerInfo } from '../../../src/wire/index.ts'
 import type { AuthAnswer, AuthRequest, Mechanism } from '../../../src/wire/mechanism/mechanism.ts'
 import { NullMechanism } from '../../../src/wire/mechanism/null.ts'
 import { PlainClient, PlainServer } from '../../../src/wire/mechanism/plain.ts'
 import { encodeMetadata, socketProperties } from '../../../src/wire/metadata.ts'
 import type { SocketType } from '../../../src/wire/socket-type.ts'
-import type { PeerInfo } from '../../../src/wire/index.ts'
 
 /**
  * Bytes as the specification writes them: hex digits, text in double quotes, `00*63` for a byte repeated, spaces where

@@ -57,7 +57,11 @@ const BAD: Bad[] = [
   { name: 'two types', body: bytes('0B"Socket-Type" 00000003"REQ" 0B"Socket-Type" 00000003"REQ"'), fault: /'socket-type' twice/ },
   { name: 'two types in different case', body: bytes('0B"Socket-Type" 00000003"REQ" 0B"SOCKET-TYPE" 00000003"REP"'), fault: /twice/ },
   { name: 'two routing ids', body: bytes('08"Identity" 00000001"a" 08"Identity" 00000001"b"'), fault: /'identity' twice/ },
-  { name: 'too many properties', body: Buffer.concat(Array.from({ length: 129 }, (_, i) => bytes(`03"${100 + i}" 00000000`))), fault: /more than/ },
+  {
+    name: 'too many properties',
+    body: Buffer.concat(Array.from({ length: 129 }, (_, i) => bytes(`03"${100 + i}" 00000000`))),
+    fault: /more than/,
+  },
 ]
 
 afterEach(() => vi.restoreAllMocks())
@@ -112,7 +116,9 @@ describe('metadata', () => {
   })
 
   it('never fails but with a ProtocolError', () => {
-    const soup = fc.array(fc.constantFrom('01"a"', '0B"Socket-Type"', '00000003"REQ"', '00000000', '00', 'FF', '00000001'), { maxLength: 12 })
+    const soup = fc.array(fc.constantFrom('01"a"', '0B"Socket-Type"', '00000003"REQ"', '00000000', '00', 'FF', '00000001'), {
+      maxLength: 12,
+    })
     fc.assert(
       fc.property(soup, (parts) => {
         try {

@@ -1,0 +1,49 @@
+/**
+ * The benchmark: `npm run bench`, or `node bench/run.js` after a build.
+ *
+ *     node bench/run.js [ROW ...] [--quick] [--warmup S] [--rounds N] [--seconds S] [--only REGEXP] [--connections N]
+ *
+ * Rows: echo, publish, large, memory, import, subscriptions; without a name, all. `--only` picks the peers whose names match (raw `net`
+ * always takes part, as the measure). Ratios are medians over rounds in which every peer had its turn; on a noisy machine
+ * trust them, and CPU seconds, rather than rates. A wrong reply ends the run.
+ */
+
+import { availableParallelism, cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import * as echo from './rows/echo.js'
+import * as imports from './rows/import.js'
+import * as large from './rows/large.js'
+import * as memory from './rows/memory.js'
+import * as publish from './rows/publish.js'
+import * as subscriptions from './rows/subscriptions.js'
+
+const ROWS = [echo, publish, large, subscriptions, memory, imports]
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    warmup: { type: 'string' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    only: { type: 'string' },
+    connections: { type: 'string' },
+  },
+})
+
+const plan = {
+  warmup: Number(values.warmup ?? (values.quick ? 1 : 5)),
+  rounds: Number(values.rounds ?? (values.quick ? 3 : 7)),
+  seconds: Number(values.seconds ?? (values.quick ? 0.5 : 2)),
+  connections: Number(values.connections ?? (values.quick ? 2_000 : 10_000)),
+  only: values.only === undefined ? undefined : new RegExp(values.only),
+}
+
+const unknown = positionals.filter((name) => !ROWS.some(({ title }) => title === name))
+if (unknown.length > 0) throw new Error(`no such row: ${unknown.join(', ')}`)
+
+console.log(
+  `Node ${process.version}, ${availableParallelism()} cores, ${cpus()[0]?.model.trim()}; ${plan.rounds} rounds of ${plan.seconds} s after ${plan.warmup} s`,
+)
+for (const row of ROWS) if (positionals.length === 0 || positionals.includes(row.title)) await row.run(plan)
+process.exit()

@@ -1,0 +1,19 @@
+/**
+ * RPC over ZeroMQ, wire-compatible with pyzmqrpc3: commands go from clients to servers, and each kind of command has one
+ * service that carries it out. The sockets below are in `zmq-rpc/sockets`.
+ *
+ * @packageDocumentation
+ */
+
+export { type ErrorCode, RemoteError, SocketError, type SocketErrorCode, ZmqRpcError } from './errors.ts'
+export type { RpcEvents } from './observability/events.ts'
+export type { Auth, AuthOrigin, Credentials, Principal } from './rpc/auth.ts'
+export { type Answer, RpcClient } from './rpc/client.ts'
+export type { CallOptions, ClientOptions, ReadyOptions } from './rpc/client-options.ts'
+export { Command, type CommandClass, type ResultOf, ShutdownServer } from './rpc/command.ts'
+export type { Endpoint } from './rpc/endpoint.ts'
+export type { MessageServerOptions, StopOptions, SubEndpoint } from './rpc/message-server.ts'
+export { Receiver } from './rpc/receiver.ts'
+export { Sender } from './rpc/sender.ts'
+export { RpcServer, type RpcServerOptions } from './rpc/server.ts'
+export type { PeerInfo, Service, ServiceContext, ServiceFunction } from './rpc/service.ts'

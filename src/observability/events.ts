@@ -1,0 +1,44 @@
+/**
+ * What happens inside, for whoever wants to know: logs, metrics, a dashboard. Published on `node:diagnostics_channel`, at no
+ * cost while nobody listens. No payload ever holds a password or the content of a message.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel'
+ * subscribe('zmq-rpc:command:refused', (event) => console.warn(event))
+ * ```
+ */
+
+import { channel } from 'node:diagnostics_channel'
+
+/** Payloads by channel. */
+export interface RpcEvents {
+  /** A connection of a client, server, sender or receiver is ready. */
+  'zmq-rpc:connected': { endpoint: string; remoteAddress: string | undefined }
+  /** A connection is gone; it comes back by itself where this side connects. */
+  'zmq-rpc:disconnected': { endpoint: string; remoteAddress: string | undefined; error: Error | undefined }
+  /** An attempt to connect failed; the next one comes in `retryMs`. */
+  'zmq-rpc:connect:failed': { endpoint: string; error: Error | undefined; retryMs: number }
+  /** A handshake failed: wrong password, other mechanism, no ZeroMQ peer. */
+  'zmq-rpc:handshake:failed': { endpoint: string; remoteAddress: string | undefined; error: Error }
+  /** A message was answered with 400 or 451: what was wrong exactly, as far as the wire's text does not say it. */
+  'zmq-rpc:command:refused': { endpoint: string; remoteAddress: string | undefined; status: number; command: string | undefined; detail: string; error: unknown }
+  /** A service threw, or its result could not be written. */
+  'zmq-rpc:service:failed': { endpoint: string; remoteAddress: string | undefined; command: string; error: unknown }
+  /** A message or reply was dropped. */
+  'zmq-rpc:dropped': { endpoint: string; remoteAddress: string | undefined; reason: string }
+  /** Nothing was heard on a SUB endpoint for longer than its heartbeat time-out; it is made again. */
+  'zmq-rpc:sub:silent': { endpoint: string; heartbeatTimeoutMs: number }
+}
+
+const channels = new Map<string, ReturnType<typeof channel>>()
+
+/** Publishes an event. `payload` is only called when somebody listens. */
+export function publish<N extends keyof RpcEvents>(name: N, payload: () => RpcEvents[N]): void {
+  let target = channels.get(name)
+  if (target === undefined) {
+    target = channel(name)
+    channels.set(name, target)
+  }
+  if (target.hasSubscribers) target.publish(payload())
+}

@@ -1,0 +1,78 @@
+/** One call under way: from `execute` to its end, which comes exactly once. */
+
+import { toError, ZmqRpcError } from '../errors.ts'
+import { Timed } from './deadlines.ts'
+
+/** Whoever carries a call to the far end; told when the call ends by itself. */
+export interface CallCarrier {
+  /** Its time is over: the carrier says why it was not answered. */
+  timedOut(call: Call): void
+  /** The caller gave it up. */
+  abandoned(call: Call): void
+}
+
+export class Call extends Timed {
+  /** What is sent. */
+  readonly body: Buffer
+  /** The command's name, for errors; undefined for plain text. */
+  readonly command: string | undefined
+  readonly timeoutMs: number
+  /** Its number on the wire; given when it is sent. */
+  id = 0
+  /** When it was written; 0 until then. */
+  sentAt = 0
+  readonly #carrier: CallCarrier
+  readonly #resolve: (reply: Buffer) => void
+  readonly #reject: (error: Error) => void
+  readonly #signal: AbortSignal | undefined
+  #onAbort: (() => void) | undefined
+
+  constructor(
+    carrier: CallCarrier,
+    body: Buffer,
+    options: { command: string | undefined; timeoutMs: number; signal: AbortSignal | undefined },
+    resolve: (reply: Buffer) => void,
+    reject: (error: Error) => void,
+  ) {
+    super()
+    this.#carrier = carrier
+    this.body = body
+    this.command = options.command
+    this.timeoutMs = options.timeoutMs
+    this.#signal = options.signal
+    this.#resolve = resolve
+    this.#reject = reject
+    if (options.signal !== undefined) {
+      this.#onAbort = () => {
+        this.#carrier.abandoned(this)
+        const cause = this.#signal?.reason
+        this.reject(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller: ${toError(cause).message}`, { command: this.command, cause }))
+      }
+      options.signal.addEventListener('abort', this.#onAbort, { once: true })
+    }
+  }
+
+  /** For the texts of errors. */
+  get what(): string {
+    return this.command === undefined ? 'the message' : `command "${this.command}"`
+  }
+
+  resolve(reply: Buffer): void {
+    this.#forgetSignal()
+    this.#resolve(reply)
+  }
+
+  reject(error: Error): void {
+    this.#forgetSignal()
+    this.#reject(error)
+  }
+
+  override expired(): void {
+    this.#carrier.timedOut(this)
+  }
+
+  #forgetSignal(): void {
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#onAbort = undefined
+  }
+}

@@ -1,0 +1,82 @@
+/** What clients and senders have in common: where they send, and as whom. */
+
+import { ZmqRpcError } from '../errors.ts'
+import type { Auth, Credentials } from './auth.ts'
+import { Deadlines } from './deadlines.ts'
+import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
+import { Publication } from './publication.ts'
+import { Requester } from './requester.ts'
+
+/** Options of `RpcClient` and `Sender`. */
+export interface ClientOptions {
+  /** Servers to connect to, where an answer matters: one or several. */
+  readonly req?: Endpoint | readonly Endpoint[] | undefined
+  /** Where to publish, for whoever listens. */
+  readonly pub?: Endpoint | undefined
+  /** Shown to servers, and to listeners of `pub` that ask for them (a listener that does not ask cannot connect then). */
+  readonly credentials?: Credentials | undefined
+  /** Asks the listeners of `pub` for a password. Takes the place of `credentials` there. @default nobody is asked */
+  readonly auth?: Auth | undefined
+  /** Time for an answer, ms, where the call does not say; Infinity for ever. @default 60000 */
+  readonly timeoutMs?: number | undefined
+  /** Calls that may wait for an endpoint that is away or does not keep up; one more fails at once with QUEUE_FULL. @default 1000 */
+  readonly maxQueued?: number | undefined
+  /** Published messages that may wait for each listener; what comes beyond it misses that listener. @default 100000, as pyzmqrpc3 */
+  readonly maxPublished?: number | undefined
+  /** A heartbeat is published so often, ms; 0: only by `sendHeartbeat`. @default 0 */
+  readonly heartbeatIntervalMs?: number | undefined
+  /** Largest reply taken in, bytes. @default 67108864 (64 MiB) */
+  readonly maxMessageBytes?: number | undefined
+}
+
+/** How to wait until everything is there. */
+export interface ReadyOptions {
+  /** @default the client's `timeoutMs` */
+  readonly timeoutMs?: number | undefined
+  /** Listeners that `pub` waits for. @default 0 */
+  readonly subscribers?: number | undefined
+}
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Time for the answer, ms; Infinity for ever. @default the client's `timeoutMs` */
+  readonly timeoutMs?: number | undefined
+  /** Gives the call up: it fails with ABORTED. A command that was sent already may still be executed. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The two ways out of a client or sender. */
+export class Outlets {
+  readonly requester: Requester
+  readonly publication: Publication | undefined
+  readonly timeoutMs: number
+
+  /** Begins to connect and to bind. @throws ZmqRpcError BAD_OPTION. */
+  constructor(options: ClientOptions) {
+    const { credentials, auth } = options
+    const req = resolveEndpoints('req', options.req, 'connect')
+    const [pub] = resolveEndpoints('pub', options.pub, 'bind')
+    if (req.length === 0 && pub === undefined) throw new ZmqRpcError('BAD_OPTION', 'it sends nowhere: give it req, pub or both')
+    this.timeoutMs = resolveNumber('timeoutMs', options.timeoutMs, 60_000)
+    const maxQueued = resolveNumber('maxQueued', options.maxQueued, 1000, 1)
+    const maxPublished = resolveNumber('maxPublished', options.maxPublished, 100_000, 1)
+    const heartbeatIntervalMs = resolveNumber('heartbeatIntervalMs', options.heartbeatIntervalMs, 0)
+    const maxMessageBytes = resolveNumber('maxMessageBytes', options.maxMessageBytes, 64 * 1024 * 1024, 1)
+    this.requester = new Requester(req, { credentials, maxQueued, maxMessageBytes }, new Deadlines())
+    this.publication =
+      pub === undefined ? undefined : new Publication({ endpoint: pub, credentials, auth, maxQueued: maxPublished, heartbeatIntervalMs })
+  }
+
+  settings(command: string | undefined, options: CallOptions): { command: string | undefined; timeoutMs: number; signal: AbortSignal | undefined } {
+    return { command, timeoutMs: resolveNumber('timeoutMs', options.timeoutMs, this.timeoutMs), signal: options.signal }
+  }
+
+  async ready(options: ReadyOptions): Promise<void> {
+    const timeoutMs = resolveNumber('timeoutMs', options.timeoutMs, this.timeoutMs)
+    await Promise.all([this.requester.whenConnected(timeoutMs), this.publication?.whenHeard(options.subscribers ?? 0, timeoutMs)])
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.requester.close(), this.publication?.close()])
+  }
+}

@@ -1,0 +1,126 @@
+/** The PUB side of a client or sender: binds, and tells whoever listens. */
+
+import { toError, ZmqRpcError } from '../errors.ts'
+import { publish } from '../observability/events.ts'
+import type { Peer } from '../session/peer.ts'
+import { context } from '../socket/context.ts'
+import { DEFAULT_OPTIONS } from '../socket/options.ts'
+import { SocketCore } from '../socket/socket-core.ts'
+import { PublishingPattern } from '../socket/xpublisher.ts'
+import { type Auth, type Credentials, plainClientOptions, resolveAuth } from './auth.ts'
+import { timerMs } from './deadlines.ts'
+import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
+import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from './endpoint.ts'
+
+export interface PublicationOptions {
+  endpoint: Endpoint
+  /** Shown to listeners that ask for them. */
+  credentials: Credentials | undefined
+  /** Asks listeners for theirs. */
+  auth: Auth | undefined
+  /** Messages that may wait for each listener. */
+  maxQueued: number
+  /** 0 for none. */
+  heartbeatIntervalMs: number
+}
+
+/** Time for the last messages to be written when it is closed. */
+const LINGER_MS = 1000
+
+export class Publication {
+  readonly #core: SocketCore
+  readonly #pattern = new CountingPattern()
+  readonly #bound: Promise<string>
+  readonly #heartbeats: NodeJS.Timeout | undefined
+  #closed = false
+
+  /** Begins to bind; a failure is told by whatever is called first. */
+  constructor(options: PublicationOptions) {
+    const { endpoint, credentials, auth, maxQueued, heartbeatIntervalMs } = options
+    // A PUB with credentials is a PLAIN client though it binds, as pyzmqrpc3's: whoever carries commands out asks who sends them.
+    const plain = auth === undefined ? plainClientOptions(credentials) : { plainServer: true, authenticate: resolveAuth(auth) }
+    const socketOptions = { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...plain, sendHighWaterMark: maxQueued }
+    this.#core = new SocketCore('PUB', this.#pattern, socketOptions, context, publishSocketEvent)
+    this.#bound = this.#core.bind(endpoint)
+    this.#bound.catch(() => {})
+    if (heartbeatIntervalMs > 0) {
+      this.#heartbeats = setInterval(() => this.#pattern.send([Buffer.from(HEARTBEAT)]), heartbeatIntervalMs)
+      this.#heartbeats.unref()
+    }
+  }
+
+  /** The endpoint as bound; undefined before it is. */
+  get endpoint(): Endpoint | undefined {
+    return this.#core.boundEndpoints[0]
+  }
+
+  /** Hands a message to each listener's queue. @throws SocketError when the endpoint could not be bound; ZmqRpcError CLOSED. */
+  async publish(frame: Buffer): Promise<void> {
+    if (this.#closed) throw new ZmqRpcError('CLOSED', 'it is closed: nothing was published')
+    if (this.endpoint === undefined) await this.#bound
+    this.#pattern.send([frame])
+  }
+
+  /** Resolves when it is bound and that many listen. @throws ZmqRpcError NOT_CONNECTED after `timeoutMs`. */
+  async whenHeard(subscribers: number, timeoutMs: number): Promise<void> {
+    const endpoint = await this.#bound
+    if (await this.#pattern.whenHeard(subscribers, timeoutMs)) return
+    const text = `${this.#pattern.subscribers} of ${subscribers} subscribers were there within ${timeoutMs} ms`
+    throw new ZmqRpcError('NOT_CONNECTED', `${endpoint}: ${text}`, { endpoint })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#heartbeats)
+    this.#pattern.close()
+    await this.#bound.catch(toError)
+    await this.#core.close(LINGER_MS)
+  }
+}
+
+/** Knows how many listen. */
+class CountingPattern extends PublishingPattern {
+  readonly #listeners = new Set<Peer>()
+  #waiters: (() => void)[] = []
+
+  get subscribers(): number {
+    return this.#listeners.size
+  }
+
+  override subscription(peer: Peer, subscribe: boolean, topic: Buffer): void {
+    super.subscription(peer, subscribe, topic)
+    if (subscribe) this.#listeners.add(peer)
+    for (const waiter of this.#waiters) waiter()
+  }
+
+  override lost(peer: Peer): void {
+    super.lost(peer)
+    this.#listeners.delete(peer)
+  }
+
+  protected override dropped(peer: Peer): void {
+    const reason = 'a published message: the subscriber does not keep up'
+    publish('zmq-rpc:dropped', () => ({ endpoint: peer.endpoint, remoteAddress: peer.remoteAddress, reason }))
+  }
+
+  /** False when the time was over first. */
+  whenHeard(subscribers: number, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settle = (heard: boolean): void => {
+        clearTimeout(timer)
+        this.#waiters = this.#waiters.filter((other) => other !== check)
+        resolve(heard)
+      }
+      const check = (): void => {
+        if (this.#listeners.size >= subscribers) settle(true)
+      }
+      const timer = setTimeout(() => settle(false), timerMs(timeoutMs))
+      this.#waiters.push(check)
+      check()
+    })
+  }
+
+  close(): void {
+    this.#waiters = []
+  }
+}

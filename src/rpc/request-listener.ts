@@ -1,0 +1,134 @@
+/**
+ * The REP side of a server: binds, takes requests of any number of clients at once, and sends each its reply.
+ *
+ * On the wire a ROUTER, which REQ and DEALER peers cannot tell from a REP but which answers in any order. A request is
+ * `[envelope…, empty frame, body…]`; the envelope comes back unchanged.
+ *
+ * A client that does not read its replies is not read from either; nothing of it is dropped.
+ */
+
+import { publish } from '../observability/events.ts'
+import type { Peer } from '../session/peer.ts'
+import { context } from '../socket/context.ts'
+import { type Authenticate, DEFAULT_OPTIONS } from '../socket/options.ts'
+import type { PeerListener } from '../socket/pattern.ts'
+import { envelopeLength } from '../socket/reply.ts'
+import { SocketCore } from '../socket/socket-core.ts'
+import type { Message } from '../wire/index.ts'
+import { CONNECTION_OPTIONS, publishSocketEvent } from './endpoint.ts'
+
+export interface RequestListenerOptions {
+  authenticate: Authenticate | null
+  maxMessageBytes: number
+}
+
+/** Told about requests and clients. */
+export interface RequestHandler {
+  /** Answer with {@link RequestListener.reply}, once. */
+  request(peer: Peer, envelope: Message, body: Message): void
+  /** The client's connection is gone: its replies have nowhere to go. */
+  lost(peer: Peer): void
+}
+
+export class RequestListener implements PeerListener {
+  readonly #core: SocketCore
+  readonly #handler: RequestHandler
+  readonly #peers = new Set<Peer>()
+  /** Replies that found their client's queue full. While there are any, the client is not read from. */
+  readonly #overflow = new Map<Peer, Message[]>()
+  #paused = false
+
+  constructor(options: RequestListenerOptions, handler: RequestHandler) {
+    const { authenticate, maxMessageBytes } = options
+    const plain = authenticate === null ? {} : { plainServer: true, authenticate }
+    this.#handler = handler
+    this.#core = new SocketCore(
+      'ROUTER',
+      this,
+      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...plain, maxMessageSize: maxMessageBytes },
+      context,
+      publishSocketEvent,
+    )
+  }
+
+  get endpoints(): string[] {
+    return this.#core.boundEndpoints
+  }
+
+  /** @throws SocketError when the endpoint cannot be had. */
+  async bind(endpoint: string): Promise<void> {
+    await this.#core.bind(endpoint)
+  }
+
+  reply(peer: Peer, envelope: Message, frame: Buffer): void {
+    if (!peer.connected) {
+      this.#dropped(peer, 'a reply whose client is gone')
+      return
+    }
+    const message = [...envelope, frame]
+    const waiting = this.#overflow.get(peer)
+    if (waiting !== undefined) {
+      waiting.push(message)
+    } else if (!peer.send(message)) {
+      this.#overflow.set(peer, [message])
+      peer.pause()
+    }
+  }
+
+  /** Stops and starts reading from all clients, those to come included. */
+  pause(): void {
+    this.#paused = true
+    for (const peer of this.#peers) peer.pause()
+  }
+
+  resume(): void {
+    this.#paused = false
+    for (const peer of this.#peers) if (!this.#overflow.has(peer)) peer.resume()
+  }
+
+  /** Replies that are not written yet get `lingerMs` to be. */
+  close(lingerMs: number): Promise<void> {
+    return this.#core.close(lingerMs)
+  }
+
+  // ── PeerListener ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  attached(): void {}
+  subscription(): void {}
+
+  ready(peer: Peer): void {
+    this.#peers.add(peer)
+    if (this.#paused) peer.pause()
+  }
+
+  message(peer: Peer, message: Message): void {
+    const length = envelopeLength(message)
+    if (length === 0) return this.#dropped(peer, 'a request without an empty frame before its body')
+    // Copied: the envelope outlives the chunk it came in.
+    const envelope = message.slice(0, length).map((frame) => Buffer.from(frame))
+    this.#handler.request(peer, envelope, message.slice(length))
+  }
+
+  writable(peer: Peer): void {
+    const waiting = this.#overflow.get(peer)
+    if (waiting === undefined) return
+    while (waiting.length > 0) {
+      if (!peer.send(waiting[0] as Message)) return
+      waiting.shift()
+    }
+    this.#overflow.delete(peer)
+    if (!this.#paused) peer.resume()
+  }
+
+  lost(peer: Peer): void {
+    this.#peers.delete(peer)
+    this.#overflow.delete(peer)
+    this.#handler.lost(peer)
+  }
+
+  detached(): void {}
+
+  #dropped(peer: Peer, reason: string): void {
+    publish('zmq-rpc:dropped', () => ({ endpoint: peer.endpoint, remoteAddress: peer.remoteAddress, reason }))
+  }
+}

@@ -1,0 +1,49 @@
+/** The REQ side of a client or sender: several endpoints, and which of them a call goes to. */
+
+import { ZmqRpcError } from '../errors.ts'
+import type { Deadlines } from './deadlines.ts'
+import type { Endpoint } from './endpoint.ts'
+import { type CallSettings, RequestLink, type RequestLinkOptions } from './request-link.ts'
+
+export class Requester {
+  readonly #links: readonly RequestLink[]
+  #next = 0
+
+  constructor(endpoints: readonly Endpoint[], options: RequestLinkOptions, deadlines: Deadlines) {
+    this.#links = endpoints.map((endpoint) => new RequestLink(endpoint, options, deadlines))
+  }
+
+  get links(): readonly RequestLink[] {
+    return this.#links
+  }
+
+  /** Calls one endpoint: each in turn, those that are connected before those that are not. Resolves with it and the reply's body. */
+  async call(body: Buffer, settings: CallSettings): Promise<{ endpoint: Endpoint; body: Buffer }> {
+    const link = this.#pick()
+    return { endpoint: link.endpoint, body: await link.call(body, settings) }
+  }
+
+  /** Resolves when all endpoints are connected. */
+  async whenConnected(timeoutMs: number): Promise<void> {
+    await Promise.all(this.#links.map((link) => link.whenConnected(timeoutMs)))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#links.map((link) => link.close()))
+  }
+
+  #pick(): RequestLink {
+    const links = this.#links
+    const first = this.#next
+    this.#next = (first + 1) % Math.max(links.length, 1)
+    let fallback: RequestLink | undefined
+    for (let offset = 0; offset < links.length; offset++) {
+      const link = links[(first + offset) % links.length] as RequestLink
+      if (link.connected) return link
+      // An endpoint that refuses us would fail the call at once: one that may yet connect is the better hope.
+      if (fallback === undefined || (fallback.refused && !link.refused)) fallback = link
+    }
+    if (fallback === undefined) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
+    return fallback
+  }
+}

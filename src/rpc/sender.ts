@@ -1,0 +1,59 @@
+/** The sender of plain text messages, on REQ and PUB: pyzmqrpc3's ZmqSender. */
+
+import { ZmqRpcError } from '../errors.ts'
+import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
+import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
+import type { Endpoint } from './endpoint.ts'
+import { readResult } from './read-result.ts'
+
+/** Sends text to `Receiver`s. Connects by itself, and again whenever a connection is lost. */
+export class Sender {
+  readonly #outlets: Outlets
+
+  /** Begins to connect to `req` and to bind `pub`. @throws ZmqRpcError BAD_OPTION. */
+  constructor(options: ClientOptions) {
+    this.#outlets = new Outlets(options)
+  }
+
+  /** The `pub` endpoint as bound; undefined without one, or before it is bound. */
+  get publishEndpoint(): Endpoint | undefined {
+    return this.#outlets.publication?.endpoint
+  }
+
+  /** As `RpcClient.ready`. */
+  ready(options: ReadyOptions = {}): Promise<void> {
+    return this.#outlets.ready(options)
+  }
+
+  /**
+   * Sends a text: on `pub` to whoever listens, and on `req` to one of the receivers, each in turn. Resolves to what that
+   * receiver answered; to undefined when it answered nothing, or without `req`.
+   *
+   * @throws as `RpcClient.execute`; BAD_COMMAND for a text with a lone surrogate, which has no UTF-8.
+   */
+  async send(text: string, options: CallOptions = {}): Promise<unknown> {
+    if (!text.isWellFormed()) throw new ZmqRpcError('BAD_COMMAND', 'the text has a lone surrogate, which cannot be sent')
+    const { requester, publication } = this.#outlets
+    const frame = Buffer.from(text, 'utf8')
+    await publication?.publish(frame)
+    if (requester.links.length === 0) return undefined
+    const { endpoint, body } = await requester.call(frame, this.#outlets.settings(undefined, options))
+    return readResult(body, endpoint, undefined)
+  }
+
+  /** As `RpcClient.sendHeartbeat`. */
+  async sendHeartbeat(): Promise<void> {
+    const { publication } = this.#outlets
+    if (publication === undefined) throw new ZmqRpcError('BAD_OPTION', 'there is nowhere to publish a heartbeat: give the sender pub')
+    await publication.publish(Buffer.from(HEARTBEAT))
+  }
+
+  /** As `RpcClient.close`. */
+  close(): Promise<void> {
+    return this.#outlets.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}

@@ -1,0 +1,165 @@
+/** The RPC server: takes commands, finds the service of each, and answers with its result. */
+
+import { toError, ZmqRpcError } from '../errors.ts'
+import { publish } from '../observability/events.ts'
+import type { Message } from '../wire/index.ts'
+import { type Command, type CommandClass, commandNameOf, ShutdownServer } from './command.ts'
+import { CommandRegistry } from './command-registry.ts'
+import { type DecodeFailure, decodeCommand, encodeReply, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
+import { resolveNumber } from './endpoint.ts'
+import { type Answer, MessageServer, type MessageServerOptions, publishServiceFailure } from './message-server.ts'
+import type { Service, ServiceContext, ServiceFunction } from './service.ts'
+
+export interface RpcServerOptions extends MessageServerOptions {
+  /** Command classes that stand inside the states of others, and have no service of their own. @default [] */
+  readonly commands?: readonly CommandClass[] | undefined
+  /**
+   * Who may stop the server with a `ShutdownServer` command: true for everybody, false for nobody.
+   *
+   * @default those who showed a password (see `auth`)
+   */
+  readonly allowShutdown?: boolean | undefined
+  /** Largest command once it is unpacked, bytes: a few bytes of zlib can stand for a thousand times as many. @default 67108864 (64 MiB) */
+  readonly maxInflatedBytes?: number | undefined
+}
+
+interface Registration {
+  /** As Python names it in an error's text. */
+  readonly serviceName: string
+  execute(command: Command, context: ServiceContext): unknown
+}
+
+/**
+ * Carries out the commands of `RpcClient`s and of pyzmqrpc3's clients.
+ *
+ * @example
+ * ```ts
+ * const server = new RpcServer({ rep: 'tcp://*:30000' })
+ * server.register(Greet, ({ name }) => `Hello ${name}`)
+ * await server.start()
+ * ```
+ */
+export class RpcServer extends MessageServer {
+  readonly #registry: CommandRegistry
+  readonly #services = new Map<string, Registration>()
+  readonly #maxInflatedBytes: number
+
+  /** @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands`. */
+  constructor(options: RpcServerOptions) {
+    super(options)
+    this.#maxInflatedBytes = resolveNumber('maxInflatedBytes', options.maxInflatedBytes, 64 * 1024 * 1024, 1)
+    this.#registry = new CommandRegistry(options.commands ?? [])
+    this.register(ShutdownServer, new ShutdownServerService(this, options.allowShutdown))
+  }
+
+  /**
+   * Gives a kind of command its service: a function, or an object with `execute`. May be called before and after `start`.
+   *
+   * @throws ZmqRpcError BAD_REGISTRATION for `Command` itself, a class that is no command or cannot be constructed without
+   * arguments, another class of the same name, something that is no service, or a second service for one command.
+   */
+  register<C extends Command>(commandClass: CommandClass<C>, service: Service<C> | ServiceFunction<C>): this {
+    const registration = toRegistration(commandClass, service)
+    this.#registry.register(commandClass)
+    const command = commandNameOf(commandClass)
+    const known = this.#services.get(command)
+    if (known !== undefined) {
+      const text = `command "${command}" has a service already (${known.serviceName}): a second one, ${registration.serviceName}, is refused`
+      throw new ZmqRpcError('BAD_REGISTRATION', text, { command })
+    }
+    this.#services.set(command, registration)
+    return this
+  }
+
+  protected override answer(body: Message, context: ServiceContext): Answer | Promise<Answer> {
+    // Another number of frames is not of this dialect: the empty frame stands for what cannot be decoded.
+    const frame = body.length === 1 ? (body[0] as Buffer) : Buffer.alloc(0)
+    const decoded = decodeCommand(frame, this.#registry, { maxInflatedBytes: this.#maxInflatedBytes })
+    if (decoded.kind === 'failure') return this.#refuse(decoded, context)
+    const { name, command } = decoded
+    const registration = this.#services.get(name)
+    if (registration === undefined) {
+      return this.#refuse(
+        { kind: 'failure', status: STATUS.noService, statusText: STATUS_TEXT.noService(name), detail: 'the command is known, but has no service', name },
+        context,
+      )
+    }
+    const succeeded = (result: unknown): Answer => this.#succeeded(name, registration, result, context)
+    const failed = (error: unknown): Answer => this.#failed(name, registration, error, context)
+    try {
+      const result = registration.execute(command, context)
+      return isPromiseLike(result) ? Promise.resolve(result).then(succeeded, failed) : succeeded(result)
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  #succeeded(name: string, registration: Registration, result: unknown, context: ServiceContext): Answer {
+    if (context.peer.kind === 'pub') return undefined
+    try {
+      return encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok, result })
+    } catch (error) {
+      // pyzmqrpc3 sends nothing here, and its REP socket is stuck from then on.
+      return this.#failed(name, registration, error, context)
+    }
+  }
+
+  #failed(name: string, registration: Registration, error: unknown, context: ServiceContext): Answer {
+    publishServiceFailure(context, name, error)
+    if (context.peer.kind === 'pub') return undefined
+    const statusText = STATUS_TEXT.serviceRaised(registration.serviceName, textOf(error))
+    return encodeReply({ status: STATUS.serviceRaised, statusText })
+  }
+
+  #refuse(failure: DecodeFailure, context: ServiceContext): Answer {
+    const { status, statusText, detail, name, cause } = failure
+    const { endpoint, remoteAddress, kind } = context.peer
+    publish('zmq-rpc:command:refused', () => ({ endpoint, remoteAddress, status, command: name, detail, error: cause }))
+    return kind === 'pub' ? undefined : encodeReply({ status, statusText })
+  }
+}
+
+/** The service of {@link ShutdownServer}; its name is pyzmqrpc3's, since it stands in error texts. */
+class ShutdownServerService implements Service<ShutdownServer> {
+  readonly #server: RpcServer
+  readonly #allowed: boolean | undefined
+
+  constructor(server: RpcServer, allowed: boolean | undefined) {
+    this.#server = server
+    this.#allowed = allowed
+  }
+
+  execute(_command: ShutdownServer, context: ServiceContext): void {
+    const allowed = this.#allowed ?? context.principal !== undefined
+    if (!allowed) throw new Error('this server does not let you shut it down: it takes a password, or its option allowShutdown')
+    // The answer first.
+    setImmediate(() => void this.#server.stop())
+  }
+}
+
+function toRegistration<C extends Command>(commandClass: CommandClass<C>, service: unknown): Registration {
+  if (typeof service === 'function' && !/^class\b/.test(Function.prototype.toString.call(service))) {
+    const execute = service as Registration['execute']
+    return { serviceName: service.name || `${String(commandClass?.name)}Service`, execute: (command, context) => execute(command, context) }
+  }
+  const candidate = service as Partial<Registration> | null | undefined
+  if (typeof candidate !== 'object' || candidate === null || typeof candidate.execute !== 'function') {
+    const hint = typeof service === 'function' ? 'a class was given: give an instance of it' : `${service === null ? 'null' : typeof service} was given`
+    throw new ZmqRpcError('BAD_REGISTRATION', `a service is a function, or an object with a method execute(command, context); ${hint}`)
+  }
+  const found = candidate as Registration
+  return { serviceName: found.constructor?.name || 'Service', execute: (command, context) => found.execute(command, context) }
+}
+
+/** As Python's `str(exception)`. Whatever a service throws, this must not throw. */
+function textOf(thrown: unknown): string {
+  try {
+    return thrown instanceof ZmqRpcError ? thrown.message : toError(thrown).message
+  } catch {
+    return 'an error that cannot be shown'
+  }
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}

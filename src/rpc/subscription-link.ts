@@ -1,0 +1,106 @@
+/**
+ * One SUB endpoint of a server: connects to a publisher, subscribes to everything, and makes the connection again when
+ * nothing, not even a heartbeat, was heard for too long.
+ */
+
+import { performance } from 'node:perf_hooks'
+import { publish } from '../observability/events.ts'
+import type { Peer } from '../session/peer.ts'
+import { context } from '../socket/context.ts'
+import { type Authenticate, DEFAULT_OPTIONS } from '../socket/options.ts'
+import type { PeerListener } from '../socket/pattern.ts'
+import { SocketCore } from '../socket/socket-core.ts'
+import type { Message } from '../wire/index.ts'
+import { type Credentials, plainClientOptions } from './auth.ts'
+import { timerMs } from './deadlines.ts'
+import { CONNECTION_OPTIONS, publishSocketEvent } from './endpoint.ts'
+
+export interface SubscriptionLinkOptions {
+  endpoint: string
+  /** 0 for never. */
+  heartbeatTimeoutMs: number
+  /** Shown to the publisher; undefined for none. */
+  credentials: Credentials | undefined
+  /** Asks the publisher for its credentials, as pyzmqrpc3's publishers show theirs; null for not. */
+  authenticate: Authenticate | null
+  maxMessageBytes: number
+}
+
+const EVERYTHING = Buffer.alloc(0)
+
+export class SubscriptionLink implements PeerListener {
+  readonly #core: SocketCore
+  readonly #options: SubscriptionLinkOptions
+  readonly #onMessage: (peer: Peer, body: Message) => void
+  #peer: Peer | undefined
+  #timer: NodeJS.Timeout | undefined
+  #lastHeard = 0
+
+  constructor(options: SubscriptionLinkOptions, onMessage: (peer: Peer, body: Message) => void) {
+    const { credentials, authenticate, maxMessageBytes } = options
+    const plain = authenticate === null ? plainClientOptions(credentials) : { plainServer: true, authenticate }
+    this.#options = options
+    this.#onMessage = onMessage
+    this.#core = new SocketCore(
+      'SUB',
+      this,
+      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...plain, maxMessageSize: maxMessageBytes },
+      context,
+      publishSocketEvent,
+    )
+  }
+
+  start(): void {
+    this.#core.connect(this.#options.endpoint)
+    const { heartbeatTimeoutMs } = this.#options
+    if (heartbeatTimeoutMs === 0) return
+    this.#lastHeard = performance.now()
+    this.#watch(heartbeatTimeoutMs)
+  }
+
+  pause(): void {
+    this.#peer?.pause()
+  }
+
+  resume(): void {
+    this.#peer?.resume()
+  }
+
+  close(): Promise<void> {
+    clearTimeout(this.#timer)
+    return this.#core.close(0)
+  }
+
+  /** One timer, set for when the silence would be too long if nothing more were heard. */
+  #watch(ms: number): void {
+    this.#timer = setTimeout(() => {
+      const { endpoint, heartbeatTimeoutMs } = this.#options
+      const left = this.#lastHeard + heartbeatTimeoutMs - performance.now()
+      if (left > 0) return this.#watch(left)
+      this.#lastHeard = performance.now()
+      publish('zmq-rpc:sub:silent', () => ({ endpoint, heartbeatTimeoutMs }))
+      this.#peer?.disconnect(new Error(`nothing was heard from ${endpoint} for ${heartbeatTimeoutMs} ms`))
+      this.#watch(heartbeatTimeoutMs)
+    }, timerMs(ms))
+  }
+
+  // ── PeerListener ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  attached(peer: Peer): void {
+    this.#peer = peer
+  }
+
+  ready(peer: Peer): void {
+    peer.sendSubscription(true, EVERYTHING)
+  }
+
+  message(peer: Peer, message: Message): void {
+    this.#lastHeard = performance.now()
+    this.#onMessage(peer, message)
+  }
+
+  subscription(): void {}
+  writable(): void {}
+  lost(): void {}
+  detached(): void {}
+}

@@ -1,0 +1,105 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { FairQueue } from '../../../src/socket/fair-queue.ts'
+import { FakePeer, frame } from './fake-peer.ts'
+
+function drain(queue: FairQueue): string[] {
+  const got: string[] = []
+  for (let message = queue.shift(); message !== undefined; message = queue.shift()) got.push(String(message[0]))
+  return got
+}
+
+describe('a fair queue', () => {
+  it('takes from each peer in turn, however much one has', () => {
+    const queue = new FairQueue()
+    const [a, b, c] = [new FakePeer('a'), new FakePeer('b'), new FakePeer('c')]
+    for (const text of ['a1', 'a2', 'a3', 'a4']) queue.push(a, frame(text))
+    queue.push(b, frame('b1'))
+    for (const text of ['c1', 'c2']) queue.push(c, frame(text))
+    expect(drain(queue)).toEqual(['a1', 'b1', 'c1', 'a2', 'c2', 'a3', 'a4'])
+    expect(queue.shift()).toBeUndefined()
+  })
+
+  it('says whose message it gave', () => {
+    const queue = new FairQueue()
+    const [a, b] = [new FakePeer('a'), new FakePeer('b')]
+    queue.push(a, frame('1'))
+    queue.push(b, frame('2'))
+    queue.shift()
+    expect(queue.lastPeer).toBe(a)
+    queue.shift()
+    expect(queue.lastPeer).toBe(b)
+  })
+
+  it('pauses a peer at its mark and reads on at half of it', () => {
+    const queue = new FairQueue()
+    const peer = new FakePeer('a', { receiveHighWaterMark: 4 })
+    for (let count = 0; count < 3; count++) queue.push(peer, frame('x'))
+    expect(peer.paused).toBe(false)
+    queue.push(peer, frame('x'))
+    expect(peer.paused).toBe(true)
+    queue.shift()
+    expect(peer.paused).toBe(true)
+    queue.shift()
+    expect(peer.paused).toBe(false)
+  })
+
+  it('pauses a peer at its mark of bytes', () => {
+    const queue = new FairQueue()
+    const peer = new FakePeer('a', { maxQueueBytes: 100 })
+    queue.push(peer, [Buffer.alloc(60)])
+    expect(peer.paused).toBe(false)
+    queue.push(peer, [Buffer.alloc(60)])
+    expect(peer.paused).toBe(true)
+    queue.shift()
+    expect(peer.paused).toBe(true)
+    queue.shift()
+    expect(peer.paused).toBe(false)
+  })
+
+  it('pauses a peer again that came back with its inbox still full', () => {
+    const queue = new FairQueue()
+    const peer = new FakePeer('a', { receiveHighWaterMark: 2 })
+    for (let count = 0; count < 2; count++) queue.push(peer, frame('x'))
+    // A new connection reads.
+    peer.paused = false
+    queue.push(peer, frame('x'))
+    expect(peer.paused).toBe(true)
+  })
+
+  it('gives out what a peer sent that is gone', () => {
+    const queue = new FairQueue()
+    const peer = new FakePeer('a', { receiveHighWaterMark: 1 })
+    queue.push(peer, frame('last words'))
+    queue.detached(peer)
+    expect(drain(queue)).toEqual(['last words'])
+  })
+
+  it('keeps the order of each peer and loses nothing', () => {
+    const step = fc.oneof({ weight: 2, arbitrary: fc.integer({ min: 0, max: 4 }) }, { weight: 1, arbitrary: fc.constant('shift' as const) })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const queue = new FairQueue()
+        const peers = Array.from({ length: 5 }, (_, index) => new FakePeer(String(index), { receiveHighWaterMark: 3 }))
+        const pushed = [0, 0, 0, 0, 0]
+        const taken: number[][] = [[], [], [], [], []]
+        const take = (): boolean => {
+          const message = queue.shift()
+          if (message === undefined) return false
+          const [peer, number] = String(message[0]).split(':').map(Number) as [number, number]
+          expect(queue.lastPeer).toBe(peers[peer])
+          taken[peer]?.push(number)
+          return true
+        }
+        for (const each of steps) {
+          if (each === 'shift') take()
+          else queue.push(peers[each] as FakePeer, frame(`${each}:${pushed[each]++}`))
+        }
+        while (take());
+        expect(taken.map(({ length }) => length)).toEqual(pushed)
+        for (const numbers of taken) expect(numbers).toEqual(numbers.map((_, index) => index))
+        for (const peer of peers) expect(peer.paused).toBe(false)
+      }),
+    )
+  })
+})

@@ -1,0 +1,79 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Subscriptions } from '../../../src/socket/subscriptions.ts'
+
+const topicOf = (text: string): Buffer => Buffer.from(text, 'latin1')
+
+/** The slow and obvious way. */
+class Naive {
+  readonly held = new Map<string, Set<string>>()
+
+  add(topic: string, holder: string): boolean {
+    const holders = this.held.get(topic)
+    if (holders === undefined) this.held.set(topic, new Set([holder]))
+    else holders.add(holder)
+    return holders === undefined
+  }
+
+  remove(topic: string, holder: string): boolean {
+    const holders = this.held.get(topic)
+    if (!holders?.delete(holder) || holders.size > 0) return false
+    this.held.delete(topic)
+    return true
+  }
+
+  holdersFor(frame: string): Set<string> {
+    return new Set([...this.held].flatMap(([topic, holders]) => (frame.startsWith(topic) ? [...holders] : [])))
+  }
+}
+
+describe('subscriptions', () => {
+  const topic = fc.string({ unit: fc.constantFrom('a', 'b', '\xff', '\0'), maxLength: 4 })
+  const holder = fc.constantFrom('x', 'y', 'z')
+  const step = fc.record({ what: fc.constantFrom('add', 'add', 'remove', 'match', 'removeAll'), topic, holder })
+
+  it('do what a list of prefixes does', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const subscriptions = new Subscriptions<string>()
+        const naive = new Naive()
+        for (const { what, topic: text, holder: who } of steps) {
+          if (what === 'add') expect(subscriptions.add(topicOf(text), who)).toBe(naive.add(text, who))
+          if (what === 'remove') expect(subscriptions.remove(topicOf(text), who)).toBe(naive.remove(text, who))
+          if (what === 'removeAll') {
+            const orphaned = [...naive.held.keys()].filter((held) => naive.remove(held, who))
+            expect(subscriptions.removeAll(who).map((each) => each.toString('latin1')).sort()).toEqual(orphaned.sort())
+          }
+          expect(new Set(subscriptions.holdersFor(topicOf(text)))).toEqual(naive.holdersFor(text))
+          expect(subscriptions.matches(topicOf(text))).toBe(naive.holdersFor(text).size > 0)
+          expect(subscriptions.topics().map((each) => each.toString('latin1')).sort()).toEqual([...naive.held.keys()].sort())
+        }
+      }),
+    )
+  })
+
+  it('count a holder once for each topic, as a publisher must', () => {
+    const subscriptions = new Subscriptions<string>()
+    expect(subscriptions.add(topicOf('a'), 'x')).toBe(true)
+    expect(subscriptions.add(topicOf('a'), 'x')).toBe(false)
+    expect(subscriptions.remove(topicOf('a'), 'x')).toBe(true)
+    expect(subscriptions.matches(topicOf('a'))).toBe(false)
+  })
+
+  it('compare bytes, not text', () => {
+    const subscriptions = new Subscriptions<string>()
+    subscriptions.add(Buffer.from([0xc3]), 'x')
+    expect(subscriptions.matches(Buffer.from('é'))).toBe(true)
+    expect(subscriptions.matches(Buffer.from([0xff, 0xfd]))).toBe(false)
+  })
+
+  it('take 200,000 topics in no time worth speaking of', () => {
+    const subscriptions = new Subscriptions<string>()
+    const started = performance.now()
+    for (let index = 0; index < 200_000; index++) subscriptions.add(topicOf(`topic ${index}`), 'x')
+    expect(subscriptions.holdersFor(topicOf('topic 199999 and more')).size).toBe(1)
+    subscriptions.removeAll('x')
+    expect(subscriptions.topics()).toEqual([])
+    expect(performance.now() - started).toBeLessThan(5000)
+  })
+})
