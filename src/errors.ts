@@ -126,7 +126,10 @@ export class SocketError extends Error {
 
   constructor(code: SocketErrorCode, details: { text?: string; address?: string | undefined; cause?: unknown } = {}) {
     const [errno, text] = SOCKET_ERRORS[code]
-    super(details.text === undefined ? text : `${text}: ${details.text}`, details.cause === undefined ? undefined : { cause: details.cause })
+    super(
+      details.text === undefined ? text : `${text}: ${details.text}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    )
     this.code = code
     this.errno = errno
     this.address = details.address

@@ -22,7 +22,14 @@ export interface RpcEvents {
   /** A handshake failed: wrong password, other mechanism, no ZeroMQ peer. */
   'zmq-rpc:handshake:failed': { endpoint: string; remoteAddress: string | undefined; error: Error }
   /** A message was answered with 400 or 451: what was wrong exactly, as far as the wire's text does not say it. */
-  'zmq-rpc:command:refused': { endpoint: string; remoteAddress: string | undefined; status: number; command: string | undefined; detail: string; error: unknown }
+  'zmq-rpc:command:refused': {
+    endpoint: string
+    remoteAddress: string | undefined
+    status: number
+    command: string | undefined
+    detail: string
+    error: unknown
+  }
   /** A service threw, or its result could not be written. */
   'zmq-rpc:service:failed': { endpoint: string; remoteAddress: string | undefined; command: string; error: unknown }
   /** A message or reply was dropped. */

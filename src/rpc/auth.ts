@@ -25,7 +25,9 @@ export interface Auth {
    * Decides about each connection: a principal lets it in, undefined refuses it. May be async; the handshake's time-out
    * bounds it. When it throws, the client is refused for now and the error is published (`zmq-rpc:handshake:failed`).
    */
-  readonly authenticate?: ((credentials: Credentials, origin: AuthOrigin) => Principal | undefined | Promise<Principal | undefined>) | undefined
+  readonly authenticate?:
+    | ((credentials: Credentials, origin: AuthOrigin) => Principal | undefined | Promise<Principal | undefined>)
+    | undefined
 }
 
 /** Where a client comes from. */

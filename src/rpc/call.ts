@@ -46,7 +46,12 @@ export class Call extends Timed {
       this.#onAbort = () => {
         this.#carrier.abandoned(this)
         const cause = this.#signal?.reason
-        this.reject(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller: ${toError(cause).message}`, { command: this.command, cause }))
+        this.reject(
+          new ZmqRpcError('ABORTED', `${this.what} was given up by its caller: ${toError(cause).message}`, {
+            command: this.command,
+            cause,
+          }),
+        )
       }
       options.signal.addEventListener('abort', this.#onAbort, { once: true })
     }

@@ -67,7 +67,10 @@ export class Outlets {
       pub === undefined ? undefined : new Publication({ endpoint: pub, credentials, auth, maxQueued: maxPublished, heartbeatIntervalMs })
   }
 
-  settings(command: string | undefined, options: CallOptions): { command: string | undefined; timeoutMs: number; signal: AbortSignal | undefined } {
+  settings(
+    command: string | undefined,
+    options: CallOptions,
+  ): { command: string | undefined; timeoutMs: number; signal: AbortSignal | undefined } {
     return { command, timeoutMs: resolveNumber('timeoutMs', options.timeoutMs, this.timeoutMs), signal: options.signal }
   }
 

@@ -70,7 +70,10 @@ export class RpcClient {
         try {
           return { endpoint, ok: true, value: readResult<ResultOf<C>>(await link.call(frame, settings), endpoint, name) }
         } catch (thrown) {
-          const error = thrown instanceof ZmqRpcError ? thrown : new ZmqRpcError('BAD_REPLY', toError(thrown).message, { endpoint, command: name, cause: thrown })
+          const error =
+            thrown instanceof ZmqRpcError
+              ? thrown
+              : new ZmqRpcError('BAD_REPLY', toError(thrown).message, { endpoint, command: name, cause: thrown })
           return { endpoint, ok: false, error }
         }
       }),

@@ -1,8 +1,8 @@
 /** Endpoints as the RPC layer takes them. */
 
 import { toError, ZmqRpcError } from '../errors.ts'
-import type { Event } from '../socket/observer.ts'
 import { publish } from '../observability/events.ts'
+import type { Event } from '../socket/observer.ts'
 import { parseEndpoint } from '../transport/endpoint.ts'
 
 /** A ZeroMQ address: `tcp://*:30000`, `tcp://[::1]:0`, `ipc:///run/a.sock`, `inproc://a`. */
@@ -41,7 +41,11 @@ export function publishSocketEvent(event: Event): void {
     case 'handshake:error:protocol':
     case 'handshake:error:other':
     case 'accept:error':
-      return publish('zmq-rpc:handshake:failed', () => ({ endpoint: event.address, remoteAddress: event.remoteAddress, error: event.error }))
+      return publish('zmq-rpc:handshake:failed', () => ({
+        endpoint: event.address,
+        remoteAddress: event.remoteAddress,
+        error: event.error,
+      }))
     default:
   }
 }

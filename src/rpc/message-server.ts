@@ -184,7 +184,8 @@ export abstract class MessageServer {
       await drained
       clearTimeout(timer)
     }
-    for (const peer of [...this.#calls.keys()]) this.#abortCalls(peer, new ZmqRpcError('CLOSED', 'the server stops', { endpoint: peer.endpoint }))
+    for (const peer of [...this.#calls.keys()])
+      this.#abortCalls(peer, new ZmqRpcError('CLOSED', 'the server stops', { endpoint: peer.endpoint }))
     await Promise.all([this.#listener.close(LINGER_MS), ...this.#links.map((link) => link.close())])
     this.#state = 'stopped'
     this.#markStopped()

@@ -12,7 +12,10 @@ export function readResult<Result>(body: Buffer, endpoint: Endpoint, command: st
     reply = decodeReply(body)
   } catch (cause) {
     const what = command === undefined ? '' : ` to command "${command}"`
-    throw new ZmqRpcError('BAD_REPLY', `${endpoint} answered${what} with something that cannot be read: ${toError(cause).message}`, { ...details, cause })
+    throw new ZmqRpcError('BAD_REPLY', `${endpoint} answered${what} with something that cannot be read: ${toError(cause).message}`, {
+      ...details,
+      cause,
+    })
   }
   if (reply.status !== STATUS.ok) throw new RemoteError(reply.status, reply.statusText, details)
   return reply.result as Result

@@ -38,7 +38,10 @@ export class Receiver extends MessageServer {
     const failed = (error: unknown): Answer => {
       publishServiceFailure(context, '(text)', error)
       if (context.peer.kind === 'pub') return undefined
-      return encodeReply({ status: STATUS.serviceRaised, statusText: STATUS_TEXT.serviceRaised(this.constructor.name, toError(error).message) })
+      return encodeReply({
+        status: STATUS.serviceRaised,
+        statusText: STATUS_TEXT.serviceRaised(this.constructor.name, toError(error).message),
+      })
     }
     const text = readText(body)
     if (text === undefined) return encodeReply({ status: STATUS.badCommand, statusText: 'The message is not one frame of UTF-8 text.' })

@@ -99,7 +99,8 @@ export class RequestLink implements PeerListener, CallCarrier {
     return new Promise((resolve, reject) => {
       const call = new Call(this, body, settings, resolve, reject)
       if (this.#closed) return call.reject(this.#error('CLOSED', call, `${call.what} was not sent: the client is closed`))
-      if (settings.signal?.aborted) return call.reject(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
+      if (settings.signal?.aborted)
+        return call.reject(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
       if (this.#refusal !== undefined) return call.reject(this.#refusalError(call, this.#refusal))
       const taken = this.#peer.connected && this.#queue.size === 0 ? this.#send(call) : this.#enqueue(call)
       if (!taken) {
@@ -120,7 +121,12 @@ export class RequestLink implements PeerListener, CallCarrier {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#readyWaiters = this.#readyWaiters.filter((other) => other !== waiter)
-        reject(new ZmqRpcError('NOT_CONNECTED', `no connection to ${endpoint} within ${timeoutMs} ms${this.#because()}`, { endpoint, cause: this.#lastFailure }))
+        reject(
+          new ZmqRpcError('NOT_CONNECTED', `no connection to ${endpoint} within ${timeoutMs} ms${this.#because()}`, {
+            endpoint,
+            cause: this.#lastFailure,
+          }),
+        )
       }, timerMs(timeoutMs))
       const waiter = {
         resolve: () => {
@@ -140,7 +146,8 @@ export class RequestLink implements PeerListener, CallCarrier {
   close(): Promise<void> {
     this.#closed = true
     this.#failAll((call) => {
-      const text = call.sentAt > 0 ? 'was under way when the client was closed; it may have been executed' : 'was not sent: the client was closed'
+      const text =
+        call.sentAt > 0 ? 'was under way when the client was closed; it may have been executed' : 'was not sent: the client was closed'
       return this.#error('CLOSED', call, `${call.what} ${text}`)
     })
     this.#settleReady(new ZmqRpcError('CLOSED', 'the client was closed', { endpoint: this.endpoint }))
@@ -156,7 +163,9 @@ export class RequestLink implements PeerListener, CallCarrier {
       const text = `${what} was not sent: no connection to ${this.endpoint} within ${timeoutMs} ms${this.#because()}`
       return call.reject(this.#error('NOT_CONNECTED', call, text, this.#lastFailure))
     }
-    call.reject(this.#error('TIMED_OUT', call, `no reply from ${this.endpoint} to ${what} within ${timeoutMs} ms; it may have been executed`))
+    call.reject(
+      this.#error('TIMED_OUT', call, `no reply from ${this.endpoint} to ${what} within ${timeoutMs} ms; it may have been executed`),
+    )
     if (this.#pending.size === 0 && this.#lastHeard < call.sentAt) {
       this.#peer.disconnect(new Error(`nothing was heard from ${this.endpoint} for ${timeoutMs} ms after a request`))
     }
@@ -182,7 +191,8 @@ export class RequestLink implements PeerListener, CallCarrier {
   message(peer: Peer, message: Message): void {
     this.#lastHeard = performance.now()
     const id = message[0] as Buffer
-    if (message.length < 3 || id.length !== 4 || (message[1] as Buffer).length !== 0) return this.#dropped(peer, 'a reply without our envelope')
+    if (message.length < 3 || id.length !== 4 || (message[1] as Buffer).length !== 0)
+      return this.#dropped(peer, 'a reply without our envelope')
     const call = this.#pending.get(id.readUInt32BE(0))
     if (call === undefined) return this.#dropped(peer, 'a reply to a call that has ended')
     this.#forget(call)

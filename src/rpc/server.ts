@@ -80,7 +80,13 @@ export class RpcServer extends MessageServer {
     const registration = this.#services.get(name)
     if (registration === undefined) {
       return this.#refuse(
-        { kind: 'failure', status: STATUS.noService, statusText: STATUS_TEXT.noService(name), detail: 'the command is known, but has no service', name },
+        {
+          kind: 'failure',
+          status: STATUS.noService,
+          statusText: STATUS_TEXT.noService(name),
+          detail: 'the command is known, but has no service',
+          name,
+        },
         context,
       )
     }
@@ -144,7 +150,10 @@ function toRegistration<C extends Command>(commandClass: CommandClass<C>, servic
   }
   const candidate = service as Partial<Registration> | null | undefined
   if (typeof candidate !== 'object' || candidate === null || typeof candidate.execute !== 'function') {
-    const hint = typeof service === 'function' ? 'a class was given: give an instance of it' : `${service === null ? 'null' : typeof service} was given`
+    const hint =
+      typeof service === 'function'
+        ? 'a class was given: give an instance of it'
+        : `${service === null ? 'null' : typeof service} was given`
     throw new ZmqRpcError('BAD_REGISTRATION', `a service is a function, or an object with a method execute(command, context); ${hint}`)
   }
   const found = candidate as Registration

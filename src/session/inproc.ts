@@ -129,7 +129,8 @@ export class InprocPeer extends Peer {
   }
 
   #pump(): void {
-    for (let other = this.#other; other !== undefined && other.#reading; other = this.#other) {
+    for (let other = this.#other; other !== undefined; other = this.#other) {
+      if (!other.#reading) break
       const message = this.outbox.shift()
       if (message === undefined) break
       other.#handler.message(other, message)

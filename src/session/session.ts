@@ -16,14 +16,14 @@ import {
   Connection,
   type ConnectionHandler,
   type ConnectionLimits,
+  encodeMetadata,
   type HeartbeatOptions,
   type MechanismFactory,
   type Message,
   type PeerInfo,
   type Property,
-  encodeMetadata,
-  socketProperties,
   type SocketType,
+  socketProperties,
 } from '../wire/index.ts'
 import { Peer, type PeerHandler, type QueueLimits, type SharedMessage } from './peer.ts'
 
@@ -64,7 +64,8 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   #connection: Connection | undefined
   #info: PeerInfo | undefined
   #connected = false
-  #wasConnected = false
+  /** The handshake of the last connection was finished; stays true after its loss. */
+  #handshaken = false
   /** The pipe is full: messages wait in the outbox. */
   #blocked = false
   #flushScheduled = false
@@ -100,7 +101,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
 
   /** Whether the last connection finished its handshake. */
   get wasConnected(): boolean {
-    return this.#wasConnected
+    return this.#handshaken
   }
 
   /** Takes a fresh pipe and starts the handshake. */
@@ -112,6 +113,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     this.#remoteAddress = pipe.remoteAddress
     this.#connection = connection
     this.#reason = undefined
+    this.#handshaken = false
     connection.start(performance.now())
     pipe.open(this)
     this.#flush()
@@ -154,15 +156,15 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   pause(): void {
     if (!this.#reading) return
     this.#reading = false
-    this.#connection?.pause()
-    this.#pipe?.pause()
+    // A handshake goes on whoever is paused: `ready` sees to the rest.
+    if (this.#connected) this.#stopReading()
   }
 
   resume(): void {
     if (this.#reading) return
     this.#reading = true
     const connection = this.#connection
-    if (connection === undefined) return
+    if (connection === undefined || !this.#connected) return
     connection.resume(performance.now())
     this.#afterInput(connection)
     // What was kept may have filled the inbox again.
@@ -221,19 +223,17 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
 
   onClosed(error: Error | undefined): void {
     const reason = this.#reason ?? error
-    this.#wasConnected = this.#connected
     this.#connection?.close()
     this.#connection = undefined
     this.#pipe = undefined
     this.#connected = false
     this.#blocked = false
     this.#armTimer(undefined)
-    if (!this.#reading) this.#reading = true
     if (!this.connecting) {
       this.outbox.clear()
       this.#emptied?.()
     }
-    if (this.#wasConnected) this.#handler.lost(this, reason)
+    if (this.#handshaken) this.#handler.lost(this, reason)
     this.#owner.closed(this, reason)
     this.#gone?.()
   }
@@ -256,6 +256,8 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   ready(info: PeerInfo): void {
     this.#info = info
     this.#connected = true
+    this.#handshaken = true
+    if (!this.#reading) this.#stopReading()
     this.#owner.opened(this)
     this.#handler.ready(this)
     this.#pump()
@@ -322,12 +324,20 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     this.#armTimer(connection)
   }
 
-  /** Ends the connection under way for a reason of ours; `onClosed` does the rest. */
+  #stopReading(): void {
+    this.#connection?.pause()
+    this.#pipe?.pause()
+  }
+
+  /** Ends the connection under way for a reason of ours; `onClosed` does the rest. Messages wait from now on. */
   #end(reason: Error): void {
     this.#reason = reason
+    this.#connected = false
     this.#flush()
     this.#connection?.close()
-    this.#pipe?.end()
+    // A peer that does not read would never let the pipe end in good order.
+    if (this.#blocked) this.#pipe?.destroy()
+    else this.#pipe?.end()
   }
 
   // ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,16 @@
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import { FairQueue } from './fair-queue.ts'
-import { boolean, defineOptions, ROUTING_ID_OPTIONS, type RoutingIdOptions, type OptionTable, type ReceiveOptions, type CommonOptions, type SendOptions } from './options.ts'
+import {
+  boolean,
+  type CommonOptions,
+  defineOptions,
+  type OptionTable,
+  type ReceiveOptions,
+  ROUTING_ID_OPTIONS,
+  type RoutingIdOptions,
+  type SendOptions,
+} from './options.ts'
 import type { Pattern, PatternHost } from './pattern.ts'
 import { RoundRobin } from './round-robin.ts'
 import { DuplexSocket, type SocketOptions } from './socket.ts'
@@ -69,11 +78,9 @@ export const PROBE: Message = [Buffer.alloc(0)]
 
 export interface DealerOptions extends CommonOptions, SendOptions, ReceiveOptions, RoutingIdOptions, ProbeOptions {}
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the options are defined as checked properties below
 export interface Dealer extends RoutingIdOptions, ProbeOptions {}
 
 /** A DEALER socket: sends to its peers in turn, without an envelope; talks to REP, DEALER and ROUTER. */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class Dealer extends DuplexSocket {
   constructor(options?: SocketOptions<DealerOptions>) {
     super('DEALER', (host, socket) => new DealerPattern(host, socket as ProbeOptions), options)

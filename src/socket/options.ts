@@ -104,7 +104,10 @@ export type OptionTable<O> = { readonly [K in keyof O]: OptionRule<O[K]> }
 export function integer(fallback: number, least: number, most = 0x7fff_ffff): OptionRule<number> {
   return {
     default: fallback,
-    check: (value) => (Number.isInteger(value) && (value as number) >= least && (value as number) <= most ? undefined : `a whole number from ${least} to ${most}`),
+    check: (value) =>
+      Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+        ? undefined
+        : `a whole number from ${least} to ${most}`,
   }
 }
 
@@ -160,7 +163,8 @@ export const RECEIVE_OPTIONS: OptionTable<ReceiveOptions> = { receiveHighWaterMa
 export const ROUTING_ID_OPTIONS: OptionTable<RoutingIdOptions> = {
   routingId: {
     default: null,
-    check: (value) => (typeof value === 'string' && value.startsWith('\0') ? 'a string that does not start with a zero byte' : text(1, 255).check(value)),
+    check: (value) =>
+      typeof value === 'string' && value.startsWith('\0') ? 'a string that does not start with a zero byte' : text(1, 255).check(value),
   },
 }
 

@@ -10,15 +10,20 @@ import { SocketError } from '../errors.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import { FairQueue } from './fair-queue.ts'
-import { type CommonOptions, defineOptions, type ReceiveOptions, ROUTING_ID_OPTIONS, type RoutingIdOptions, type SendOptions } from './options.ts'
+import {
+  type CommonOptions,
+  defineOptions,
+  type ReceiveOptions,
+  ROUTING_ID_OPTIONS,
+  type RoutingIdOptions,
+  type SendOptions,
+} from './options.ts'
 import type { Pattern, PatternHost } from './pattern.ts'
 import { DuplexSocket, type SocketOptions } from './socket.ts'
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the options are defined as checked properties below
 export interface Reply extends RoutingIdOptions {}
 
 /** A REP socket: receives a request, sends its reply, and so on; talks to REQ and DEALER. */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class Reply extends DuplexSocket {
   constructor(options?: SocketOptions<CommonOptions & SendOptions & ReceiveOptions & RoutingIdOptions>) {
     super('REP', (host) => new ReplyPattern(host), options)

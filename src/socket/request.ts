@@ -11,7 +11,16 @@ import { ProtocolError, SocketError } from '../errors.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import { PROBE, PROBE_OPTIONS, type ProbeOptions } from './dealer.ts'
-import { boolean, type CommonOptions, defineOptions, type OptionTable, type ReceiveOptions, ROUTING_ID_OPTIONS, type RoutingIdOptions, type SendOptions } from './options.ts'
+import {
+  boolean,
+  type CommonOptions,
+  defineOptions,
+  type OptionTable,
+  type ReceiveOptions,
+  ROUTING_ID_OPTIONS,
+  type RoutingIdOptions,
+  type SendOptions,
+} from './options.ts'
 import type { Pattern, PatternHost } from './pattern.ts'
 import { RoundRobin } from './round-robin.ts'
 import { DuplexSocket, type SocketOptions } from './socket.ts'
@@ -27,11 +36,9 @@ const REQUEST_OPTIONS: OptionTable<RequestOptions> = { correlate: boolean(false)
 
 const DELIMITER = Buffer.alloc(0)
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the options are defined as checked properties below
 export interface Request extends RequestOptions, RoutingIdOptions, ProbeOptions {}
 
 /** A REQ socket: sends a request, receives its reply, and so on; talks to REP and ROUTER. */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class Request extends DuplexSocket {
   constructor(options?: SocketOptions<CommonOptions & SendOptions & ReceiveOptions & RequestOptions & RoutingIdOptions & ProbeOptions>) {
     super('REQ', (host, socket) => new RequestPattern(host, socket as RequestOptions & ProbeOptions), options)

@@ -15,7 +15,16 @@ import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import { PROBE, PROBE_OPTIONS, type ProbeOptions } from './dealer.ts'
 import { FairQueue } from './fair-queue.ts'
-import { boolean, type CommonOptions, defineOptions, type OptionTable, type ReceiveOptions, ROUTING_ID_OPTIONS, type RoutingIdOptions, type SendOptions } from './options.ts'
+import {
+  boolean,
+  type CommonOptions,
+  defineOptions,
+  type OptionTable,
+  type ReceiveOptions,
+  ROUTING_ID_OPTIONS,
+  type RoutingIdOptions,
+  type SendOptions,
+} from './options.ts'
 import type { Pattern, PatternHost } from './pattern.ts'
 import { DuplexSocket, type SocketOptions } from './socket.ts'
 
@@ -28,11 +37,9 @@ export interface RouterOptions {
 
 const ROUTER_OPTIONS: OptionTable<RouterOptions> = { mandatory: boolean(false), handover: boolean(false) }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the options are defined as checked properties below
 export interface Router extends RouterOptions, RoutingIdOptions, ProbeOptions {}
 
 /** A ROUTER socket: `[routing id, ...frames]` both ways; talks to REQ, DEALER and ROUTER. */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export class Router extends DuplexSocket {
   constructor(options?: SocketOptions<CommonOptions & SendOptions & ReceiveOptions & RouterOptions & RoutingIdOptions & ProbeOptions>) {
     super('ROUTER', (host, socket) => new RouterPattern(host, socket as RouterOptions & ProbeOptions), options)
@@ -70,7 +77,8 @@ class RouterPattern implements Pattern {
       const name = chosen.toString('latin1')
       const holder = this.#named.get(name)
       if (holder !== undefined && holder !== peer) {
-        if (!this.#options.handover) return peer.disconnect(new SocketError('EADDRINUSE', { text: 'another peer has this routing id', address: peer.endpoint }))
+        if (!this.#options.handover)
+          return peer.disconnect(new SocketError('EADDRINUSE', { text: 'another peer has this routing id', address: peer.endpoint }))
         this.#forget(holder)
         holder.disconnect(new SocketError('EADDRINUSE', { text: 'another peer took over this routing id', address: holder.endpoint }))
       }

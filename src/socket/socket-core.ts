@@ -15,7 +15,7 @@ import type { Peer, PeerHandler } from '../session/peer.ts'
 import type { Session, SessionOptions } from '../session/session.ts'
 import { type Address, parseEndpoint } from '../transport/endpoint.ts'
 import { ipc } from '../transport/ipc.ts'
-import type { ListenHandler, Listener, Pipe, TransportOptions } from '../transport/pipe.ts'
+import type { Listener, ListenHandler, Pipe, TransportOptions } from '../transport/pipe.ts'
 import { tcp } from '../transport/tcp.ts'
 import { AuthRefused, type MechanismFactory, NullMechanism, PlainClient, PlainServer, type SocketType } from '../wire/index.ts'
 import type { Context } from './context.ts'
@@ -114,7 +114,10 @@ export class SocketCore {
     this.#checkOpen()
     const bound = this.#bound.find((candidate) => candidate.endpoint === endpoint)
     if (bound === undefined) {
-      throw new SocketError('ENOENT', { text: `'${endpoint}' is not bound (after a wildcard or port 0, unbind lastEndpoint)`, address: endpoint })
+      throw new SocketError('ENOENT', {
+        text: `'${endpoint}' is not bound (after a wildcard or port 0, unbind lastEndpoint)`,
+        address: endpoint,
+      })
     }
     this.#bound = this.#bound.filter((candidate) => candidate !== bound)
     await bound.close(0)
@@ -164,7 +167,9 @@ export class SocketCore {
   async #listen(endpoint: string, address: Address): Promise<BoundEndpoint> {
     if (address.transport === 'inproc') return this.#bindInproc(endpoint, address.name)
     const listen = (handler: ListenHandler): Promise<Listener> =>
-      address.transport === 'tcp' ? tcp.listen(address, this.#transportOptions(), handler) : ipc.listen(address, this.#transportOptions(), handler)
+      address.transport === 'tcp'
+        ? tcp.listen(address, this.#transportOptions(), handler)
+        : ipc.listen(address, this.#transportOptions(), handler)
     return Acceptor.listen(listen, this.#sessionOptions(), this.#peers, {
       accepted: (session) => this.#emit({ type: 'accept', address: session.endpoint, remoteAddress: session.remoteAddress }),
       handshake: (session) => this.#emit({ type: 'handshake', address: session.endpoint, remoteAddress: session.remoteAddress }),
@@ -185,7 +190,12 @@ export class SocketCore {
     this.#context.inproc.bind(name, (connecting) => {
       const peer = new InprocPeer(endpoint, false, this.#sessionOptions(), this.#peers, owner)
       peers.add(peer)
-      InprocPeer.join(peer, connecting)
+      try {
+        InprocPeer.join(peer, connecting)
+      } catch (error) {
+        peers.delete(peer)
+        this.#emit({ type: 'handshake:error:protocol', address: endpoint, error: toError(error) })
+      }
     })
     return {
       endpoint,
@@ -200,7 +210,9 @@ export class SocketCore {
 
   #dial(endpoint: string, address: Exclude<Address, { transport: 'inproc' }>): ConnectedEndpoint {
     const dial = (signal: AbortSignal): Promise<Pipe> =>
-      address.transport === 'tcp' ? tcp.dial(address, this.#transportOptions(), signal) : ipc.dial(address, this.#transportOptions(), signal)
+      address.transport === 'tcp'
+        ? tcp.dial(address, this.#transportOptions(), signal)
+        : ipc.dial(address, this.#transportOptions(), signal)
     const { reconnectInterval, reconnectMaxInterval } = this.#options
     const dialer = new Dialer(endpoint, dial, { ...this.#sessionOptions(), reconnectInterval, reconnectMaxInterval }, this.#peers, {
       connected: (session) => this.#emit({ type: 'connect', address: endpoint, remoteAddress: session.remoteAddress }),
@@ -221,8 +233,16 @@ export class SocketCore {
   #connectInproc(endpoint: string, name: string): ConnectedEndpoint {
     const peer = new InprocPeer(endpoint, true, this.#sessionOptions(), this.#peers, {
       connected: () => this.#emit({ type: 'handshake', address: endpoint }),
-      disconnected: (_peer, reason) => this.#emit({ type: 'disconnect', address: endpoint, error: reason }),
+      disconnected: (_peer, reason) => {
+        this.#emit({ type: 'disconnect', address: endpoint, error: reason })
+        // It comes back as over any transport (libzmq's does not), whether the name is still bound or will be again.
+        const { reconnectInterval } = this.#options
+        if (reconnectInterval >= 0) setTimeout(again, reconnectInterval).unref()
+      },
     })
+    const again = (): void => {
+      if (!this.closed && this.#connected.includes(connected)) this.#context.inproc.connect(name, peer)
+    }
     const close = (lingerMs: number): Promise<void> => {
       this.#context.inproc.forget(name, peer)
       return peer.close(lingerMs)
@@ -253,7 +273,12 @@ export class SocketCore {
     if (session.wasConnected) this.#emit({ type: 'disconnect', ...about, error: reason })
     else if (reason instanceof AuthRefused) this.#emit({ type: 'handshake:error:auth', ...about, error: reason })
     else if (reason instanceof ProtocolError) this.#emit({ type: 'handshake:error:protocol', ...about, error: reason })
-    else this.#emit({ type: 'handshake:error:other', ...about, error: reason ?? new Error('the peer closed the connection during the handshake') })
+    else
+      this.#emit({
+        type: 'handshake:error:other',
+        ...about,
+        error: reason ?? new Error('the peer closed the connection during the handshake'),
+      })
   }
 
   // ── Options as the floors below want them ───────────────────────────────────────────────────────────────────────────

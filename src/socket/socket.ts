@@ -24,11 +24,10 @@ import { Receives, Sends } from './waiting.ts'
 /** What a socket's constructor takes: its options, and the context it belongs to. */
 export type SocketOptions<O> = { [K in keyof O]?: O[K] | undefined } & { context?: Context | undefined }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the options are defined as checked properties below
+// The options of a class are its interface of the same name: `defineOptions` puts a checked property on the prototype for each.
 export interface Socket extends CommonOptions {}
 
 /** A ZeroMQ socket; see its subclasses. All of them are Node's own code over {@link https://rfc.zeromq.org/spec/37/ | ZMTP 3.1}. */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class Socket {
   /** What happens to its endpoints and connections. */
   readonly events: Observer = new Observer()
@@ -141,11 +140,9 @@ export interface Writable<M = MessageLike | MessageLike[]> extends SendOptions {
   send(message: M): Promise<void>
 }
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export interface WritableSocket extends SendOptions {}
 
 /** A socket that only sends. */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class WritableSocket extends Socket implements Writable {
   send(message: MessageLike | MessageLike[]): Promise<void> {
     return sendOn(this.sends, message, this.sendTimeout)
@@ -154,11 +151,9 @@ export abstract class WritableSocket extends Socket implements Writable {
 
 defineOptions(WritableSocket.prototype, SEND_OPTIONS)
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export interface ReadableSocket extends ReceiveOptions {}
 
 /** A socket that only receives. */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class ReadableSocket extends Socket implements Readable {
   receive(): Promise<Message> {
     return this.receives.receive(this.receiveTimeout)
@@ -171,11 +166,9 @@ export abstract class ReadableSocket extends Socket implements Readable {
 
 defineOptions(ReadableSocket.prototype, RECEIVE_OPTIONS)
 
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export interface DuplexSocket extends SendOptions, ReceiveOptions {}
 
 /** A socket that sends and receives. */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: see above
 export abstract class DuplexSocket extends Socket implements Readable, Writable {
   send(message: MessageLike | MessageLike[]): Promise<void> {
     return sendOn(this.sends, message, this.sendTimeout)

@@ -5,10 +5,10 @@
  * behind by a process that is gone is removed; one that somebody listens on is not (libzmq would steal it).
  */
 
+import { randomUUID } from 'node:crypto'
 import { rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { randomUUID } from 'node:crypto'
 import type { IpcAddress } from './endpoint.ts'
 import type { Listener, ListenHandler, Pipe, Transport, TransportOptions } from './pipe.ts'
 import { dialStream, listenStream } from './stream-server.ts'

@@ -11,7 +11,11 @@ export interface StreamListener {
 }
 
 /** Rejects with the system's error (EADDRINUSE, EACCES, …) when the address cannot be had. */
-export function listenStream(options: ListenOptions, remoteAddressOf: (socket: Socket) => string, handler: ListenHandler): Promise<StreamListener> {
+export function listenStream(
+  options: ListenOptions,
+  remoteAddressOf: (socket: Socket) => string,
+  handler: ListenHandler,
+): Promise<StreamListener> {
   return new Promise((resolve, reject) => {
     const server = createServer({ noDelay: true, highWaterMark: STREAM_HIGH_WATER_MARK }, (socket) => {
       handler.accepted(new StreamPipe(socket, remoteAddressOf(socket)))
@@ -41,7 +45,8 @@ export function dialStream(
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(toError(signal.reason))
     const socket = new Socket({ highWaterMark: STREAM_HIGH_WATER_MARK } as ConstructorParameters<typeof Socket>[0])
-    const timer = connectTimeoutMs > 0 ? setTimeout(() => fail(new Error(`no connection within ${connectTimeoutMs} ms`)), connectTimeoutMs) : undefined
+    const timer =
+      connectTimeoutMs > 0 ? setTimeout(() => fail(new Error(`no connection within ${connectTimeoutMs} ms`)), connectTimeoutMs) : undefined
     const fail = (error: Error): void => {
       settle()
       socket.on('error', () => {})

@@ -3,7 +3,7 @@
 import { lookup } from 'node:dns'
 import type { AddressInfo, Socket } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { tcpEndpoint, type TcpAddress } from './endpoint.ts'
+import { type TcpAddress, tcpEndpoint } from './endpoint.ts'
 import type { Listener, ListenHandler, Pipe, Transport, TransportOptions } from './pipe.ts'
 import { dialStream, listenStream } from './stream-server.ts'
 

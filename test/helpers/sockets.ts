@@ -23,7 +23,7 @@ export const STREAM_TRANSPORTS: readonly TransportCase[] = [tcp, ipc]
 /** All that this machine has. */
 export const TRANSPORTS: readonly TransportCase[] = [tcp, ...(hasIPv6 ? [tcp6] : []), ipc, inproc]
 
-type SocketClass<S, O> = new (options: O) => S
+type SocketClass<S, O> = { new (options: O): S; readonly prototype: S }
 
 export interface TestSockets {
   /** The context of the test's sockets. */
@@ -60,7 +60,8 @@ export function useSockets(): TestSockets {
       return context
     },
     open(type, options) {
-      const socket = new type({ context, sendTimeout: 10_000, receiveTimeout: 10_000, ...options } as never)
+      const timeouts = Object.fromEntries(['sendTimeout', 'receiveTimeout'].filter((name) => name in type.prototype).map((name) => [name, 10_000]))
+      const socket = new type({ context, ...timeouts, ...options } as never)
       sockets.push(socket)
       return socket
     },

@@ -1,0 +1,52 @@
+/** Every pair of socket types, over every transport, whichever end binds, with messages of every shape. */
+
+import { describe, expect, it } from 'vitest'
+import * as sockets from '../../../src/socket/index.ts'
+import { type AnyDuplex, PAIRINGS, type Pairing, pattern, SHAPES } from '../../helpers/pairings.ts'
+import { link, TRANSPORTS, type TestSockets, useSockets } from '../../helpers/sockets.ts'
+
+function openPair(use: TestSockets, pairing: Pairing): [left: sockets.Socket & AnyDuplex, right: sockets.Socket & AnyDuplex] {
+  const left = use.open<sockets.Socket, object>(sockets[pairing.left], pairing.leftOptions)
+  const right = use.open<sockets.Socket, object>(sockets[pairing.right], pairing.rightOptions)
+  return [left as sockets.Socket & AnyDuplex, right as sockets.Socket & AnyDuplex]
+}
+
+describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
+  const use = useSockets()
+
+  describe.each(PAIRINGS)('$name', (pairing) => {
+    it.each(['first', 'second'])('carry every message when the %s one binds', async (binder) => {
+      const [left, right] = openPair(use, pairing)
+      await (binder === 'first' ? link(left, right, endpoint()) : link(right, left, endpoint()))
+      await pairing.prepare?.(left, right)
+      for (const [shape, frames] of Object.entries(SHAPES)) {
+        const got = await pairing.carry(left, right, frames)
+        expect(got.length, shape).toBe(frames.length)
+        for (const [index, frame] of frames.entries()) expect(got[index]?.equals(frame), `${shape}, frame ${index}`).toBe(true)
+      }
+    })
+  })
+
+  it('16 MiB go to and fro', async () => {
+    const [left, right] = [use.open(sockets.Pair), use.open(sockets.Pair)]
+    await link(left, right, endpoint())
+    const body = pattern(16 * 1024 * 1024)
+    await left.send(['large', body])
+    const got = await right.receive()
+    expect([got.length, got[1]?.equals(body)]).toEqual([2, true])
+    await right.send(got)
+    expect((await left.receive())[1]?.equals(body)).toBe(true)
+  })
+
+  it('what is queued before anybody is bound arrives', async () => {
+    const [push, pull] = [use.open(sockets.Push), use.open(sockets.Pull)]
+    const reserved = use.open(sockets.Pull)
+    await reserved.bind(endpoint())
+    const address = reserved.lastEndpoint as string
+    await reserved.close()
+    push.connect(address)
+    for (let number = 0; number < 100; number++) await push.send(String(number))
+    await pull.bind(address)
+    for (let number = 0; number < 100; number++) expect(String((await pull.receive())[0])).toBe(String(number))
+  })
+})
