@@ -1,0 +1,165 @@
+/** Commands, servers and clients for the tests of the RPC layer; each is closed when its test ends, and leaves nothing behind. */
+
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { afterEach, beforeEach, expect } from 'vitest'
+import { Command, Receiver, RpcClient, type RpcEvents, RpcServer, type RpcServerOptions, Sender } from '../../../src/index.ts'
+import type { ClientOptions } from '../../../src/rpc/client-options.ts'
+import type { MessageServerOptions } from '../../../src/rpc/message-server.ts'
+import { Context, context as sharedContext } from '../../../src/socket/context.ts'
+import { until } from '../../helpers/sockets.ts'
+
+export { STREAM_TRANSPORTS, TRANSPORTS, until } from '../../helpers/sockets.ts'
+export { Context }
+
+export class Greet extends Command<string> {
+  static readonly commandName: string = 'Greet'
+  name: string
+  constructor(name = '') {
+    super()
+    this.name = name
+  }
+}
+
+/** Comes back as it went. */
+export class Echo extends Command {
+  static readonly commandName: string = 'Echo'
+  value: unknown
+  constructor(value: unknown = null) {
+    super()
+    this.value = value
+  }
+}
+
+/** A number, for those who keep count. */
+export class Count extends Command<number> {
+  static readonly commandName: string = 'Count'
+  n: number
+  constructor(n = 0) {
+    super()
+    this.n = n
+  }
+}
+
+/** Nobody has a service for it. */
+export class Unknown extends Command {
+  static readonly commandName: string = 'Unknown'
+}
+
+export interface Deferred<T> {
+  readonly promise: Promise<T>
+  resolve(value: T): void
+  reject(error: unknown): void
+}
+
+export function deferred<T = void>(): Deferred<T> {
+  let settle: { resolve(value: T): void; reject(error: unknown): void } | undefined
+  const promise = new Promise<T>((resolve, reject) => {
+    settle = { resolve, reject }
+  })
+  return { promise, ...(settle as unknown as { resolve(value: T): void; reject(error: unknown): void }) }
+}
+
+/** What a call is rejected with. @throws when it is not. */
+export async function failureOf(call: Promise<unknown>): Promise<Error & { code?: string; endpoint?: string; command?: string; status?: number }> {
+  try {
+    await call
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('it did not fail')
+}
+
+/** The events of one channel, as they come. */
+export class Heard<N extends keyof RpcEvents> {
+  readonly events: RpcEvents[N][] = []
+  readonly #name: N
+  readonly #matches: (event: RpcEvents[N]) => boolean
+  #wake: (() => void)[] = []
+  readonly #listener = (event: unknown): void => {
+    if (!this.#matches(event as RpcEvents[N])) return
+    this.events.push(event as RpcEvents[N])
+    for (const wake of this.#wake.splice(0)) wake()
+  }
+
+  constructor(name: N, matches: (event: RpcEvents[N]) => boolean) {
+    this.#name = name
+    this.#matches = matches
+    subscribe(name, this.#listener)
+  }
+
+  /** Resolves with the events once there are so many. */
+  async atLeast(count: number): Promise<RpcEvents[N][]> {
+    while (this.events.length < count) await new Promise<void>((resolve) => this.#wake.push(resolve))
+    return this.events
+  }
+
+  end(): void {
+    unsubscribe(this.#name, this.#listener)
+  }
+}
+
+export interface Rpc {
+  server(options: RpcServerOptions): RpcServer
+  client(options: ClientOptions): RpcClient
+  sender(options: ClientOptions): Sender
+  receiver(options: MessageServerOptions): Receiver
+  /** Closed when the test ends. */
+  own<T extends RpcServer | Receiver | RpcClient | Sender>(end: T): T
+  /** A server that is started, with a service for each of Greet, Echo and Count. */
+  started(options: RpcServerOptions, prepare?: (server: RpcServer) => void): Promise<RpcServer>
+  hear<N extends keyof RpcEvents>(name: N, matches?: (event: RpcEvents[N]) => boolean): Heard<N>
+  defer(cleanUp: () => unknown): void
+}
+
+/** To be called once, at the top of a test file or group. */
+export function useRpc(): Rpc {
+  let before = 0
+  let deferredCleanUps: (() => unknown)[] = []
+
+  beforeEach(() => {
+    before = openHandles()
+    deferredCleanUps = []
+  })
+
+  afterEach(async () => {
+    for (const cleanUp of deferredCleanUps.reverse()) await cleanUp()
+    expect(sharedContext.openSockets, 'sockets that are still open').toBe(0)
+    await until(() => openHandles() <= before, 'servers, connections and timers that are still open')
+  })
+
+  const own = <T extends RpcServer | Receiver | RpcClient | Sender>(end: T): T => {
+    deferredCleanUps.push(() => ('stop' in end ? end.stop({ drainMs: 0 }) : end.close()))
+    return end
+  }
+  return {
+    own,
+    server: (options) => own(new RpcServer(options)),
+    client: (options) => own(new RpcClient({ timeoutMs: 10_000, ...options })),
+    sender: (options) => own(new Sender({ timeoutMs: 10_000, ...options })),
+    receiver: (options) => own(new Receiver(options)),
+    started: async (options, prepare) => {
+      const server = own(new RpcServer(options))
+      server.register(Greet, ({ name }) => `Hello ${name}`)
+      server.register(Echo, ({ value }) => value)
+      if (prepare === undefined) server.register(Count, ({ n }) => n)
+      else prepare(server)
+      await server.start()
+      return server
+    },
+    hear: (name, matches = () => true) => {
+      const heard = new Heard(name, matches)
+      deferredCleanUps.push(() => heard.end())
+      return heard
+    },
+    defer: (cleanUp) => deferredCleanUps.push(cleanUp),
+  }
+}
+
+/** Servers, connections and running timers of this process. */
+export function openHandles(): number {
+  return process.getActiveResourcesInfo().filter((name) => /^(TCP|Pipe)/.test(name)).length
+}
+
+export function endpointOf(server: { endpoints: string[] }): string {
+  return server.endpoints[0] as string
+}
