@@ -40,7 +40,7 @@ export class Peer {
 
   /** A file of `bench/peers` under Node. @param {string} file @param {string[]} [args] @param {string[]} [flags] */
   static node(file, args = [], flags = []) {
-    const extra = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? []
+    const extra = process.env['BENCH_NODE_FLAGS']?.split(' ').filter(Boolean) ?? []
     return new Peer(process.execPath, [...flags, ...extra, fileURLToPath(new URL(file, PEERS)), ...args])
   }
 

@@ -1,7 +1,7 @@
 /** Publishes temperatures to whoever listens: subscriber.ts, subscriber.py. */
 
-import { parseArgs } from 'node:util'
 import { setTimeout } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
 import { RpcClient } from 'zmq-rpc'
 import { Reading } from './commands.ts'
 

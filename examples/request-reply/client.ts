@@ -30,7 +30,9 @@ try {
   console.log(answers[0])
   if (answers.length > 1) {
     const right = answers.filter((answer, index) => answer.includes(`"value${index + 2}"`)).length
-    console.log(`${right} of ${answers.length} calls, all in flight at once, got their own answer in ${Math.round(performance.now() - start)} ms`)
+    console.log(
+      `${right} of ${answers.length} calls, all in flight at once, got their own answer in ${Math.round(performance.now() - start)} ms`,
+    )
   }
   if (values.shutdown) await client.execute(new ShutdownServer())
 } catch (error) {

@@ -47,7 +47,8 @@ export function resolveAuth(auth: Auth): Authenticate {
   return async (request, origin) => {
     if (request.mechanism !== 'PLAIN') return { status: 400 }
     const principal = await decide({ username: request.username, password: request.password }, origin)
-    return principal === undefined ? { status: 400 } : { status: 200, user: principal }
+    // Anything but a principal refuses: without types, null and false are said as easily as undefined.
+    return typeof principal === 'object' && principal !== null ? { status: 200, user: principal } : { status: 400 }
   }
 }
 

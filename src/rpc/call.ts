@@ -1,10 +1,12 @@
 /** One call under way: from `execute` to its end, which comes exactly once. */
 
-import { toError, ZmqRpcError } from '../errors.ts'
+import { ZmqRpcError } from '../errors.ts'
 import { Timed } from './deadlines.ts'
+import { errorText } from './error-text.ts'
 
 /** Whoever carries a call to the far end; told when the call ends by itself. */
 export interface CallCarrier {
+  readonly endpoint: string
   /** Its time is over: the carrier says why it was not answered. */
   timedOut(call: Call): void
   /** The caller gave it up. */
@@ -47,7 +49,8 @@ export class Call extends Timed {
         this.#carrier.abandoned(this)
         const cause = this.#signal?.reason
         this.reject(
-          new ZmqRpcError('ABORTED', `${this.what} was given up by its caller: ${toError(cause).message}`, {
+          new ZmqRpcError('ABORTED', `${this.what} was given up by its caller: ${errorText(cause)}`, {
+            endpoint: this.#carrier.endpoint,
             command: this.command,
             cause,
           }),

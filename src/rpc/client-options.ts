@@ -1,7 +1,7 @@
 /** What clients and senders have in common: where they send, and as whom. */
 
 import { ZmqRpcError } from '../errors.ts'
-import type { Auth, Credentials } from './auth.ts'
+import { type Auth, type Credentials, plainClientOptions, resolveAuth } from './auth.ts'
 import { Deadlines } from './deadlines.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
 import { Publication } from './publication.ts'
@@ -62,6 +62,9 @@ export class Outlets {
     const maxPublished = resolveNumber('maxPublished', options.maxPublished, 100_000, 1)
     const heartbeatIntervalMs = resolveNumber('heartbeatIntervalMs', options.heartbeatIntervalMs, 0)
     const maxMessageBytes = resolveNumber('maxMessageBytes', options.maxMessageBytes, 64 * 1024 * 1024, 1)
+    // Sockets come last: what is refused leaves nothing open.
+    plainClientOptions(credentials)
+    if (auth !== undefined) resolveAuth(auth)
     this.requester = new Requester(req, { credentials, maxQueued, maxMessageBytes }, new Deadlines())
     this.publication =
       pub === undefined ? undefined : new Publication({ endpoint: pub, credentials, auth, maxQueued: maxPublished, heartbeatIntervalMs })

@@ -10,7 +10,7 @@ import { ZmqRpcError } from '../errors.ts'
 import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
-import { type Auth, type Credentials, type Principal, resolveAuth } from './auth.ts'
+import { type Auth, type Credentials, type Principal, plainClientOptions, resolveAuth } from './auth.ts'
 import { timerMs } from './deadlines.ts'
 import { encodeReply, isHeartbeat, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
@@ -97,6 +97,20 @@ export abstract class MessageServer {
     const heartbeatTimeoutMs = resolveNumber('heartbeatTimeoutMs', options.heartbeatTimeoutMs, DEFAULTS.heartbeatTimeoutMs)
     this.#maxConcurrentCalls = resolveNumber('maxConcurrentCalls', options.maxConcurrentCalls, DEFAULTS.maxConcurrentCalls, 1)
     this.#rep = resolveEndpoints('rep', options.rep, 'bind')
+    const subscriptions = subEndpoints(options.sub).map(({ endpoint, ...own }) => {
+      resolveEndpoints('sub', endpoint, 'connect')
+      const credentials = own.credentials ?? options.credentials
+      plainClientOptions(credentials)
+      return {
+        endpoint,
+        heartbeatTimeoutMs: resolveNumber('sub.heartbeatTimeoutMs', own.heartbeatTimeoutMs, heartbeatTimeoutMs),
+        credentials,
+        authenticate: credentials === undefined ? authenticate : null,
+        maxMessageBytes,
+      }
+    })
+    if (this.#rep.length + subscriptions.length === 0) throw new ZmqRpcError('BAD_OPTION', 'it listens nowhere: give it rep, sub or both')
+    // Sockets come last: what is refused leaves nothing open.
     this.#listener = new RequestListener(
       { authenticate, maxMessageBytes },
       {
@@ -104,21 +118,7 @@ export abstract class MessageServer {
         lost: (peer) => this.#abortCalls(peer, new ZmqRpcError('CONNECTION_LOST', 'the caller is gone', { endpoint: peer.endpoint })),
       },
     )
-    this.#links = subEndpoints(options.sub).map(({ endpoint, ...own }) => {
-      resolveEndpoints('sub', endpoint, 'connect')
-      const credentials = own.credentials ?? options.credentials
-      return new SubscriptionLink(
-        {
-          endpoint,
-          heartbeatTimeoutMs: resolveNumber('sub.heartbeatTimeoutMs', own.heartbeatTimeoutMs, heartbeatTimeoutMs),
-          credentials,
-          authenticate: credentials === undefined ? authenticate : null,
-          maxMessageBytes,
-        },
-        (peer, body) => this.#incoming(peer, undefined, body),
-      )
-    })
-    if (this.#rep.length + this.#links.length === 0) throw new ZmqRpcError('BAD_OPTION', 'it listens nowhere: give it rep, sub or both')
+    this.#links = subscriptions.map((link) => new SubscriptionLink(link, (peer, body) => this.#incoming(peer, undefined, body)))
     this.stopped = new Promise((resolve) => {
       this.#markStopped = resolve
     })

@@ -4,9 +4,9 @@ import { toError, ZmqRpcError } from '../errors.ts'
 import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import { context } from '../socket/context.ts'
-import { DEFAULT_OPTIONS } from '../socket/options.ts'
+import { DEFAULT_OPTIONS, defaultsOf } from '../socket/options.ts'
 import { SocketCore } from '../socket/socket-core.ts'
-import { PublishingPattern } from '../socket/xpublisher.ts'
+import { PUBLISH_OPTIONS, PublishingPattern } from '../socket/xpublisher.ts'
 import { type Auth, type Credentials, plainClientOptions, resolveAuth } from './auth.ts'
 import { timerMs } from './deadlines.ts'
 import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
@@ -24,12 +24,15 @@ export interface PublicationOptions {
   heartbeatIntervalMs: number
 }
 
+const PUBLISH_DEFAULTS = defaultsOf(PUBLISH_OPTIONS)
+const NEVER_WAITS = { readable: () => {}, writable: () => {} }
+
 /** Time for the last messages to be written when it is closed. */
 const LINGER_MS = 1000
 
 export class Publication {
   readonly #core: SocketCore
-  readonly #pattern = new CountingPattern()
+  readonly #pattern = new CountingPattern(NEVER_WAITS, PUBLISH_DEFAULTS)
   readonly #bound: Promise<string>
   readonly #heartbeats: NodeJS.Timeout | undefined
   #closed = false

@@ -1,8 +1,8 @@
 /** The receiver of plain text messages, on REP and SUB endpoints: pyzmqrpc3's ZmqReceiver. */
 
-import { toError } from '../errors.ts'
 import type { Message } from '../wire/index.ts'
 import { encodeReply, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
+import { errorText } from './error-text.ts'
 import { type Answer, MessageServer, publishServiceFailure } from './message-server.ts'
 import type { ServiceContext } from './service.ts'
 
@@ -40,7 +40,7 @@ export class Receiver extends MessageServer {
       if (context.peer.kind === 'pub') return undefined
       return encodeReply({
         status: STATUS.serviceRaised,
-        statusText: STATUS_TEXT.serviceRaised(this.constructor.name, toError(error).message),
+        statusText: STATUS_TEXT.serviceRaised(this.constructor.name, errorText(error)),
       })
     }
     const text = readText(body)

@@ -7,7 +7,8 @@
  * - Calls wait, up to a limit, while the far end is away, and are then sent in order.
  * - Calls that were written when the connection is lost fail at once: their replies have nowhere to go. Those that were
  *   not written yet wait on.
- * - When the far end refuses the password, all calls fail at once, and so do new ones, until it lets us in.
+ * - When the far end refuses the password, all calls fail at once, and so do new ones, until it lets us in. libzmq refuses
+ *   a client that shows none, or shows one to a server that asks for none, by closing without a word: twice in a row counts.
  * - When the only call in flight times out and nothing was heard since it was sent, the connection is made again.
  */
 
@@ -20,7 +21,7 @@ import type { Event } from '../socket/observer.ts'
 import { DEFAULT_OPTIONS } from '../socket/options.ts'
 import type { PeerListener } from '../socket/pattern.ts'
 import { SocketCore } from '../socket/socket-core.ts'
-import { AuthRefused, MechanismMismatch, type Message } from '../wire/index.ts'
+import { AuthRefused, GreetingCutShort, MechanismMismatch, type Message } from '../wire/index.ts'
 import { type Credentials, plainClientOptions } from './auth.ts'
 import { Call, type CallCarrier } from './call.ts'
 import { type Deadlines, timerMs } from './deadlines.ts'
@@ -54,6 +55,8 @@ export class RequestLink implements PeerListener, CallCarrier {
   #lastHeard = 0
   /** Why the far end does not let us in. */
   #refusal: Error | undefined
+  /** Whether the last attempt ended in what is most likely a refusal, but may be a far end that just ended. */
+  #suspected = false
   /** Why the last attempt to connect failed. */
   #lastFailure: Error | undefined
   #closed = false

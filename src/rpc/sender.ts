@@ -29,11 +29,15 @@ export class Sender {
    * Sends a text: on `pub` to whoever listens, and on `req` to one of the receivers, each in turn. Resolves to what that
    * receiver answered; to undefined when it answered nothing, or without `req`.
    *
-   * @throws as `RpcClient.execute`; BAD_COMMAND for a text with a lone surrogate, which has no UTF-8.
+   * @throws as `RpcClient.execute`; BAD_COMMAND for a text with a lone surrogate, which has no UTF-8, and, on
+   * `req`, for the text of a heartbeat: a pyzmqrpc3 receiver answers nobody any more after it.
    */
   async send(text: string, options: CallOptions = {}): Promise<unknown> {
     if (!text.isWellFormed()) throw new ZmqRpcError('BAD_COMMAND', 'the text has a lone surrogate, which cannot be sent')
     const { requester, publication } = this.#outlets
+    if (text === HEARTBEAT && requester.links.length > 0) {
+      throw new ZmqRpcError('BAD_COMMAND', `"${HEARTBEAT}" is the text of a heartbeat, which is only published: see sendHeartbeat`)
+    }
     const frame = Buffer.from(text, 'utf8')
     await publication?.publish(frame)
     if (requester.links.length === 0) return undefined

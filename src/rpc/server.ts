@@ -1,12 +1,13 @@
 /** The RPC server: takes commands, finds the service of each, and answers with its result. */
 
-import { toError, ZmqRpcError } from '../errors.ts'
+import { ZmqRpcError } from '../errors.ts'
 import { publish } from '../observability/events.ts'
 import type { Message } from '../wire/index.ts'
 import { type Command, type CommandClass, commandNameOf, ShutdownServer } from './command.ts'
 import { CommandRegistry } from './command-registry.ts'
 import { type DecodeFailure, decodeCommand, encodeReply, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { resolveNumber } from './endpoint.ts'
+import { errorText } from './error-text.ts'
 import { type Answer, MessageServer, type MessageServerOptions, publishServiceFailure } from './message-server.ts'
 import type { Service, ServiceContext, ServiceFunction } from './service.ts'
 
@@ -46,9 +47,12 @@ export class RpcServer extends MessageServer {
 
   /** @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands`. */
   constructor(options: RpcServerOptions) {
+    // Before `super` opens the first socket: what is refused leaves nothing open.
+    const maxInflatedBytes = resolveNumber('maxInflatedBytes', options.maxInflatedBytes, 64 * 1024 * 1024, 1)
+    const registry = new CommandRegistry(options.commands ?? [])
     super(options)
-    this.#maxInflatedBytes = resolveNumber('maxInflatedBytes', options.maxInflatedBytes, 64 * 1024 * 1024, 1)
-    this.#registry = new CommandRegistry(options.commands ?? [])
+    this.#maxInflatedBytes = maxInflatedBytes
+    this.#registry = registry
     this.register(ShutdownServer, new ShutdownServerService(this, options.allowShutdown))
   }
 
@@ -113,7 +117,7 @@ export class RpcServer extends MessageServer {
   #failed(name: string, registration: Registration, error: unknown, context: ServiceContext): Answer {
     publishServiceFailure(context, name, error)
     if (context.peer.kind === 'pub') return undefined
-    const statusText = STATUS_TEXT.serviceRaised(registration.serviceName, textOf(error))
+    const statusText = STATUS_TEXT.serviceRaised(registration.serviceName, errorText(error))
     return encodeReply({ status: STATUS.serviceRaised, statusText })
   }
 
@@ -158,15 +162,6 @@ function toRegistration<C extends Command>(commandClass: CommandClass<C>, servic
   }
   const found = candidate as Registration
   return { serviceName: found.constructor?.name || 'Service', execute: (command, context) => found.execute(command, context) }
-}
-
-/** As Python's `str(exception)`. Whatever a service throws, this must not throw. */
-function textOf(thrown: unknown): string {
-  try {
-    return thrown instanceof ZmqRpcError ? thrown.message : toError(thrown).message
-  } catch {
-    return 'an error that cannot be shown'
-  }
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {

@@ -10,14 +10,17 @@ export class MessageQueue {
   highWaterMark: number
   /** Most bytes of body; 0 for no limit. One message always fits an empty queue. */
   maxBytes: number
+  /** Keeps the last message only, whatever the limits (ZMQ_CONFLATE). */
+  readonly #conflate: boolean
   #slots: (Message | undefined)[] = NO_SLOTS
   #head = 0
   #length = 0
   #bytes = 0
 
-  constructor(highWaterMark: number, maxBytes: number) {
+  constructor(highWaterMark: number, maxBytes: number, conflate = false) {
     this.highWaterMark = highWaterMark
     this.maxBytes = maxBytes
+    this.#conflate = conflate
   }
 
   get length(): number {
@@ -30,7 +33,7 @@ export class MessageQueue {
 
   /** True at the limit: `push` would refuse. */
   get full(): boolean {
-    if (this.#length === 0) return false
+    if (this.#length === 0 || this.#conflate) return false
     return (this.highWaterMark > 0 && this.#length >= this.highWaterMark) || (this.maxBytes > 0 && this.#bytes >= this.maxBytes)
   }
 
@@ -50,6 +53,7 @@ export class MessageQueue {
 
   /** Keeps the message, limit or not: for what has come already and must not be lost. */
   pushAnyway(message: Message): void {
+    if (this.#conflate) this.clear()
     if (this.#length === this.#slots.length) this.#grow()
     this.#slots[(this.#head + this.#length) & (this.#slots.length - 1)] = message
     this.#length++

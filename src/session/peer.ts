@@ -15,13 +15,15 @@ export interface QueueLimits {
   receiveHighWaterMark: number
   /** Bytes that may wait, each way; 0 for no limit. */
   maxQueueBytes: number
+  /** Only the last message waits, each way; no mark counts then. */
+  conflate: boolean
 }
 
 /** Told what a peer does. Called while it happens: nothing here may throw. */
 export interface PeerHandler {
   /** The handshake is over: messages travel from now on. Comes again after each reconnect. */
   ready(peer: Peer): void
-  /** Frames may be views of a larger chunk: copy small ones that are kept. */
+  /** Frames may be kept. The array is the handler's own. */
   message(peer: Peer, message: Message): void
   subscription(peer: Peer, subscribe: boolean, topic: Buffer): void
   /** After a `send` that returned false: half of the queue is free again. */
@@ -62,8 +64,8 @@ export abstract class Peer {
   constructor(endpoint: string, connecting: boolean, limits: QueueLimits) {
     this.endpoint = endpoint
     this.connecting = connecting
-    this.outbox = new MessageQueue(limits.sendHighWaterMark, limits.maxQueueBytes)
-    this.inbox = new MessageQueue(limits.receiveHighWaterMark, limits.maxQueueBytes)
+    this.outbox = new MessageQueue(limits.sendHighWaterMark, limits.maxQueueBytes, limits.conflate)
+    this.inbox = new MessageQueue(limits.receiveHighWaterMark, limits.maxQueueBytes, limits.conflate)
   }
 
   /** What it told in the last handshake; undefined before the first. */
@@ -88,6 +90,11 @@ export abstract class Peer {
   /** True when `send` would take a message. */
   get sendable(): boolean {
     return !this.outbox.full
+  }
+
+  /** Has `writable` called once half of a full queue is free again, as after a `send` that returned false. */
+  askForRoom(): void {
+    this.refused = true
   }
 
   /**

@@ -222,7 +222,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   }
 
   onClosed(error: Error | undefined): void {
-    const reason = this.#reason ?? error
+    const reason = this.#reason ?? this.#connection?.reasonIfClosedNow ?? error
     this.#connection?.close()
     this.#connection = undefined
     this.#pipe = undefined

@@ -9,7 +9,9 @@ import type { Message } from '../wire/index.ts'
 import { FairQueue } from './fair-queue.ts'
 import {
   boolean,
+  CONFLATE_OPTIONS,
   type CommonOptions,
+  type ConflateOptions,
   defineOptions,
   type OptionTable,
   type ReceiveOptions,
@@ -76,9 +78,9 @@ export const PROBE_OPTIONS: OptionTable<ProbeOptions> = { probeRouter: boolean(f
 /** What a ROUTER is told first. */
 export const PROBE: Message = [Buffer.alloc(0)]
 
-export interface DealerOptions extends CommonOptions, SendOptions, ReceiveOptions, RoutingIdOptions, ProbeOptions {}
+export interface DealerOptions extends CommonOptions, SendOptions, ReceiveOptions, RoutingIdOptions, ProbeOptions, ConflateOptions {}
 
-export interface Dealer extends RoutingIdOptions, ProbeOptions {}
+export interface Dealer extends RoutingIdOptions, ProbeOptions, ConflateOptions {}
 
 /** A DEALER socket: sends to its peers in turn, without an envelope; talks to REP, DEALER and ROUTER. */
 export class Dealer extends DuplexSocket {
@@ -89,6 +91,7 @@ export class Dealer extends DuplexSocket {
 
 defineOptions(Dealer.prototype, ROUTING_ID_OPTIONS)
 defineOptions(Dealer.prototype, PROBE_OPTIONS)
+defineOptions(Dealer.prototype, CONFLATE_OPTIONS)
 
 class DealerPattern extends BalancedPattern {
   readonly #options: ProbeOptions

@@ -26,16 +26,3 @@ function toFrame(frame: MessageLike): Buffer {
   if (typeof frame === 'number') return Buffer.from(String(frame), 'latin1')
   throw new SocketError('EINVAL', { text: `a frame is a Buffer, a view, a string, a number or null, not ${typeof frame}` })
 }
-
-/** Views that keep more than this alive, and use less than a quarter of it, are copied. */
-const PINNED_BYTES = 8 * 1024
-
-/** A message that the application may keep: small views of a large chunk would keep all of the chunk alive. */
-export function detach(message: Message): Message {
-  for (let index = 0; index < message.length; index++) {
-    const frame = message[index] as Buffer
-    const held = frame.buffer.byteLength
-    if (held > PINNED_BYTES && frame.length * 4 < held) message[index] = Buffer.from(frame)
-  }
-  return message
-}

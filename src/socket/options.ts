@@ -90,8 +90,14 @@ export interface RoutingIdOptions {
   routingId: string | null
 }
 
-/** Every option there is: what the engine works with. */
-export interface SocketOptionValues extends CommonOptions, SendOptions, ReceiveOptions, RoutingIdOptions {}
+/** Options of sockets that may keep the last message only. */
+export interface ConflateOptions {
+  /** Only the last message waits for each peer, and of each peer; high-water marks do not count then. @default false (ZMQ_CONFLATE) */
+  conflate: boolean
+}
+
+/** Every option that the engine works with. */
+export interface SocketOptionValues extends CommonOptions, SendOptions, ReceiveOptions, RoutingIdOptions, ConflateOptions {}
 
 interface OptionRule<T> {
   default: T
@@ -168,9 +174,11 @@ export const ROUTING_ID_OPTIONS: OptionTable<RoutingIdOptions> = {
   },
 }
 
+export const CONFLATE_OPTIONS: OptionTable<ConflateOptions> = { conflate: boolean(false) }
+
 /** The defaults of everything. */
 export const DEFAULT_OPTIONS: Readonly<SocketOptionValues> = Object.freeze(
-  defaultsOf({ ...COMMON_OPTIONS, ...SEND_OPTIONS, ...RECEIVE_OPTIONS, ...ROUTING_ID_OPTIONS }),
+  defaultsOf({ ...COMMON_OPTIONS, ...SEND_OPTIONS, ...RECEIVE_OPTIONS, ...ROUTING_ID_OPTIONS, ...CONFLATE_OPTIONS }),
 )
 
 export function defaultsOf<O>(table: OptionTable<O>): O {

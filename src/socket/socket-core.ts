@@ -300,6 +300,7 @@ export class SocketCore {
       sendHighWaterMark: options.sendHighWaterMark,
       receiveHighWaterMark: options.receiveHighWaterMark,
       maxQueueBytes: options.maxQueueBytes,
+      conflate: options.conflate,
       limits: { maxFrameBytes: maxMessageBytes, maxMessageBytes, maxMessageFrames: MAX_MESSAGE_FRAMES, maxCommandBytes: MAX_COMMAND_BYTES },
       heartbeat: {
         intervalMs: options.heartbeatInterval,

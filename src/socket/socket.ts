@@ -145,7 +145,7 @@ export interface WritableSocket extends SendOptions {}
 /** A socket that only sends. */
 export abstract class WritableSocket extends Socket implements Writable {
   send(message: MessageLike | MessageLike[]): Promise<void> {
-    return sendOn(this.sends, message, this.sendTimeout)
+    return sendOn(this.sends, message, this)
   }
 }
 
@@ -156,11 +156,11 @@ export interface ReadableSocket extends ReceiveOptions {}
 /** A socket that only receives. */
 export abstract class ReadableSocket extends Socket implements Readable {
   receive(): Promise<Message> {
-    return this.receives.receive(this.receiveTimeout)
+    return this.receives.receive(this)
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return new Messages(this)
+    return new Messages(this, this.receives)
   }
 }
 
@@ -171,38 +171,46 @@ export interface DuplexSocket extends SendOptions, ReceiveOptions {}
 /** A socket that sends and receives. */
 export abstract class DuplexSocket extends Socket implements Readable, Writable {
   send(message: MessageLike | MessageLike[]): Promise<void> {
-    return sendOn(this.sends, message, this.sendTimeout)
+    return sendOn(this.sends, message, this)
   }
 
   receive(): Promise<Message> {
-    return this.receives.receive(this.receiveTimeout)
+    return this.receives.receive(this)
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Message, undefined> {
-    return new Messages(this)
+    return new Messages(this, this.receives)
   }
 }
 
 defineOptions(DuplexSocket.prototype, SEND_OPTIONS)
 defineOptions(DuplexSocket.prototype, RECEIVE_OPTIONS)
 
-function sendOn(sends: Sends, message: MessageLike | MessageLike[], timeoutMs: number): Promise<void> {
+function sendOn(sends: Sends, message: MessageLike | MessageLike[], options: SendOptions): Promise<void> {
   try {
-    return sends.send(toMessage(message), timeoutMs)
+    return sends.send(toMessage(message), options)
   } catch (error) {
     return Promise.reject(error)
   }
 }
 
-/** `for await` over a socket. A generator would cost three promises a message, this costs one. */
+/** `for await` over a socket. A generator would cost three promises a message, this costs one while messages are there. */
 class Messages implements AsyncIterator<Message, undefined> {
   readonly #socket: Socket & Readable
+  readonly #receives: Receives
 
-  constructor(socket: Socket & Readable) {
+  constructor(socket: Socket & Readable, receives: Receives) {
     this.#socket = socket
+    this.#receives = receives
   }
 
   next(): Promise<IteratorResult<Message, undefined>> {
+    try {
+      const value = this.#receives.take()
+      if (value !== undefined) return Promise.resolve({ done: false, value })
+    } catch (error) {
+      return Promise.reject(error)
+    }
     return this.#socket.receive().then(toResult, (error: unknown) => {
       if (this.#socket.closed && error instanceof SocketError) return { done: true, value: undefined }
       throw error

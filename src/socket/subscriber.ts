@@ -8,18 +8,36 @@
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import { FairQueue } from './fair-queue.ts'
-import type { CommonOptions, ReceiveOptions } from './options.ts'
+import {
+  boolean,
+  CONFLATE_OPTIONS,
+  type CommonOptions,
+  type ConflateOptions,
+  defineOptions,
+  type OptionTable,
+  type ReceiveOptions,
+} from './options.ts'
 import type { Pattern, PatternHost } from './pattern.ts'
 import { ReadableSocket, type SocketOptions } from './socket.ts'
 import { Subscriptions } from './subscriptions.ts'
+
+/** Options of SUB. */
+export interface SubscribeOptions {
+  /** Takes what does *not* match; publishers must have it set, too. @default false (ZMQ_INVERT_MATCHING) */
+  invertMatching: boolean
+}
+
+const SUBSCRIBE_OPTIONS: OptionTable<SubscribeOptions> = { invertMatching: boolean(false) }
+
+export interface Subscriber extends SubscribeOptions, ConflateOptions {}
 
 /** A SUB socket: receives from PUB and XPUB what it has subscribed to. */
 export class Subscriber extends ReadableSocket {
   readonly #pattern: SubscriberPattern
 
-  constructor(options?: SocketOptions<CommonOptions & ReceiveOptions>) {
+  constructor(options?: SocketOptions<CommonOptions & ReceiveOptions & SubscribeOptions & ConflateOptions>) {
     let pattern: SubscriberPattern | undefined
-    super('SUB', (host) => (pattern = new SubscriberPattern(host)), options)
+    super('SUB', (host, socket) => (pattern = new SubscriberPattern(host, socket as Subscriber)), options)
     this.#pattern = pattern as unknown as SubscriberPattern
   }
 
@@ -33,6 +51,9 @@ export class Subscriber extends ReadableSocket {
     for (const prefix of prefixes.length === 0 ? [''] : prefixes) this.#pattern.unsubscribe(Buffer.from(prefix as string))
   }
 }
+
+defineOptions(Subscriber.prototype, SUBSCRIBE_OPTIONS)
+defineOptions(Subscriber.prototype, CONFLATE_OPTIONS)
 
 /** What SUB and XSUB have in common: subscriptions that outlive connections. */
 export class SubscribingPattern implements Pattern {
@@ -97,7 +118,14 @@ export class SubscribingPattern implements Pattern {
 }
 
 class SubscriberPattern extends SubscribingPattern {
+  readonly #options: SubscribeOptions
+
+  constructor(host: PatternHost, options: SubscribeOptions) {
+    super(host)
+    this.#options = options
+  }
+
   override message(peer: Peer, message: Message): void {
-    if (this.topics.matches(message[0] as Buffer)) super.message(peer, message)
+    if (this.topics.matches(message[0] as Buffer) !== this.#options.invertMatching) super.message(peer, message)
   }
 }

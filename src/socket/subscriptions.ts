@@ -2,24 +2,45 @@
  * Who wants to hear what: topics are prefixes of a message's first frame [RFC 29].
  *
  * Topics are kept by their length, so that the cost of a message depends on how many lengths there are, not on how many
- * topics. A holder counts once per topic: libzmq subscribers repeat SUBSCRIBE and cancel once.
+ * topics. A holder counts once per topic: libzmq subscribers repeat SUBSCRIBE and cancel once. Losing a holder costs as much
+ * as it held.
  */
+
+/** What a topic costs besides its bytes, roughly. */
+const TOPIC_OVERHEAD_BYTES = 128
+
+const NOBODY: ReadonlySet<never> = new Set()
+
+/** What one holder holds: topics as latin1, and what they cost. */
+interface Holdings {
+  readonly topics: Set<string>
+  bytes: number
+}
 
 export class Subscriptions<H> {
   /** Holders by topic, by the length of the topic. Topics are bytes, written as latin1. */
   readonly #byLength = new Map<number, Map<string, Set<H>>>()
+  readonly #byHolder = new Map<H, Holdings>()
   /** The lengths, ascending. */
   #lengths: number[] = []
 
+  /** Memory that a holder's topics take, bytes, roughly. */
+  bytesOf(holder: H): number {
+    return this.#byHolder.get(holder)?.bytes ?? 0
+  }
+
   /** True when nobody held the topic before. */
   add(topic: Buffer, holder: H): boolean {
-    let topics = this.#byLength.get(topic.length)
-    if (topics === undefined) {
-      topics = new Map()
-      this.#byLength.set(topic.length, topics)
-      this.#lengths = [...this.#lengths, topic.length].sort((a, b) => a - b)
-    }
     const key = topic.toString('latin1')
+    let holdings = this.#byHolder.get(holder)
+    if (holdings === undefined) {
+      holdings = { topics: new Set(), bytes: 0 }
+      this.#byHolder.set(holder, holdings)
+    }
+    if (holdings.topics.has(key)) return false
+    holdings.topics.add(key)
+    holdings.bytes += key.length + TOPIC_OVERHEAD_BYTES
+    const topics = this.#topicsOfLength(key.length)
     const holders = topics.get(key)
     if (holders !== undefined) {
       holders.add(holder)
@@ -32,26 +53,19 @@ export class Subscriptions<H> {
   /** True when the holder was the last one. False also when it did not hold the topic. */
   remove(topic: Buffer, holder: H): boolean {
     const key = topic.toString('latin1')
-    const topics = this.#byLength.get(topic.length)
-    const holders = topics?.get(key)
-    if (topics === undefined || holders === undefined || !holders.delete(holder) || holders.size > 0) return false
-    topics.delete(key)
-    if (topics.size === 0) {
-      this.#byLength.delete(topic.length)
-      this.#lengths = this.#lengths.filter((length) => length !== topic.length)
-    }
-    return true
+    const holdings = this.#byHolder.get(holder)
+    if (holdings === undefined || !holdings.topics.delete(key)) return false
+    holdings.bytes -= key.length + TOPIC_OVERHEAD_BYTES
+    if (holdings.topics.size === 0) this.#byHolder.delete(holder)
+    return this.#drop(key, holder)
   }
 
   /** Removes a holder everywhere; returns the topics that nobody else holds. */
   removeAll(holder: H): Buffer[] {
-    const orphaned: Buffer[] = []
-    for (const topics of this.#byLength.values()) {
-      for (const [key, holders] of topics) if (holders.size === 1 && holders.has(holder)) orphaned.push(Buffer.from(key, 'latin1'))
-      for (const holders of topics.values()) if (holders.size > 1) holders.delete(holder)
-    }
-    for (const topic of orphaned) this.remove(topic, holder)
-    return orphaned
+    const holdings = this.#byHolder.get(holder)
+    if (holdings === undefined) return []
+    this.#byHolder.delete(holder)
+    return [...holdings.topics].filter((key) => this.#drop(key, holder)).map((key) => Buffer.from(key, 'latin1'))
   }
 
   /** All topics, each once. */
@@ -83,8 +97,31 @@ export class Subscriptions<H> {
         for (const holder of holders) found.add(holder)
       }
     }
-    return found ?? (NOBODY as ReadonlySet<never>)
+    return found ?? NOBODY
+  }
+
+  #topicsOfLength(length: number): Map<string, Set<H>> {
+    let topics = this.#byLength.get(length)
+    if (topics === undefined) {
+      topics = new Map()
+      this.#byLength.set(length, topics)
+      this.#lengths = [...this.#lengths, length].sort((a, b) => a - b)
+    }
+    return topics
+  }
+
+  /** Takes a holder from a topic that it holds; true when nobody is left. */
+  #drop(key: string, holder: H): boolean {
+    const topics = this.#byLength.get(key.length)
+    const holders = topics?.get(key)
+    if (topics === undefined || holders === undefined) return false
+    holders.delete(holder)
+    if (holders.size > 0) return false
+    topics.delete(key)
+    if (topics.size === 0) {
+      this.#byLength.delete(key.length)
+      this.#lengths = this.#lengths.filter((length) => length !== key.length)
+    }
+    return true
   }
 }
-
-const NOBODY: ReadonlySet<unknown> = new Set()

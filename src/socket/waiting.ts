@@ -5,7 +5,7 @@
 
 import { SocketError } from '../errors.ts'
 import type { Message } from '../wire/index.ts'
-import { detach } from './message-like.ts'
+import type { ReceiveOptions, SendOptions } from './options.ts'
 import type { Pattern } from './pattern.ts'
 
 const DONE: Promise<void> = Promise.resolve()
@@ -52,44 +52,45 @@ abstract class WaitingCalls<T, W extends Waiting<T>> {
 }
 
 export class Receives extends WaitingCalls<Message, Waiting<Message>> {
-  /** @param timeoutMs -1: wait for ever; 0: do not wait */
-  receive(timeoutMs: number): Promise<Message> {
+  /** The timeout is read only by calls that have to wait: options are slow to read. */
+  receive(options: ReceiveOptions): Promise<Message> {
     if (this.closed) return Promise.reject(new SocketError('EBADF'))
-    let message: Message | undefined
     try {
-      message = this.calls.length === 0 ? this.#next() : undefined
+      const message = this.take()
+      if (message !== undefined) return Promise.resolve(message)
     } catch (error) {
       return Promise.reject(error)
     }
-    if (message !== undefined) return Promise.resolve(message)
+    const timeoutMs = options.receiveTimeout
     if (timeoutMs === 0) return Promise.reject(new SocketError('EAGAIN'))
     return new Promise((resolve, reject) => this.wait({ resolve, reject, timer: undefined }, timeoutMs))
+  }
+
+  /** A message that is there now, unless others wait for it, or the socket is closed. @throws what the pattern throws */
+  take(): Message | undefined {
+    return this.calls.length === 0 && !this.closed ? this.pattern.receive?.() : undefined
   }
 
   /** The pattern has something. */
   readable(): void {
     while (this.calls.length > 0) {
-      const message = this.#next()
+      const message = this.pattern.receive?.()
       if (message === undefined) return
       this.settle(this.calls.shift() as Waiting<Message>).resolve(message)
     }
   }
-
-  #next(): Message | undefined {
-    const message = this.pattern.receive?.()
-    return message === undefined ? undefined : detach(message)
-  }
 }
 
 export class Sends extends WaitingCalls<void, Waiting<void> & { readonly message: Message }> {
-  /** @param timeoutMs -1: wait for ever; 0: do not wait */
-  send(message: Message, timeoutMs: number): Promise<void> {
+  /** The timeout is read only by calls that have to wait. */
+  send(message: Message, options: SendOptions): Promise<void> {
     if (this.closed) return Promise.reject(new SocketError('EBADF'))
     try {
       if (this.calls.length === 0 && this.pattern.send?.(message) === true) return DONE
     } catch (error) {
       return Promise.reject(error)
     }
+    const timeoutMs = options.sendTimeout
     if (timeoutMs === 0) return Promise.reject(new SocketError('EAGAIN'))
     if (this.calls.length >= MAX_WAITING_SENDS) {
       return Promise.reject(new SocketError('EBUSY', { text: `${MAX_WAITING_SENDS} sends wait for room already: await them` }))

@@ -79,7 +79,7 @@ export interface ConnectionHandler {
   authenticate(request: AuthRequest): void
   /** Messages may be sent from now on. */
   ready(info: PeerInfo): void
-  /** Frames may be views of the chunk under way. */
+  /** Frames may be kept. */
   message(message: Message): void
   subscription(subscribe: boolean, topic: Buffer): void
   /** The connection is over. What `takeOutput` still holds is for the peer to hear. */
@@ -136,6 +136,11 @@ export class Connection implements FrameSink {
 
   get state(): 'greeting' | 'handshake' | 'traffic' | 'closed' {
     return this.#state
+  }
+
+  /** What it tells when the peer closes the transport now, as far as it tells anything. */
+  get reasonIfClosedNow(): ProtocolError | undefined {
+    return this.#state === 'greeting' ? this.#greetingDecoder.cutShort : undefined
   }
 
   /** Bytes to be put on the wire. */

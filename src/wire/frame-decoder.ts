@@ -2,8 +2,8 @@
  * Bytes in, frames out.
  *
  * Rules it keeps:
- * - A frame that lies whole in the chunk is handed over as a view of the chunk; nothing is copied. Whoever keeps a small
- *   view keeps its whole chunk alive (at most 64 KiB): copy what outlives the chunk.
+ * - Frames may be kept, and keep little besides themselves alive: a frame that lies whole in the chunk is a view of it, or,
+ *   where it is small beside what the chunk holds, a view of a block of {@link BLOCK_BYTES} copied out of the chunk.
  * - A frame in pieces is copied once, into a buffer that starts at no more than 1 MiB and grows as bytes arrive: a peer
  *   that announces much and sends little costs little.
  * - Sizes are judged as soon as the header is there, before any arithmetic or allocation on them.
@@ -15,7 +15,7 @@ import { COMMAND, LONG, MORE, RESERVED } from './frame.ts'
 
 /** Receives the frames of a decoder, in order. May call {@link FrameDecoder.pause} or {@link FrameDecoder.stop}. */
 export interface FrameSink {
-  /** `flags` holds MORE and COMMAND only. `body` may be a view of the chunk under way. */
+  /** `flags` holds MORE and COMMAND only. `body` may be kept. */
   frame(flags: number, body: Buffer): void
 }
 
@@ -34,6 +34,12 @@ export interface FrameLimits {
 
 /** What is allocated at most for a frame of which nothing but the header came. */
 const FIRST_ALLOCATION = 1024 * 1024
+
+/**
+ * Small frames are copied by blocks of the chunk of this size: one copy for many of them, and no small frame keeps more
+ * alive. As large as what Node pools small buffers in.
+ */
+const BLOCK_BYTES = 8 * 1024
 
 const EMPTY = Buffer.alloc(0)
 
@@ -104,6 +110,12 @@ export class FrameDecoder {
     if (this.#body !== undefined) offset = this.#continueBody(chunk, 0)
     else if (this.#headerFilled > 0) offset = this.#continueHeader(chunk)
     const end = chunk.length
+    const held = chunk.buffer.byteLength
+    /** Shorter bodies than this are no views of the chunk. */
+    const small = held > BLOCK_BYTES ? held >> 2 : 0
+    let block = chunk
+    let blockStart = 0
+    let blockEnd = 0
     while (offset < end) {
       if (this.#halted) {
         if (!this.#stopped) this.#rest = chunk.subarray(offset)
@@ -121,7 +133,19 @@ export class FrameDecoder {
       const stop = start + size
       if (stop <= end) {
         offset = stop
-        this.#sink.frame(flags & (MORE | COMMAND), chunk.subarray(start, stop))
+        let body: Buffer = EMPTY
+        if (size >= small) {
+          body = chunk.subarray(start, stop)
+        } else if (size > 0) {
+          if (stop > blockEnd) {
+            blockStart = start
+            blockEnd = Math.min(end, start + Math.max(size, BLOCK_BYTES))
+            block = Buffer.allocUnsafe(blockEnd - blockStart)
+            chunk.copy(block, 0, blockStart, blockEnd)
+          }
+          body = block.subarray(start - blockStart, stop - blockStart)
+        }
+        this.#sink.frame(flags & (MORE | COMMAND), body)
       } else {
         this.#beginBody(flags, size)
         offset = this.#continueBody(chunk, start)

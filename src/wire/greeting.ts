@@ -20,6 +20,7 @@ import { ProtocolError } from '../errors.ts'
 
 export const GREETING_BYTES = 64
 
+const SIGNATURE_BYTES = 10
 const MECHANISM_OFFSET = 12
 const MECHANISM_BYTES = 20
 
@@ -42,6 +43,12 @@ export function encodeGreeting(mechanism: string, asServer: boolean): Buffer {
 
 /** A greeting with another mechanism than ours: the peers are set up differently, which no retry mends. */
 export class MechanismMismatch extends ProtocolError {}
+
+/**
+ * The peer went away between its signature and its mechanism. libzmq does so when it reads another mechanism than its own,
+ * and hardly anybody does for another reason; but a peer that just ends may, too.
+ */
+export class GreetingCutShort extends ProtocolError {}
 
 /** Takes a greeting in pieces of any size. */
 export class GreetingDecoder {
@@ -76,6 +83,15 @@ export class GreetingDecoder {
   get greeting(): Greeting | undefined {
     if (this.#filled < GREETING_BYTES) return undefined
     return { minor: this.#bytes[10] === 3 && this.#bytes[11] === 0 ? 0 : 1 }
+  }
+
+  /** What it means when the peer closes the connection now; undefined when it could mean anything. */
+  get cutShort(): GreetingCutShort | undefined {
+    if (this.#filled < SIGNATURE_BYTES || this.#filled > MECHANISM_OFFSET) return undefined
+    return new GreetingCutShort(
+      `the peer closed the connection in the middle of its greeting, as libzmq does to a mechanism (here ${this.#mechanism}) that is not its own: ` +
+        'set a username and password (PLAIN) or keys (CURVE) on both sides, or on neither',
+    )
   }
 
   #checkMechanism(): void {

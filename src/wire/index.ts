@@ -24,7 +24,7 @@ export {
   PeerSilent,
 } from './connection.ts'
 export { encodeMessage, type Message, messageBytes } from './frame.ts'
-export { MechanismMismatch } from './greeting.ts'
+export { GreetingCutShort, MechanismMismatch } from './greeting.ts'
 export { type AuthAnswer, AuthRefused, type AuthRequest, type Mechanism, type MechanismFactory } from './mechanism/mechanism.ts'
 export { NullMechanism } from './mechanism/null.ts'
 export { MAX_PLAIN_BYTES, PlainClient, PlainServer } from './mechanism/plain.ts'

@@ -12,6 +12,7 @@ import { deflateSync, inflateSync } from 'node:zlib'
 import { toError, ZmqRpcError } from '../../errors.ts'
 import { type Command, commandNameOf, isCommand } from '../command.ts'
 import type { CommandRegistry } from '../command-registry.ts'
+import { errorText } from '../error-text.ts'
 import { DEFAULT_MAX_DEPTH, parsePythonJson } from './python-json-reader.ts'
 import { PythonJsonWriter, quote } from './python-json-writer.ts'
 
@@ -119,7 +120,7 @@ export function decodeCommand(frame: Uint8Array, registry: CommandRegistry, limi
   try {
     return interpret(decodeUtf8(json), registry, limits)
   } catch (cause) {
-    return failure(NOT_INTERPRETED, toError(cause).message, cause)
+    return failure(NOT_INTERPRETED, errorText(cause), cause)
   }
 }
 

@@ -60,7 +60,9 @@ export function deferred<T = void>(): Deferred<T> {
 }
 
 /** What a call is rejected with. @throws when it is not. */
-export async function failureOf(call: Promise<unknown>): Promise<Error & { code?: string; endpoint?: string; command?: string; status?: number }> {
+export async function failureOf(
+  call: Promise<unknown>,
+): Promise<Error & { code?: string; endpoint?: string; command?: string; status?: number }> {
   try {
     await call
   } catch (error) {

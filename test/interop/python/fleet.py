@@ -18,6 +18,7 @@ A call's answer has `shown`, what Python shows of the result or the exception, a
 import base64
 import errno
 import json
+import logging
 import os
 import socket
 import sys
@@ -28,6 +29,9 @@ import zmq
 import zmqrpc
 from zmqrpc.receiver import ZmqReceiver
 from zmqrpc.server import ZmqRpcServerThread
+
+# Faults are answers here.
+logging.disable()
 
 
 # ── Commands and services; commands.ts has the same ────────────────────────────────────────────────────────────────────

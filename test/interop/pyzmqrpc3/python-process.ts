@@ -64,7 +64,11 @@ export class PythonProcess {
 
   /** What a bare REQ socket hears when it sends these frames. */
   async raw(endpoint: string, frames: readonly Buffer[]): Promise<string[]> {
-    const { reply } = await this.#process.ask<{ reply: string[] }>({ verb: 'raw', endpoint, frames: frames.map((frame) => frame.toString('hex')) })
+    const { reply } = await this.#process.ask<{ reply: string[] }>({
+      verb: 'raw',
+      endpoint,
+      frames: frames.map((frame) => frame.toString('hex')),
+    })
     return reply
   }
 

@@ -76,7 +76,7 @@ describe('a fair queue', () => {
   })
 
   it('keeps the order of each peer and loses nothing', () => {
-    const step = fc.oneof({ weight: 2, arbitrary: fc.integer({ min: 0, max: 4 }) }, { weight: 1, arbitrary: fc.constant('shift' as const) })
+    const step = fc.oneof({ weight: 2, arbitrary: fc.constantFrom(0, 1, 2, 3, 4) }, { weight: 1, arbitrary: fc.constant('shift' as const) })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
         const queue = new FairQueue()

@@ -14,7 +14,7 @@ export class FakePeer extends Peer {
   readonly connected = true
 
   constructor(name: string, { room = Number.POSITIVE_INFINITY, receiveHighWaterMark = 0, maxQueueBytes = 0 } = {}) {
-    super(`inproc://${name}`, true, { sendHighWaterMark: 0, receiveHighWaterMark, maxQueueBytes })
+    super(`inproc://${name}`, true, { sendHighWaterMark: 0, receiveHighWaterMark, maxQueueBytes, conflate: false })
     this.name = name
     this.room = room
   }

@@ -42,6 +42,7 @@ describe('the options of sockets', () => {
       receiveHighWaterMark: 1000,
       receiveTimeout: -1,
       routingId: null,
+      conflate: false,
     })
   })
 
