@@ -7,7 +7,15 @@
 
 export { type ErrorCode, RemoteError, SocketError, type SocketErrorCode, ZmqRpcError } from './errors.ts'
 export type { RpcEvents } from './observability/events.ts'
-export type { Auth, AuthOrigin, Credentials, Principal } from './rpc/auth.ts'
+export type {
+  Auth,
+  AuthOrigin,
+  Credentials,
+  CurveAuth,
+  CurveCredentials,
+  PasswordCredentials,
+  Principal,
+} from './rpc/auth.ts'
 export { type Answer, RpcClient } from './rpc/client.ts'
 export type { CallOptions, ClientOptions, ReadyOptions } from './rpc/client-options.ts'
 export { Command, type CommandClass, type ResultOf, ShutdownServer } from './rpc/command.ts'
@@ -17,3 +25,4 @@ export { Receiver } from './rpc/receiver.ts'
 export { Sender } from './rpc/sender.ts'
 export { RpcServer, type RpcServerOptions } from './rpc/server.ts'
 export type { PeerInfo, Service, ServiceContext, ServiceFunction } from './rpc/service.ts'
+export { type CurveKeyPair, curveKeyPair, curvePublicKey } from './socket/curve-key-pair.ts'

@@ -35,9 +35,11 @@ subscribe('zmq-rpc:handshake:failed', (event) => {
   console.log(`no connection with ${endpoint}: ${error.message}`)
 })
 
+// On Ctrl-C and `kill`: calls under way may end, then it stops.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop())
+
 await server.start()
 console.log(`listening to ${values.endpoint.join(', ')}`)
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop())
 await server.stopped
 console.log('stopped')

@@ -19,10 +19,11 @@ server.register(SimpleCommand, ({ param1, param2 }, { principal }) => {
   return `SimpleCommand was executed with "${param1}" and "${param2}"`
 })
 
+// On Ctrl-C and `kill`: calls under way may end, then it stops.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop())
+
 await server.start()
 console.log(`listening on ${server.endpoints.join(', ')}`)
 
-// Until Ctrl-C, `kill`, or a ShutdownServer command: calls under way may end, then it stops.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void server.stop())
 await server.stopped
 console.log('stopped')

@@ -1,14 +1,35 @@
-/** Passwords: who is let in, and who they are. */
+/**
+ * Who is let in, and who they are: by password (PLAIN, in clear), or by key (CURVE, which also encrypts everything).
+ *
+ * Passwords and keys as options of the sockets: {@link serverOptions}, {@link clientOptions}.
+ */
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { ZmqRpcError } from '../errors.ts'
-import type { Authenticate } from '../socket/options.ts'
+import { curveKeyPair, curvePublicKey, decodeKey, KEY_FORM } from '../socket/curve-key-pair.ts'
+import type { Authenticate, CommonOptions } from '../socket/options.ts'
 import { MAX_PLAIN_BYTES } from '../wire/index.ts'
 
-/** What a client shows: at most 255 bytes each, in clear on the wire (PLAIN). */
-export interface Credentials {
+/** What a client shows: a password, or keys. Both sides need the same of the two. */
+export type Credentials = PasswordCredentials | CurveCredentials
+
+/** At most 255 bytes each, in clear on the wire (PLAIN). */
+export interface PasswordCredentials {
   readonly username: string
   readonly password: string
+  readonly curve?: undefined
+}
+
+/** Keys as `curveKeyPair()` makes them: 40 characters of Z85 each. */
+export interface CurveCredentials {
+  readonly curve: {
+    /** The server's public key: a server that does not have the secret one learns nothing. */
+    readonly serverKey: string
+    /** The client's own secret key. @default a new one, for servers that let in any key */
+    readonly secretKey?: string | undefined
+    /** The public key that belongs to it. @default worked out of `secretKey` */
+    readonly publicKey?: string | undefined
+  }
 }
 
 /** Who a peer is, as the authenticator says; a service finds it in its context. */
@@ -17,7 +38,7 @@ export interface Principal {
   readonly [property: string]: unknown
 }
 
-/** A server's side of passwords: give one of the two. */
+/** A server's side: give one of the three. The first two ask for passwords, the last for keys. */
 export interface Auth {
   /** Passwords by username. Compared in constant time; the principal is `{ username }`. */
   readonly users?: Readonly<Record<string, string>> | undefined
@@ -26,7 +47,29 @@ export interface Auth {
    * bounds it. When it throws, the client is refused for now and the error is published (`zmq-rpc:handshake:failed`).
    */
   readonly authenticate?:
-    | ((credentials: Credentials, origin: AuthOrigin) => Principal | undefined | Promise<Principal | undefined>)
+    | ((credentials: PasswordCredentials, origin: AuthOrigin) => Principal | undefined | Promise<Principal | undefined>)
+    | undefined
+  /** Keys, and everything encrypted. */
+  readonly curve?: CurveAuth | undefined
+}
+
+/**
+ * With neither `allow` nor `authenticate`, any client that knows the server's public key is let in, and has no principal: anyone
+ * can make a key.
+ */
+export interface CurveAuth {
+  /** The server's own secret key; `curvePublicKey(secretKey)` is what clients have to know. */
+  readonly secretKey: string
+  /**
+   * The public keys of those who are let in, by username or without. The principal is `{ username, publicKey }`; the key
+   * stands for a username that is not given.
+   *
+   * @default any
+   */
+  readonly allow?: readonly string[] | Readonly<Record<string, string>> | undefined
+  /** As {@link Auth.authenticate}. With `allow`, asked only about the keys that are there. */
+  readonly authenticate?:
+    | ((client: { readonly publicKey: string }, origin: AuthOrigin) => Principal | undefined | Promise<Principal | undefined>)
     | undefined
 }
 
@@ -37,31 +80,102 @@ export interface AuthOrigin {
   readonly remoteAddress: string | undefined
 }
 
-/** @throws ZmqRpcError BAD_OPTION for neither or both of `users` and `authenticate`, or a name or password that is too long. */
-export function resolveAuth(auth: Auth): Authenticate {
-  const { users, authenticate } = auth
-  if ((users === undefined) === (authenticate === undefined)) {
-    throw new ZmqRpcError('BAD_OPTION', 'auth needs either users or authenticate')
+/** The options of a socket that have to do with security. */
+export type SecurityOptions = Partial<
+  Pick<
+    CommonOptions,
+    | 'plainServer'
+    | 'plainUsername'
+    | 'plainPassword'
+    | 'curveServer'
+    | 'curveSecretKey'
+    | 'curvePublicKey'
+    | 'curveServerKey'
+    | 'authenticate'
+  >
+>
+
+/**
+ * The options of a socket that asks its peers.
+ *
+ * @throws ZmqRpcError BAD_OPTION unless there is one of `users`, `authenticate` and `curve`, and for a name or password that is
+ * too long or a key that is none.
+ */
+export function serverOptions(auth: Auth | undefined): SecurityOptions {
+  if (auth === undefined) return {}
+  const { users, authenticate, curve } = auth
+  if ([users, authenticate, curve].filter((given) => given !== undefined).length !== 1) {
+    throw new ZmqRpcError('BAD_OPTION', 'auth needs either users or authenticate, or curve')
   }
+  if (curve !== undefined) return curveServerOptions(curve)
   const decide = authenticate ?? checkUsers(users as Readonly<Record<string, string>>)
-  return async (request, origin) => {
-    if (request.mechanism !== 'PLAIN') return { status: 400 }
-    const principal = await decide({ username: request.username, password: request.password }, origin)
-    // Anything but a principal refuses: without types, null and false are said as easily as undefined.
-    return typeof principal === 'object' && principal !== null ? { status: 200, user: principal } : { status: 400 }
+  return {
+    plainServer: true,
+    authenticate: async (request, origin) => {
+      if (request.mechanism !== 'PLAIN') return { status: 400 }
+      return answerOf(await decide({ username: request.username, password: request.password }, origin))
+    },
   }
 }
 
-/** The options of a socket that shows these credentials. @throws ZmqRpcError BAD_OPTION when they are too long. */
-export function plainClientOptions(credentials: Credentials | undefined): { plainUsername?: string; plainPassword?: string } {
+/** The options of a socket that shows these credentials. @throws ZmqRpcError BAD_OPTION when they are too long, or no keys. */
+export function clientOptions(credentials: Credentials | undefined): SecurityOptions {
   if (credentials === undefined) return {}
+  if (credentials.curve !== undefined) return curveClientOptions(credentials.curve)
   const { username, password } = credentials
   checkLength('credentials.username', username)
   checkLength('credentials.password', password)
   return { plainUsername: username, plainPassword: password }
 }
 
-function checkUsers(users: Readonly<Record<string, string>>): (credentials: Credentials) => Principal | undefined {
+function curveServerOptions({ secretKey, allow, authenticate }: CurveAuth): SecurityOptions {
+  checkKey('auth.curve.secretKey', secretKey)
+  const own = { curveServer: true, curveSecretKey: secretKey }
+  const allowed = allow === undefined ? undefined : principalsOf(allow)
+  if (allowed === undefined && authenticate === undefined) return own
+  const decide: Authenticate = async (request, origin) => {
+    if (request.mechanism !== 'CURVE') return { status: 400 }
+    const principal = allowed?.get(request.publicKey)
+    if (allowed !== undefined && principal === undefined) return { status: 400 }
+    return answerOf(authenticate === undefined ? principal : await authenticate({ publicKey: request.publicKey }, origin))
+  }
+  return { ...own, authenticate: decide }
+}
+
+/** By public key. */
+function principalsOf(allow: readonly string[] | Readonly<Record<string, string>>): Map<string, Principal> {
+  const entries = Array.isArray(allow)
+    ? allow.map((key: string) => [key, key] as const)
+    : Object.entries<string>(allow as Record<string, string>)
+  return new Map(
+    entries.map(([username, publicKey]) => {
+      checkKey('a key of auth.curve.allow', publicKey)
+      return [publicKey, { username, publicKey }]
+    }),
+  )
+}
+
+function curveClientOptions({ serverKey, secretKey, publicKey }: CurveCredentials['curve']): SecurityOptions {
+  checkKey('credentials.curve.serverKey', serverKey)
+  if (secretKey === undefined) {
+    if (publicKey !== undefined) throw new ZmqRpcError('BAD_OPTION', 'credentials.curve has a publicKey without its secretKey')
+    const own = curveKeyPair()
+    return { curveServerKey: serverKey, curveSecretKey: own.secretKey, curvePublicKey: own.publicKey }
+  }
+  checkKey('credentials.curve.secretKey', secretKey)
+  const own = curvePublicKey(secretKey)
+  if (publicKey !== undefined && publicKey !== own) {
+    throw new ZmqRpcError('BAD_OPTION', 'credentials.curve.publicKey does not belong to its secretKey')
+  }
+  return { curveServerKey: serverKey, curveSecretKey: secretKey, curvePublicKey: own }
+}
+
+/** Anything but a principal refuses: without types, null and false are said as easily as undefined. */
+function answerOf(principal: unknown): Awaited<ReturnType<Authenticate>> {
+  return typeof principal === 'object' && principal !== null ? { status: 200, user: principal } : { status: 400 }
+}
+
+function checkUsers(users: Readonly<Record<string, string>>): (credentials: PasswordCredentials) => Principal | undefined {
   const digests = new Map<string, Buffer>()
   for (const [username, password] of Object.entries(users)) {
     checkLength('a username', username)
@@ -84,4 +198,9 @@ function digest(text: string): Buffer {
 function checkLength(what: string, text: unknown): void {
   if (typeof text !== 'string') throw new ZmqRpcError('BAD_OPTION', `${what} is not a string`)
   if (Buffer.byteLength(text) > MAX_PLAIN_BYTES) throw new ZmqRpcError('BAD_OPTION', `${what} is over ${MAX_PLAIN_BYTES} bytes`)
+}
+
+/** The text does not show the key. */
+function checkKey(what: string, key: unknown): void {
+  if (decodeKey(key) === undefined) throw new ZmqRpcError('BAD_OPTION', `${what} is not ${KEY_FORM}`)
 }

@@ -1,5 +1,6 @@
 /** One call under way: from `execute` to its end, which comes exactly once. */
 
+import { setMaxListeners } from 'node:events'
 import { ZmqRpcError } from '../errors.ts'
 import { Timed } from './deadlines.ts'
 import { errorText } from './error-text.ts'
@@ -56,6 +57,8 @@ export class Call extends Timed {
           }),
         )
       }
+      // One signal for many calls is no leak: nobody is to be warned of it.
+      setMaxListeners(0, options.signal)
       options.signal.addEventListener('abort', this.#onAbort, { once: true })
     }
   }

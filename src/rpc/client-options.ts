@@ -1,7 +1,7 @@
 /** What clients and senders have in common: where they send, and as whom. */
 
 import { ZmqRpcError } from '../errors.ts'
-import { type Auth, type Credentials, plainClientOptions, resolveAuth } from './auth.ts'
+import { type Auth, type Credentials, clientOptions, serverOptions } from './auth.ts'
 import { Deadlines } from './deadlines.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
 import { Publication } from './publication.ts'
@@ -15,7 +15,7 @@ export interface ClientOptions {
   readonly pub?: Endpoint | undefined
   /** Shown to servers, and to listeners of `pub` that ask for them (a listener that does not ask cannot connect then). */
   readonly credentials?: Credentials | undefined
-  /** Asks the listeners of `pub` for a password. Takes the place of `credentials` there. @default nobody is asked */
+  /** Asks the listeners of `pub` for a password or key. Takes the place of `credentials` there. @default nobody is asked */
   readonly auth?: Auth | undefined
   /** Time for an answer, ms, where the call does not say; Infinity for ever. @default 60000 */
   readonly timeoutMs?: number | undefined
@@ -62,12 +62,15 @@ export class Outlets {
     const maxPublished = resolveNumber('maxPublished', options.maxPublished, 100_000, 1)
     const heartbeatIntervalMs = resolveNumber('heartbeatIntervalMs', options.heartbeatIntervalMs, 0)
     const maxMessageBytes = resolveNumber('maxMessageBytes', options.maxMessageBytes, 64 * 1024 * 1024, 1)
+    const ofClient = clientOptions(credentials)
+    // A PUB with credentials is the client though it binds, as pyzmqrpc3's: whoever carries commands out asks who sends them.
+    const ofPublisher = auth === undefined ? ofClient : serverOptions(auth)
     // Sockets come last: what is refused leaves nothing open.
-    plainClientOptions(credentials)
-    if (auth !== undefined) resolveAuth(auth)
-    this.requester = new Requester(req, { credentials, maxQueued, maxMessageBytes }, new Deadlines())
+    this.requester = new Requester(req, { security: ofClient, maxQueued, maxMessageBytes }, new Deadlines())
     this.publication =
-      pub === undefined ? undefined : new Publication({ endpoint: pub, credentials, auth, maxQueued: maxPublished, heartbeatIntervalMs })
+      pub === undefined
+        ? undefined
+        : new Publication({ endpoint: pub, security: ofPublisher, maxQueued: maxPublished, heartbeatIntervalMs })
   }
 
   settings(

@@ -10,7 +10,7 @@ import { ZmqRpcError } from '../errors.ts'
 import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
-import { type Auth, type Credentials, type Principal, plainClientOptions, resolveAuth } from './auth.ts'
+import { type Auth, type Credentials, clientOptions, type Principal, serverOptions } from './auth.ts'
 import { timerMs } from './deadlines.ts'
 import { encodeReply, isHeartbeat, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
@@ -36,13 +36,13 @@ export interface MessageServerOptions {
   /** Publishers to connect to; everything they publish is taken. */
   readonly sub?: SubEndpoint | readonly SubEndpoint[] | undefined
   /**
-   * Who may send: asks clients on `rep`, and publishers on `sub`, for a username and password. A publisher shows its own as
+   * Who may send: asks clients on `rep`, and publishers on `sub`, for a password or key. A publisher shows its own as
    * `RpcClient` with `credentials` and pyzmqrpc3's sender do. Publishers that ask instead: see `credentials`.
    *
    * @default nobody is asked
    */
   readonly auth?: Auth | undefined
-  /** Shown to the publishers of `sub`, for those that ask their listeners for a password. Takes the place of `auth` there. */
+  /** Shown to the publishers of `sub`, for those that ask their listeners for a password or key. Takes the place of `auth` there. */
   readonly credentials?: Credentials | undefined
   /**
    * A `sub` connection on which nothing, not even a heartbeat, was heard for so long is closed and made again; 0: never.
@@ -73,6 +73,14 @@ const OK_REPLY = encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok })
 /** The answer to a message: a frame, or undefined where nobody waits for one. */
 export type Answer = Buffer | undefined
 
+/** A message, and where it came in. */
+interface HeldMessage {
+  readonly source: RequestListener | SubscriptionLink
+  /** Undefined where nobody waits for a reply. */
+  readonly envelope: Message | undefined
+  readonly body: Message
+}
+
 export abstract class MessageServer {
   readonly #rep: readonly Endpoint[]
   readonly #listener: RequestListener
@@ -81,8 +89,9 @@ export abstract class MessageServer {
   /** Calls under way, by the peer that waits for them. */
   readonly #calls = new Map<Peer, Set<CallContext>>()
   #callCount = 0
+  /** Messages that wait until a call has ended, the oldest first. One of each peer: one that has to wait is not read. */
+  readonly #held = new Map<Peer, HeldMessage>()
   #state: 'new' | 'started' | 'stopping' | 'stopped' = 'new'
-  #paused = false
   /** Called when the last call under way has ended; set while `stop` waits for it. */
   #idle: (() => void) | undefined
   #stopping: Promise<void> | undefined
@@ -92,7 +101,7 @@ export abstract class MessageServer {
 
   /** @throws ZmqRpcError BAD_OPTION. */
   constructor(options: MessageServerOptions) {
-    const authenticate = options.auth === undefined ? null : resolveAuth(options.auth)
+    const security = serverOptions(options.auth)
     const maxMessageBytes = resolveNumber('maxMessageBytes', options.maxMessageBytes, DEFAULTS.maxMessageBytes, 1)
     const heartbeatTimeoutMs = resolveNumber('heartbeatTimeoutMs', options.heartbeatTimeoutMs, DEFAULTS.heartbeatTimeoutMs)
     this.#maxConcurrentCalls = resolveNumber('maxConcurrentCalls', options.maxConcurrentCalls, DEFAULTS.maxConcurrentCalls, 1)
@@ -100,25 +109,29 @@ export abstract class MessageServer {
     const subscriptions = subEndpoints(options.sub).map(({ endpoint, ...own }) => {
       resolveEndpoints('sub', endpoint, 'connect')
       const credentials = own.credentials ?? options.credentials
-      plainClientOptions(credentials)
       return {
         endpoint,
         heartbeatTimeoutMs: resolveNumber('sub.heartbeatTimeoutMs', own.heartbeatTimeoutMs, heartbeatTimeoutMs),
-        credentials,
-        authenticate: credentials === undefined ? authenticate : null,
+        security: credentials === undefined ? security : clientOptions(credentials),
         maxMessageBytes,
       }
     })
     if (this.#rep.length + subscriptions.length === 0) throw new ZmqRpcError('BAD_OPTION', 'it listens nowhere: give it rep, sub or both')
     // Sockets come last: what is refused leaves nothing open.
     this.#listener = new RequestListener(
-      { authenticate, maxMessageBytes },
+      { security, maxMessageBytes },
       {
-        request: (peer, envelope, body) => this.#incoming(peer, envelope, body),
-        lost: (peer) => this.#abortCalls(peer, new ZmqRpcError('CONNECTION_LOST', 'the caller is gone', { endpoint: peer.endpoint })),
+        request: (peer, envelope, body) => this.#incoming({ source: this.#listener, envelope, body }, peer),
+        lost: (peer) => {
+          this.#held.delete(peer)
+          this.#abortCalls(peer, new ZmqRpcError('CONNECTION_LOST', 'the caller is gone', { endpoint: peer.endpoint }))
+        },
       },
     )
-    this.#links = subscriptions.map((link) => new SubscriptionLink(link, (peer, body) => this.#incoming(peer, undefined, body)))
+    this.#links = subscriptions.map((options) => {
+      const link = new SubscriptionLink(options, (peer, body) => this.#incoming({ source: link, envelope: undefined, body }, peer))
+      return link
+    })
     this.stopped = new Promise((resolve) => {
       this.#markStopped = resolve
     })
@@ -175,7 +188,6 @@ export abstract class MessageServer {
 
   async #stop(drainMs: number): Promise<void> {
     this.#state = 'stopping'
-    this.#pauseReading()
     if (this.#callCount > 0 && drainMs > 0) {
       const drained = new Promise<void>((resolve) => {
         this.#idle = resolve
@@ -187,17 +199,28 @@ export abstract class MessageServer {
     for (const peer of [...this.#calls.keys()])
       this.#abortCalls(peer, new ZmqRpcError('CLOSED', 'the server stops', { endpoint: peer.endpoint }))
     await Promise.all([this.#listener.close(LINGER_MS), ...this.#links.map((link) => link.close())])
+    this.#held.clear()
     this.#state = 'stopped'
     this.#markStopped()
   }
 
-  /** A message of either side; `envelope` is undefined where nobody waits for a reply. */
-  #incoming(peer: Peer, envelope: Message | undefined, body: Message): void {
+  /** A message of either side. */
+  #incoming(message: HeldMessage, peer: Peer): void {
+    const { source, envelope, body } = message
     if (body.length === 1 && isHeartbeat(body[0] as Buffer)) {
       // Python's REP would be stuck after this one; ours says that it is alive.
       if (envelope !== undefined) this.#listener.reply(peer, envelope, OK_REPLY)
       return
     }
+    // Each peer in turn: one with much to do does not keep the others waiting.
+    if (!this.running || this.#callCount >= this.#maxConcurrentCalls || this.#held.size > 0) {
+      this.#held.set(peer, message)
+      return source.pause(peer)
+    }
+    this.#serve(peer, envelope, body)
+  }
+
+  #serve(peer: Peer, envelope: Message | undefined, body: Message): void {
     const context = new CallContext(peer, envelope === undefined ? 'pub' : 'req')
     const answer = this.answer(body, context)
     if (!(answer instanceof Promise)) return this.#answered(peer, envelope, answer)
@@ -217,7 +240,6 @@ export abstract class MessageServer {
     if (calls === undefined) this.#calls.set(peer, new Set([context]))
     else calls.add(context)
     this.#callCount++
-    if (this.#callCount >= this.#maxConcurrentCalls) this.#pauseReading()
   }
 
   #end(peer: Peer, context: CallContext): void {
@@ -226,18 +248,17 @@ export abstract class MessageServer {
     if (calls?.size === 0) this.#calls.delete(peer)
     this.#callCount--
     if (this.#callCount === 0) this.#idle?.()
-    if (this.#paused && this.running && this.#callCount < this.#maxConcurrentCalls) {
-      this.#paused = false
-      this.#listener.resume()
-      for (const link of this.#links) link.resume()
-    }
+    if (this.#held.size > 0) this.#admit()
   }
 
-  #pauseReading(): void {
-    if (this.#paused) return
-    this.#paused = true
-    this.#listener.pause()
-    for (const link of this.#links) link.pause()
+  /** Serves who has waited longest, as far as there is room. A peer that is read again may have the next message ready: it waits behind the others. */
+  #admit(): void {
+    for (const [peer, { source, envelope, body }] of this.#held) {
+      if (!this.running || this.#callCount >= this.#maxConcurrentCalls) return
+      this.#held.delete(peer)
+      this.#serve(peer, envelope, body)
+      source.resume(peer)
+    }
   }
 
   #abortCalls(peer: Peer, reason: ZmqRpcError): void {
@@ -254,11 +275,14 @@ function subEndpoints(sub: SubEndpoint | readonly SubEndpoint[] | undefined): Ex
 class CallContext implements ServiceContext, PeerInfo {
   readonly kind: 'req' | 'pub'
   readonly #peer: Peer
+  /** As it was when the message came: a publisher may come back as somebody else. */
+  readonly #user: unknown
   #controller: AbortController | undefined
   #reason: ZmqRpcError | undefined
 
   constructor(peer: Peer, kind: 'req' | 'pub') {
     this.#peer = peer
+    this.#user = peer.info?.user
     this.kind = kind
   }
 
@@ -275,7 +299,7 @@ class CallContext implements ServiceContext, PeerInfo {
   }
 
   get principal(): Principal | undefined {
-    return this.#peer.info?.user as Principal | undefined
+    return this.#user as Principal | undefined
   }
 
   get signal(): AbortSignal {

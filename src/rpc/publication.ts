@@ -7,17 +7,15 @@ import { context } from '../socket/context.ts'
 import { DEFAULT_OPTIONS, defaultsOf } from '../socket/options.ts'
 import { SocketCore } from '../socket/socket-core.ts'
 import { PUBLISH_OPTIONS, PublishingPattern } from '../socket/xpublisher.ts'
-import { type Auth, type Credentials, plainClientOptions, resolveAuth } from './auth.ts'
+import type { SecurityOptions } from './auth.ts'
 import { timerMs } from './deadlines.ts'
 import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from './endpoint.ts'
 
 export interface PublicationOptions {
   endpoint: Endpoint
-  /** Shown to listeners that ask for them. */
-  credentials: Credentials | undefined
-  /** Asks listeners for theirs. */
-  auth: Auth | undefined
+  /** Shows credentials to listeners that ask for them, or asks listeners for theirs. */
+  security: SecurityOptions
   /** Messages that may wait for each listener. */
   maxQueued: number
   /** 0 for none. */
@@ -39,15 +37,13 @@ export class Publication {
 
   /** Begins to bind; a failure is told by whatever is called first. */
   constructor(options: PublicationOptions) {
-    const { endpoint, credentials, auth, maxQueued, heartbeatIntervalMs } = options
-    // A PUB with credentials is a PLAIN client though it binds, as pyzmqrpc3's: whoever carries commands out asks who sends them.
-    const plain = auth === undefined ? plainClientOptions(credentials) : { plainServer: true, authenticate: resolveAuth(auth) }
-    const socketOptions = { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...plain, sendHighWaterMark: maxQueued }
+    const { endpoint, security, maxQueued, heartbeatIntervalMs } = options
+    const socketOptions = { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, sendHighWaterMark: maxQueued }
     this.#core = new SocketCore('PUB', this.#pattern, socketOptions, context, publishSocketEvent)
     this.#bound = this.#core.bind(endpoint)
     this.#bound.catch(() => {})
     if (heartbeatIntervalMs > 0) {
-      this.#heartbeats = setInterval(() => this.#pattern.send([Buffer.from(HEARTBEAT)]), heartbeatIntervalMs)
+      this.#heartbeats = setInterval(() => this.#pattern.send([Buffer.from(HEARTBEAT)]), timerMs(heartbeatIntervalMs))
       this.#heartbeats.unref()
     }
   }
@@ -59,15 +55,16 @@ export class Publication {
 
   /** Hands a message to each listener's queue. @throws SocketError when the endpoint could not be bound; ZmqRpcError CLOSED. */
   async publish(frame: Buffer): Promise<void> {
-    if (this.#closed) throw new ZmqRpcError('CLOSED', 'it is closed: nothing was published')
-    if (this.endpoint === undefined) await this.#bound
+    if (this.#closed || this.endpoint === undefined) await this.#open()
     this.#pattern.send([frame])
   }
 
-  /** Resolves when it is bound and that many listen. @throws ZmqRpcError NOT_CONNECTED after `timeoutMs`. */
+  /** Resolves when it is bound and that many listen. @throws ZmqRpcError NOT_CONNECTED after `timeoutMs`, CLOSED; SocketError. */
   async whenHeard(subscribers: number, timeoutMs: number): Promise<void> {
-    const endpoint = await this.#bound
-    if (await this.#pattern.whenHeard(subscribers, timeoutMs)) return
+    const endpoint = await this.#open()
+    const heard = await this.#pattern.whenHeard(subscribers, timeoutMs)
+    await this.#open()
+    if (heard) return
     const text = `${this.#pattern.subscribers} of ${subscribers} subscribers were there within ${timeoutMs} ms`
     throw new ZmqRpcError('NOT_CONNECTED', `${endpoint}: ${text}`, { endpoint })
   }
@@ -79,12 +76,22 @@ export class Publication {
     await this.#bound.catch(toError)
     await this.#core.close(LINGER_MS)
   }
+
+  /** The endpoint, once it is bound. @throws SocketError when it cannot be; ZmqRpcError CLOSED. */
+  async #open(): Promise<Endpoint> {
+    try {
+      return await this.#bound
+    } finally {
+      // biome-ignore lint/correctness/noUnsafeFinally: whatever became of binding, that it was closed says more
+      if (this.#closed) throw new ZmqRpcError('CLOSED', 'it is closed: nothing is published')
+    }
+  }
 }
 
 /** Knows how many listen. */
 class CountingPattern extends PublishingPattern {
   readonly #listeners = new Set<Peer>()
-  #waiters: (() => void)[] = []
+  readonly #waiters = new Set<{ check(): void; giveUp(): void }>()
 
   get subscribers(): number {
     return this.#listeners.size
@@ -93,7 +100,7 @@ class CountingPattern extends PublishingPattern {
   override subscription(peer: Peer, subscribe: boolean, topic: Buffer): void {
     super.subscription(peer, subscribe, topic)
     if (subscribe) this.#listeners.add(peer)
-    for (const waiter of this.#waiters) waiter()
+    for (const waiter of this.#waiters) waiter.check()
   }
 
   override lost(peer: Peer): void {
@@ -111,19 +118,23 @@ class CountingPattern extends PublishingPattern {
     return new Promise((resolve) => {
       const settle = (heard: boolean): void => {
         clearTimeout(timer)
-        this.#waiters = this.#waiters.filter((other) => other !== check)
+        this.#waiters.delete(waiter)
         resolve(heard)
       }
-      const check = (): void => {
-        if (this.#listeners.size >= subscribers) settle(true)
+      const waiter = {
+        check: () => {
+          if (this.#listeners.size >= subscribers) settle(true)
+        },
+        giveUp: () => settle(false),
       }
-      const timer = setTimeout(() => settle(false), timerMs(timeoutMs))
-      this.#waiters.push(check)
-      check()
+      const timer = setTimeout(waiter.giveUp, timerMs(timeoutMs))
+      this.#waiters.add(waiter)
+      waiter.check()
     })
   }
 
+  /** Whoever waits is told that the time is over. */
   close(): void {
-    this.#waiters = []
+    for (const waiter of this.#waiters) waiter.giveUp()
   }
 }

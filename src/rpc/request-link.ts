@@ -7,8 +7,8 @@
  * - Calls wait, up to a limit, while the far end is away, and are then sent in order.
  * - Calls that were written when the connection is lost fail at once: their replies have nowhere to go. Those that were
  *   not written yet wait on.
- * - When the far end refuses the password, all calls fail at once, and so do new ones, until it lets us in. libzmq refuses
- *   a client that shows none, or shows one to a server that asks for none, by closing without a word: twice in a row counts.
+ * - When the far end refuses the password or key, all calls fail at once, and so do new ones, until it lets us in. A server
+ *   with another key than ours closes without a word: twice in a row counts.
  * - When the only call in flight times out and nothing was heard since it was sent, the connection is made again.
  */
 
@@ -21,14 +21,15 @@ import type { Event } from '../socket/observer.ts'
 import { DEFAULT_OPTIONS } from '../socket/options.ts'
 import type { PeerListener } from '../socket/pattern.ts'
 import { SocketCore } from '../socket/socket-core.ts'
-import { AuthRefused, GreetingCutShort, MechanismMismatch, type Message } from '../wire/index.ts'
-import { type Credentials, plainClientOptions } from './auth.ts'
+import { AuthRefused, HelloRefused, MechanismMismatch, type Message } from '../wire/index.ts'
+import type { SecurityOptions } from './auth.ts'
 import { Call, type CallCarrier } from './call.ts'
 import { type Deadlines, timerMs } from './deadlines.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from './endpoint.ts'
 
 export interface RequestLinkOptions {
-  credentials: Credentials | undefined
+  /** The credentials to show. */
+  security: SecurityOptions
   maxQueued: number
   maxMessageBytes: number
 }
@@ -55,8 +56,6 @@ export class RequestLink implements PeerListener, CallCarrier {
   #lastHeard = 0
   /** Why the far end does not let us in. */
   #refusal: Error | undefined
-  /** Whether the last attempt ended in what is most likely a refusal, but may be a far end that just ended. */
-  #suspected = false
   /** Why the last attempt to connect failed. */
   #lastFailure: Error | undefined
   #closed = false
@@ -66,14 +65,14 @@ export class RequestLink implements PeerListener, CallCarrier {
     this.endpoint = endpoint
     this.#options = options
     this.#deadlines = deadlines
-    const { credentials, maxQueued, maxMessageBytes } = options
+    const { security, maxQueued, maxMessageBytes } = options
     this.#core = new SocketCore(
       'DEALER',
       this,
       {
         ...DEFAULT_OPTIONS,
         ...CONNECTION_OPTIONS,
-        ...plainClientOptions(credentials),
+        ...security,
         sendHighWaterMark: maxQueued,
         maxMessageSize: maxMessageBytes,
       },
@@ -277,7 +276,10 @@ export class RequestLink implements PeerListener, CallCarrier {
       this.#lastFailure = event.error ?? this.#lastFailure
     } else if (event.type === 'handshake:error:auth' || event.type === 'handshake:error:protocol') {
       const { error } = event
-      if (error instanceof MechanismMismatch || (error instanceof AuthRefused && error.status !== 300)) this.#refusedBy(error)
+      const certain = error instanceof MechanismMismatch || (error instanceof AuthRefused && error.status !== 300)
+      // Once, it may also be a far end that just ended.
+      const likely = error instanceof HelloRefused && this.#lastFailure instanceof HelloRefused
+      if (certain || likely) this.#refusedBy(error)
     }
   }
 
@@ -295,8 +297,9 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   #refusalError(call: Call | undefined, cause: Error): ZmqRpcError {
-    const name = this.#options.credentials?.username
-    const who = name === undefined ? 'without credentials' : `as user "${name}"`
+    const { plainUsername, curvePublicKey } = this.#options.security
+    const name = plainUsername === undefined ? 'without credentials' : `as user "${plainUsername}"`
+    const who = curvePublicKey === undefined ? name : `with the public key ${curvePublicKey}`
     const what = call === undefined ? '' : `; ${call.what} was not executed`
     return this.#error('AUTH_REFUSED', call, `${this.endpoint} does not let us in ${who}: ${textOf(cause)}${what}`, cause)
   }

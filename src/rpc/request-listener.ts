@@ -10,15 +10,17 @@
 import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import { context } from '../socket/context.ts'
-import { type Authenticate, DEFAULT_OPTIONS } from '../socket/options.ts'
+import { DEFAULT_OPTIONS } from '../socket/options.ts'
 import type { PeerListener } from '../socket/pattern.ts'
 import { envelopeLength } from '../socket/reply.ts'
 import { SocketCore } from '../socket/socket-core.ts'
 import type { Message } from '../wire/index.ts'
+import type { SecurityOptions } from './auth.ts'
 import { CONNECTION_OPTIONS, publishSocketEvent } from './endpoint.ts'
 
 export interface RequestListenerOptions {
-  authenticate: Authenticate | null
+  /** Asks clients for their credentials. */
+  security: SecurityOptions
   maxMessageBytes: number
 }
 
@@ -33,19 +35,18 @@ export interface RequestHandler {
 export class RequestListener implements PeerListener {
   readonly #core: SocketCore
   readonly #handler: RequestHandler
-  readonly #peers = new Set<Peer>()
+  /** Clients that are not read, since the server has enough to do. */
+  readonly #waiting = new Set<Peer>()
   /** Replies that found their client's queue full. While there are any, the client is not read from. */
   readonly #overflow = new Map<Peer, Message[]>()
-  #paused = false
 
   constructor(options: RequestListenerOptions, handler: RequestHandler) {
-    const { authenticate, maxMessageBytes } = options
-    const plain = authenticate === null ? {} : { plainServer: true, authenticate }
+    const { security, maxMessageBytes } = options
     this.#handler = handler
     this.#core = new SocketCore(
       'ROUTER',
       this,
-      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...plain, maxMessageSize: maxMessageBytes },
+      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, maxMessageSize: maxMessageBytes },
       context,
       publishSocketEvent,
     )
@@ -75,15 +76,15 @@ export class RequestListener implements PeerListener {
     }
   }
 
-  /** Stops and starts reading from all clients, those to come included. */
-  pause(): void {
-    this.#paused = true
-    for (const peer of this.#peers) peer.pause()
+  /** Stops and starts reading from a client. */
+  pause(peer: Peer): void {
+    this.#waiting.add(peer)
+    peer.pause()
   }
 
-  resume(): void {
-    this.#paused = false
-    for (const peer of this.#peers) if (!this.#overflow.has(peer)) peer.resume()
+  resume(peer: Peer): void {
+    this.#waiting.delete(peer)
+    if (!this.#overflow.has(peer)) peer.resume()
   }
 
   /** Replies that are not written yet get `lingerMs` to be. */
@@ -94,12 +95,8 @@ export class RequestListener implements PeerListener {
   // ── PeerListener ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   attached(): void {}
+  ready(): void {}
   subscription(): void {}
-
-  ready(peer: Peer): void {
-    this.#peers.add(peer)
-    if (this.#paused) peer.pause()
-  }
 
   message(peer: Peer, message: Message): void {
     const length = envelopeLength(message)
@@ -117,11 +114,11 @@ export class RequestListener implements PeerListener {
       waiting.shift()
     }
     this.#overflow.delete(peer)
-    if (!this.#paused) peer.resume()
+    if (!this.#waiting.has(peer)) peer.resume()
   }
 
   lost(peer: Peer): void {
-    this.#peers.delete(peer)
+    this.#waiting.delete(peer)
     this.#overflow.delete(peer)
     this.#handler.lost(peer)
   }

@@ -17,7 +17,7 @@ export interface RpcServerOptions extends MessageServerOptions {
   /**
    * Who may stop the server with a `ShutdownServer` command: true for everybody, false for nobody.
    *
-   * @default those who showed a password (see `auth`)
+   * @default those who have a principal, by a password or a key (see `auth`)
    */
   readonly allowShutdown?: boolean | undefined
   /** Largest command once it is unpacked, bytes: a few bytes of zlib can stand for a thousand times as many. @default 67108864 (64 MiB) */
@@ -141,7 +141,8 @@ class ShutdownServerService implements Service<ShutdownServer> {
 
   execute(_command: ShutdownServer, context: ServiceContext): void {
     const allowed = this.#allowed ?? context.principal !== undefined
-    if (!allowed) throw new Error('this server does not let you shut it down: it takes a password, or its option allowShutdown')
+    if (!allowed)
+      throw new Error('this server does not let you shut it down: it takes a password, a key that it knows, or its option allowShutdown')
     // The answer first.
     setImmediate(() => void this.#server.stop())
   }

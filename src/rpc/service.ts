@@ -15,7 +15,7 @@ export interface PeerInfo {
 
 /** What a service is told besides the command. */
 export interface ServiceContext {
-  /** Who sent the command, where the server asks for passwords. */
+  /** Who sent the command, where the server asks for passwords or keys. */
   readonly principal: Principal | undefined
   readonly peer: PeerInfo
   /** Aborted when nobody waits any more: the caller's connection is gone, or the server stops and its drain time is over. */

@@ -7,11 +7,11 @@ import { performance } from 'node:perf_hooks'
 import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import { context } from '../socket/context.ts'
-import { type Authenticate, DEFAULT_OPTIONS } from '../socket/options.ts'
+import { DEFAULT_OPTIONS } from '../socket/options.ts'
 import type { PeerListener } from '../socket/pattern.ts'
 import { SocketCore } from '../socket/socket-core.ts'
 import type { Message } from '../wire/index.ts'
-import { type Credentials, plainClientOptions } from './auth.ts'
+import type { SecurityOptions } from './auth.ts'
 import { timerMs } from './deadlines.ts'
 import { CONNECTION_OPTIONS, publishSocketEvent } from './endpoint.ts'
 
@@ -19,10 +19,8 @@ export interface SubscriptionLinkOptions {
   endpoint: string
   /** 0 for never. */
   heartbeatTimeoutMs: number
-  /** Shown to the publisher; undefined for none. */
-  credentials: Credentials | undefined
-  /** Asks the publisher for its credentials, as pyzmqrpc3's publishers show theirs; null for not. */
-  authenticate: Authenticate | null
+  /** Shows credentials to the publisher, or asks it for its own, as pyzmqrpc3's publishers show theirs. */
+  security: SecurityOptions
   maxMessageBytes: number
 }
 
@@ -35,16 +33,16 @@ export class SubscriptionLink implements PeerListener {
   #peer: Peer | undefined
   #timer: NodeJS.Timeout | undefined
   #lastHeard = 0
+  #paused = false
 
   constructor(options: SubscriptionLinkOptions, onMessage: (peer: Peer, body: Message) => void) {
-    const { credentials, authenticate, maxMessageBytes } = options
-    const plain = authenticate === null ? plainClientOptions(credentials) : { plainServer: true, authenticate }
+    const { security, maxMessageBytes } = options
     this.#options = options
     this.#onMessage = onMessage
     this.#core = new SocketCore(
       'SUB',
       this,
-      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...plain, maxMessageSize: maxMessageBytes },
+      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, maxMessageSize: maxMessageBytes },
       context,
       publishSocketEvent,
     )
@@ -58,12 +56,16 @@ export class SubscriptionLink implements PeerListener {
     this.#watch(heartbeatTimeoutMs)
   }
 
-  pause(): void {
-    this.#peer?.pause()
+  /** Stops and starts reading from the publisher, reconnects included. */
+  pause(peer: Peer): void {
+    this.#paused = true
+    peer.pause()
   }
 
-  resume(): void {
-    this.#peer?.resume()
+  resume(peer: Peer): void {
+    this.#paused = false
+    this.#lastHeard = performance.now()
+    peer.resume()
   }
 
   close(): Promise<void> {
@@ -75,7 +77,8 @@ export class SubscriptionLink implements PeerListener {
   #watch(ms: number): void {
     this.#timer = setTimeout(() => {
       const { endpoint, heartbeatTimeoutMs } = this.#options
-      const left = this.#lastHeard + heartbeatTimeoutMs - performance.now()
+      // While it is not read, its silence proves nothing: to end the connection would lose what it has said.
+      const left = this.#paused ? heartbeatTimeoutMs : this.#lastHeard + heartbeatTimeoutMs - performance.now()
       if (left > 0) return this.#watch(left)
       this.#lastHeard = performance.now()
       publish('zmq-rpc:sub:silent', () => ({ endpoint, heartbeatTimeoutMs }))

@@ -64,7 +64,7 @@ export class Dialer {
     const { signal } = this.#stop
     try {
       const pipe = await this.#dial(signal)
-      if (signal.aborted) return pipe.destroy()
+      if (signal.aborted || (this.#closing && this.session.queuedMessages === 0)) return pipe.destroy()
       this.session.open(pipe)
       this.#handler.connected(this.session)
     } catch (error) {

@@ -1,11 +1,10 @@
 /**
- * inproc: peers of one thread, joined without bytes.
+ * inproc: peers of one process, joined without bytes. Those of other threads are reached through `inproc-threads.ts`.
  *
  * Connecting before binding works. What a sender's outbox and the receiver's inbox hold adds up to the high-water marks of
  * both. Frames are copied on the way, so that neither side can change what the other has.
  */
 
-import { SocketError } from '../errors.ts'
 import type { Message, PeerInfo, SocketType } from '../wire/index.ts'
 import { IncompatiblePeer, mayTalk } from '../wire/index.ts'
 import { Peer, type PeerHandler, type QueueLimits, type SharedMessage } from './peer.ts'
@@ -20,22 +19,31 @@ export interface InprocOptions extends QueueLimits {
 export interface InprocHandler {
   connected(peer: InprocPeer): void
   disconnected(peer: InprocPeer, reason: Error | undefined): void
+  /** Two that do not go together have met. */
+  refused(peer: InprocPeer, error: IncompatiblePeer): void
 }
 
 /** One end of an inproc pair. */
 export class InprocPeer extends Peer {
-  readonly #options: InprocOptions
+  /** What it tells the other end about itself. */
+  readonly options: InprocOptions
   readonly #handler: PeerHandler
   readonly #owner: InprocHandler
   #other: InprocPeer | undefined
   #info: PeerInfo | undefined
   #reading = true
   #pumpScheduled = false
+  #closing = false
+  /** Being joined; whoever parts the two meanwhile is heard afterwards. */
+  #joining = false
+  #parting: { reason: Error | undefined } | undefined
+  /** The waiting for messages to go that `close` brings about, once. */
+  #finished: Promise<void> | undefined
   #emptied: (() => void) | undefined
 
   constructor(endpoint: string, connecting: boolean, options: InprocOptions, handler: PeerHandler, owner: InprocHandler) {
     super(endpoint, connecting, options)
-    this.#options = options
+    this.options = options
     this.#handler = handler
     this.#owner = owner
   }
@@ -52,19 +60,29 @@ export class InprocPeer extends Peer {
     return this.#other !== undefined
   }
 
-  /** Joins two ends. @throws IncompatiblePeer when their types do not go together. */
+  /** Joins two ends, if their types go together. */
   static join(one: InprocPeer, two: InprocPeer): void {
-    const [a, b] = [one.#options.socketType, two.#options.socketType]
-    if (!mayTalk(a, b)) throw new IncompatiblePeer(`a ${b} socket does not go with ${a}`)
+    const [a, b] = [one.options.socketType, two.options.socketType]
+    if (!mayTalk(a, b)) {
+      const error = new IncompatiblePeer(`a ${b} socket does not go with ${a}`)
+      for (const peer of [one, two]) peer.#owner.refused(peer, error)
+      return
+    }
     one.#other = two
     two.#other = one
+    one.#joining = two.#joining = true
     one.#info = two.#describe()
     two.#info = one.#describe()
     for (const peer of [one, two]) {
       peer.#owner.connected(peer)
       peer.#handler.ready(peer)
-      peer.#pump()
     }
+    one.#joining = two.#joining = false
+    const parting = one.#parting ?? two.#parting
+    one.#parting = two.#parting = undefined
+    if (parting !== undefined) return one.#part(parting.reason)
+    one.#pump()
+    two.#pump()
   }
 
   send(message: Message): boolean {
@@ -103,17 +121,28 @@ export class InprocPeer extends Peer {
   }
 
   async close(lingerMs: number): Promise<void> {
-    if (lingerMs !== 0 && this.outbox.length > 0) {
-      await new Promise<void>((resolve) => {
-        this.#emptied = resolve
-        if (lingerMs > 0) setTimeout(resolve, lingerMs).unref()
-      })
+    this.#closing = true
+    if (lingerMs === 0) {
+      this.#pump()
+      this.#giveUp()
     }
+    const timer = lingerMs > 0 ? setTimeout(() => this.#giveUp(), lingerMs) : undefined
+    this.#finished ??= new Promise((resolve) => {
+      this.#emptied = resolve
+      if (this.outbox.length === 0) resolve()
+    })
+    await this.#finished
+    clearTimeout(timer)
     this.#part(undefined)
   }
 
+  #giveUp(): void {
+    this.outbox.clear()
+    this.#emptied?.()
+  }
+
   #describe(): PeerInfo {
-    const { socketType, routingId, properties } = this.#options
+    const { socketType, routingId, properties } = this.options
     const metadata = new Map(properties.map(([name, value]) => [name.toLowerCase(), value]))
     return { socketType, routingId, metadata, user: undefined }
   }
@@ -133,7 +162,7 @@ export class InprocPeer extends Peer {
       if (!other.#reading) break
       const message = this.outbox.shift()
       if (message === undefined) break
-      other.#handler.message(other, message)
+      if (!other.#closing) other.#handler.message(other, message)
     }
     if (this.refused && this.outbox.halfEmpty) {
       this.refused = false
@@ -142,51 +171,20 @@ export class InprocPeer extends Peer {
     if (this.outbox.length === 0) this.#emptied?.()
   }
 
+  /** What waits at one that connects waits for its next connection. */
   #part(reason: Error | undefined): void {
     const other = this.#other
     if (other === undefined) return
+    if (this.#joining) {
+      this.#parting ??= { reason }
+      return
+    }
     this.#other = undefined
     other.#other = undefined
     for (const peer of [this, other]) {
-      peer.outbox.clear()
-      peer.#emptied?.()
+      if (!peer.connecting) peer.#giveUp()
       peer.#handler.lost(peer, reason)
       peer.#owner.disconnected(peer, reason)
     }
-  }
-}
-
-/** Bound names of one context, and who waits for a name. */
-export class InprocRegistry {
-  readonly #bound = new Map<string, (connecting: InprocPeer) => void>()
-  readonly #waiting = new Map<string, Set<InprocPeer>>()
-
-  /**
-   * `accept` makes the other end of each peer that connects, now or later.
-   *
-   * @throws SocketError EADDRINUSE when the name is bound already.
-   */
-  bind(name: string, accept: (connecting: InprocPeer) => void): void {
-    if (this.#bound.has(name)) throw new SocketError('EADDRINUSE', { text: `'inproc://${name}'`, address: `inproc://${name}` })
-    this.#bound.set(name, accept)
-    for (const peer of this.#waiting.get(name) ?? []) accept(peer)
-    this.#waiting.delete(name)
-  }
-
-  unbind(name: string): void {
-    this.#bound.delete(name)
-  }
-
-  connect(name: string, peer: InprocPeer): void {
-    const accept = this.#bound.get(name)
-    if (accept !== undefined) return accept(peer)
-    const waiting = this.#waiting.get(name)
-    if (waiting === undefined) this.#waiting.set(name, new Set([peer]))
-    else waiting.add(peer)
-  }
-
-  /** The peer no longer waits for the name. */
-  forget(name: string, peer: InprocPeer): void {
-    this.#waiting.get(name)?.delete(peer)
   }
 }

@@ -66,6 +66,8 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   #connected = false
   /** The handshake of the last connection was finished; stays true after its loss. */
   #handshaken = false
+  /** The last attempt ended in the middle of the greeting. */
+  #stagedGreeting = false
   /** The pipe is full: messages wait in the outbox. */
   #blocked = false
   #flushScheduled = false
@@ -75,6 +77,8 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
   #closing = false
+  /** The end that `close` brings about, once. */
+  #finished: Promise<void> | undefined
   /** Called when the outbox is empty or lost; set while `close` waits for it. */
   #emptied: (() => void) | undefined
   /** Called when the pipe has closed; set while `close` waits for it. */
@@ -108,7 +112,10 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   open(pipe: Pipe): void {
     const { socketType, routingId, properties, mechanism, limits, heartbeat, handshakeTimeoutMs } = this.#options
     const metadata = encodeMetadata(socketProperties(socketType, routingId, properties))
-    const connection = new Connection({ socketType, mechanism: mechanism(metadata), limits, heartbeat, handshakeTimeoutMs }, this)
+    const connection = new Connection(
+      { socketType, mechanism: mechanism(metadata), limits, heartbeat, handshakeTimeoutMs, stagedGreeting: this.#stagedGreeting },
+      this,
+    )
     this.#pipe = pipe
     this.#remoteAddress = pipe.remoteAddress
     this.#connection = connection
@@ -139,7 +146,8 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   sendShared(shared: SharedMessage): boolean {
     if (this.#connected && !this.#blocked && this.outbox.length === 0) {
       const connection = this.#connection as Connection
-      connection.sendEncoded(shared.encoded)
+      if (connection.encrypted) connection.send(shared.message)
+      else connection.sendEncoded(shared.encoded)
       if (connection.outputBytes >= FLUSH_BYTES) this.#flush()
       else if (!this.#flushScheduled) this.#scheduleFlush()
       return true
@@ -177,8 +185,14 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
 
   async close(lingerMs: number): Promise<void> {
     this.#closing = true
+    if (lingerMs === 0) this.#giveUp()
     const timer = lingerMs > 0 ? setTimeout(() => this.#giveUp(), lingerMs) : undefined
-    if (lingerMs === 0) this.outbox.clear()
+    this.#finished ??= this.#finish()
+    await this.#finished
+    clearTimeout(timer)
+  }
+
+  async #finish(): Promise<void> {
     // An accepted connection that is gone takes its queue along; a connecting peer may still come back.
     if (this.outbox.length > 0 && (this.connecting || this.#pipe !== undefined)) {
       await new Promise<void>((resolve) => {
@@ -186,22 +200,21 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
       })
     }
     const pipe = this.#pipe
-    if (pipe !== undefined) {
-      const gone = new Promise<void>((resolve) => {
-        this.#gone = resolve
-      })
-      this.#flush()
-      if (lingerMs === 0) pipe.destroy()
-      else pipe.end()
-      await gone
-    }
-    clearTimeout(timer)
+    if (pipe === undefined) return
+    const gone = new Promise<void>((resolve) => {
+      this.#gone = resolve
+    })
+    this.#flush()
+    this.#connected = false
+    pipe.end()
+    await gone
   }
 
   /** The linger time is over. */
   #giveUp(): void {
     this.outbox.clear()
     this.#emptied?.()
+    this.#flush()
     this.#pipe?.destroy()
   }
 
@@ -223,6 +236,8 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
 
   onClosed(error: Error | undefined): void {
     const reason = this.#reason ?? this.#connection?.reasonIfClosedNow ?? error
+    // Most likely it has another mechanism: the next time it is to say so first.
+    if (this.connecting && this.#connection?.state === 'greeting') this.#stagedGreeting = true
     this.#connection?.close()
     this.#connection = undefined
     this.#pipe = undefined
@@ -257,6 +272,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     this.#info = info
     this.#connected = true
     this.#handshaken = true
+    this.#stagedGreeting = false
     if (!this.#reading) this.#stopReading()
     this.#owner.opened(this)
     this.#handler.ready(this)

@@ -1,12 +1,22 @@
-/** What sockets of one thread share: the names of `inproc://`, and being closed together. */
+/** What sockets share: the names of `inproc://`. */
 
-import { InprocRegistry } from '../session/inproc.ts'
+import { InprocRegistry } from '../session/inproc-registry.ts'
 import type { SocketCore } from './socket-core.ts'
 
+export interface ContextOptions {
+  /** Other threads of the process find the `inproc://` names of this context, and the other way round. @default false */
+  acrossThreads?: boolean | undefined
+}
+
+/** Sockets of one context meet on `inproc://` names; those of another do not. */
 export class Context {
   /** For the sockets. */
-  readonly inproc: InprocRegistry = new InprocRegistry()
+  readonly inproc: InprocRegistry
   readonly #open = new Set<SocketCore>()
+
+  constructor(options: ContextOptions = {}) {
+    this.inproc = new InprocRegistry(options.acrossThreads ?? false)
+  }
 
   /** Sockets that are open. */
   get openSockets(): number {
@@ -24,5 +34,5 @@ export class Context {
   }
 }
 
-/** The context of sockets that are given none. */
-export const context: Context = new Context()
+/** The context of sockets that are given none: one for all threads of the process. */
+export const context: Context = new Context({ acrossThreads: true })

@@ -20,7 +20,8 @@ export class FairQueue {
     if (inbox.length === 0) this.#turns.push(peer)
     // The peer is paused in time: what comes over the mark was under way already, and is not lost for that.
     inbox.pushAnyway(message)
-    if (inbox.full && !this.#paused.has(peer)) {
+    // Said again while it lasts: a peer that comes back reads from a new connection.
+    if (inbox.full) {
       this.#paused.add(peer)
       peer.pause()
     }

@@ -52,7 +52,7 @@ const MAX_KEPT = 1000
 /**
  * Watches a socket, by listeners or by `receive`; once a listener was added, `receive` is refused (EBUSY).
  *
- * Without either, nothing is kept.
+ * It begins when the socket's `events` are first looked at, and keeps what happens until then.
  */
 export class Observer {
   readonly #emitter = new EventEmitter()
@@ -67,6 +67,7 @@ export class Observer {
 
   on<T extends EventType>(type: T, listener: (event: EventOfType<T>) => void): this {
     this.#mode = 'listeners'
+    this.#kept = []
     this.#emitter.on(type, listener)
     return this
   }
@@ -115,9 +116,16 @@ export class Observer {
 
   /** For the socket. A listener that throws is the application's own fault, and is told as an uncaught exception. */
   emit(event: Event): void {
-    if (this.#closed || this.#mode === 'none') return
+    if (this.#closed) return
     if (this.#mode === 'listeners') {
-      this.#emitter.emit(event.type, event)
+      try {
+        this.#emitter.emit(event.type, event)
+      } catch (error) {
+        // Not from here: a socket that is in the middle of its work would be left half done.
+        process.nextTick(() => {
+          throw error
+        })
+      }
     } else if (this.#waiting !== undefined) {
       this.#waiting.resolve(event)
       this.#waiting = undefined

@@ -7,6 +7,7 @@
 
 import { SocketError } from '../errors.ts'
 import { type AuthAnswer, type AuthRequest, MAX_PLAIN_BYTES } from '../wire/index.ts'
+import { decodeKey, KEY_FORM } from './curve-key-pair.ts'
 
 /** Where a request to be let in comes from. */
 export interface AuthOrigin {
@@ -55,9 +56,18 @@ export interface CommonOptions {
   plainUsername: string | null
   /** At most 255 bytes. @default null (ZMQ_PLAIN_PASSWORD) */
   plainPassword: string | null
+  /** Clients must know this socket's public key, and everything is encrypted: see `authenticate`. @default false (ZMQ_CURVE_SERVER) */
+  curveServer: boolean
+  /** This socket's own secret key, as both server and client need it; 40 characters of Z85. @default null (ZMQ_CURVE_SECRETKEY) */
+  curveSecretKey: string | null
+  /** The public key that belongs to it; may be left out. @default null (ZMQ_CURVE_PUBLICKEY) */
+  curvePublicKey: string | null
+  /** Makes this socket a CURVE client, whether it binds or connects, of the server with this public key. @default null (ZMQ_CURVE_SERVERKEY) */
+  curveServerKey: string | null
   /**
-   * Decides about the clients of a PLAIN server: status 200 lets in, 300 sends away to come again, 400 refuses. Without
-   * one, nobody is let in. Not in `zeromq`, where this is the ZAP handler's part.
+   * Decides about the clients of a PLAIN or CURVE server: status 200 lets in, 300 sends away to come again, 400 refuses.
+   * Without one, a PLAIN server lets nobody in, a CURVE server everybody who knows its key. Not in `zeromq`, where this is
+   * the ZAP handler's part.
    *
    * @default null
    */
@@ -132,6 +142,10 @@ export function text(least: number, most: number): OptionRule<string | null> {
   }
 }
 
+function curveKey(): OptionRule<string | null> {
+  return { default: null, check: (value) => (value === null || decodeKey(value) !== undefined ? undefined : `null, or ${KEY_FORM}`) }
+}
+
 export const COMMON_OPTIONS: OptionTable<CommonOptions> = {
   linger: integer(-1, -1),
   reconnectInterval: integer(100, -1),
@@ -150,6 +164,10 @@ export const COMMON_OPTIONS: OptionTable<CommonOptions> = {
   plainServer: boolean(false),
   plainUsername: text(0, MAX_PLAIN_BYTES),
   plainPassword: text(0, MAX_PLAIN_BYTES),
+  curveServer: boolean(false),
+  curveSecretKey: curveKey(),
+  curvePublicKey: curveKey(),
+  curveServerKey: curveKey(),
   authenticate: { default: null, check: (value) => (value === null || typeof value === 'function' ? undefined : 'null or a function') },
   maxQueueBytes: integer(256 * 1024 * 1024, 0, Number.MAX_SAFE_INTEGER),
   handshakeProperties: {

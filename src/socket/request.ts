@@ -75,13 +75,15 @@ class RequestPattern implements Pattern {
   }
 
   message(peer: Peer, message: Message): void {
-    const start = this.#options.correlate ? 1 : 0
+    // A number of four bytes may stand first whatever our options are, as in libzmq; then it has to be ours.
+    const start = message[0]?.length === 4 ? 1 : 0
     if (message[start]?.length !== 0 || message.length < start + 2) {
       peer.disconnect(new ProtocolError('a reply without its empty frame', { endpoint: peer.endpoint }))
       return
     }
     if (!this.#waiting || peer !== this.#asked || this.#reply !== undefined) return
-    if (this.#options.correlate && !(message[0] as Buffer).equals(this.#correlationFrame())) return
+    const { correlate } = this.#options
+    if (start !== (correlate ? 1 : 0) || (correlate && !message[0]?.equals(this.#correlationFrame()))) return
     this.#reply = message.slice(start + 1)
     this.#host.readable()
   }

@@ -127,6 +127,8 @@ class RouterPattern implements Pattern {
 
   lost(peer: Peer): void {
     this.#forget(peer)
+    // Who waits for room at this peer learns that it is gone.
+    this.#host.writable()
   }
 
   detached(peer: Peer): void {

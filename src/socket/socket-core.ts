@@ -9,6 +9,7 @@
 
 import { ProtocolError, SocketError, toError } from '../errors.ts'
 import { Acceptor, bindError } from '../session/acceptor.ts'
+import { Backoff } from '../session/backoff.ts'
 import { Dialer } from '../session/dialer.ts'
 import { InprocPeer } from '../session/inproc.ts'
 import type { Peer, PeerHandler } from '../session/peer.ts'
@@ -17,8 +18,9 @@ import { type Address, parseEndpoint } from '../transport/endpoint.ts'
 import { ipc } from '../transport/ipc.ts'
 import type { Listener, ListenHandler, Pipe, TransportOptions } from '../transport/pipe.ts'
 import { tcp } from '../transport/tcp.ts'
-import { AuthRefused, type MechanismFactory, NullMechanism, PlainClient, PlainServer, type SocketType } from '../wire/index.ts'
+import { type AuthAnswer, AuthRefused, type SocketType } from '../wire/index.ts'
 import type { Context } from './context.ts'
+import { mechanismOf } from './mechanism.ts'
 import type { Event } from './observer.ts'
 import type { SocketOptionValues } from './options.ts'
 import type { PeerListener } from './pattern.ts'
@@ -50,6 +52,8 @@ export class SocketCore {
   readonly #attached = new Set<Peer>()
   #bound: BoundEndpoint[] = []
   #connected: ConnectedEndpoint[] = []
+  /** Unbound or disconnected, and not done with what they have to write. */
+  readonly #ending = new Set<{ close(lingerMs: number): Promise<void> }>()
   #lastEndpoint: string | null = null
   #closed: Promise<void> | undefined
 
@@ -62,6 +66,8 @@ export class SocketCore {
     this.#emit = emit
     this.#peers = {
       ready: (peer) => {
+        // One that was disconnected is here to write what waits, and for nothing else.
+        if (peer.connecting && !this.#connected.some((endpoint) => endpoint.peer === peer)) return
         this.#attach(peer)
         listener.ready(peer)
       },
@@ -120,7 +126,7 @@ export class SocketCore {
       })
     }
     this.#bound = this.#bound.filter((candidate) => candidate !== bound)
-    await bound.close(0)
+    await this.#finish(bound, this.#options.linger)
     this.#emit({ type: 'close', address: endpoint })
   }
 
@@ -138,9 +144,19 @@ export class SocketCore {
     this.#checkOpen()
     const connected = this.#connected.find((candidate) => candidate.endpoint === endpoint)
     if (connected === undefined) throw new SocketError('ENOENT', { text: `'${endpoint}' is not connected`, address: endpoint })
+    return this.#drop(connected, this.#options.linger)
+  }
+
+  #drop(connected: ConnectedEndpoint, lingerMs: number): Promise<void> {
     this.#connected = this.#connected.filter((candidate) => candidate !== connected)
     this.#detach(connected.peer)
-    return connected.close(this.#options.linger)
+    return this.#finish(connected, lingerMs)
+  }
+
+  async #finish(endpoint: BoundEndpoint, lingerMs: number): Promise<void> {
+    this.#ending.add(endpoint)
+    await endpoint.close(lingerMs)
+    this.#ending.delete(endpoint)
   }
 
   /** Resolves when everything is closed; `lingerMs` as the option `linger`. A second call waits for the first. */
@@ -150,7 +166,7 @@ export class SocketCore {
   }
 
   async #close(lingerMs: number): Promise<void> {
-    const endpoints = [...this.#bound, ...this.#connected]
+    const endpoints = [...this.#bound, ...this.#connected, ...this.#ending]
     await Promise.all(endpoints.map((endpoint) => endpoint.close(lingerMs)))
     for (const { endpoint } of this.#bound) this.#emit({ type: 'close', address: endpoint })
     for (const peer of [...this.#attached]) this.#detach(peer)
@@ -166,11 +182,13 @@ export class SocketCore {
 
   async #listen(endpoint: string, address: Address): Promise<BoundEndpoint> {
     if (address.transport === 'inproc') return this.#bindInproc(endpoint, address.name)
-    const listen = (handler: ListenHandler): Promise<Listener> =>
-      address.transport === 'tcp'
-        ? tcp.listen(address, this.#transportOptions(), handler)
-        : ipc.listen(address, this.#transportOptions(), handler)
-    return Acceptor.listen(listen, this.#sessionOptions(), this.#peers, {
+    const { mechanism, load } = mechanismOf(this.#options)
+    const transportOptions = this.#transportOptions()
+    const listen = async (handler: ListenHandler): Promise<Listener> => {
+      if (load !== undefined) await load()
+      return address.transport === 'tcp' ? tcp.listen(address, transportOptions, handler) : ipc.listen(address, transportOptions, handler)
+    }
+    return Acceptor.listen(listen, { ...this.#sessionOptions(), mechanism }, this.#peers, {
       accepted: (session) => this.#emit({ type: 'accept', address: session.endpoint, remoteAddress: session.remoteAddress }),
       handshake: (session) => this.#emit({ type: 'handshake', address: session.endpoint, remoteAddress: session.remoteAddress }),
       disconnected: (session, reason) => this.#ended(session, reason),
@@ -182,25 +200,25 @@ export class SocketCore {
     const peers = new Set<InprocPeer>()
     const owner = {
       connected: () => this.#emit({ type: 'handshake', address: endpoint }),
+      refused: (peer: InprocPeer, error: Error) => {
+        peers.delete(peer)
+        this.#emit({ type: 'handshake:error:protocol', address: endpoint, error })
+      },
       disconnected: (peer: InprocPeer, reason: Error | undefined) => {
         peers.delete(peer)
         this.#emit({ type: 'disconnect', address: endpoint, error: reason })
       },
     }
-    this.#context.inproc.bind(name, (connecting) => {
+    const accept = (connecting: InprocPeer): void => {
       const peer = new InprocPeer(endpoint, false, this.#sessionOptions(), this.#peers, owner)
       peers.add(peer)
-      try {
-        InprocPeer.join(peer, connecting)
-      } catch (error) {
-        peers.delete(peer)
-        this.#emit({ type: 'handshake:error:protocol', address: endpoint, error: toError(error) })
-      }
-    })
+      InprocPeer.join(peer, connecting)
+    }
+    this.#context.inproc.bind(name, accept)
     return {
       endpoint,
       close: async (lingerMs) => {
-        this.#context.inproc.unbind(name)
+        this.#context.inproc.unbind(name, accept)
         await Promise.all([...peers].map((peer) => peer.close(lingerMs)))
       },
     }
@@ -209,20 +227,26 @@ export class SocketCore {
   // ── Connecting ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #dial(endpoint: string, address: Exclude<Address, { transport: 'inproc' }>): ConnectedEndpoint {
-    const dial = (signal: AbortSignal): Promise<Pipe> =>
-      address.transport === 'tcp'
+    const { mechanism, load } = mechanismOf(this.#options)
+    const dial = async (signal: AbortSignal): Promise<Pipe> => {
+      if (load !== undefined) await load()
+      return address.transport === 'tcp'
         ? tcp.dial(address, this.#transportOptions(), signal)
         : ipc.dial(address, this.#transportOptions(), signal)
+    }
     const { reconnectInterval, reconnectMaxInterval } = this.#options
-    const dialer = new Dialer(endpoint, dial, { ...this.#sessionOptions(), reconnectInterval, reconnectMaxInterval }, this.#peers, {
+    const dialerOptions = { ...this.#sessionOptions(), mechanism, reconnectInterval, reconnectMaxInterval }
+    const dialer = new Dialer(endpoint, dial, dialerOptions, this.#peers, {
       connected: (session) => this.#emit({ type: 'connect', address: endpoint, remoteAddress: session.remoteAddress }),
       handshake: (session) => this.#emit({ type: 'handshake', address: endpoint, remoteAddress: session.remoteAddress }),
       disconnected: (session, reason) => this.#ended(session, reason),
       waiting: (_session, reason, retryMs) => {
-        if (retryMs !== undefined) this.#emit({ type: 'connect:retry', address: endpoint, interval: retryMs, error: reason })
+        // Without a next attempt the endpoint is given up, as in libzmq: its queue would take messages for nobody.
+        if (retryMs === undefined) void this.#drop(connected, 0)
+        else this.#emit({ type: 'connect:retry', address: endpoint, interval: retryMs, error: reason })
       },
     })
-    const connected = { endpoint, peer: dialer.session, close: (lingerMs: number) => dialer.close(lingerMs) }
+    const connected: ConnectedEndpoint = { endpoint, peer: dialer.session, close: (lingerMs) => dialer.close(lingerMs) }
     this.#connected.push(connected)
     if (!this.#options.immediate) this.#attach(dialer.session)
     this.#emit({ type: 'connect:delay', address: endpoint })
@@ -235,19 +259,29 @@ export class SocketCore {
       connected: () => this.#emit({ type: 'handshake', address: endpoint }),
       disconnected: (_peer, reason) => {
         this.#emit({ type: 'disconnect', address: endpoint, error: reason })
-        // It comes back as over any transport (libzmq's does not), whether the name is still bound or will be again.
-        const { reconnectInterval } = this.#options
-        if (reconnectInterval >= 0) setTimeout(again, reconnectInterval).unref()
+        again(false)
+      },
+      refused: (_peer, error) => {
+        this.#emit({ type: 'handshake:error:protocol', address: endpoint, error })
+        again(true)
       },
     })
-    const again = (): void => {
-      if (!this.closed && this.#connected.includes(connected)) this.#context.inproc.connect(name, peer)
+    const { reconnectInterval, reconnectMaxInterval } = this.#options
+    const backoff = new Backoff({ reconnectInterval, reconnectMaxInterval })
+    let finished = false
+    // It comes back as over any transport (libzmq's does not), whether the name is still bound or will be again.
+    const again = (refused: boolean): void => {
+      const retryMs = backoff.next(refused)
+      if (finished) return
+      if (retryMs === undefined) void this.#drop(connected, 0)
+      else setTimeout(() => finished || this.#context.inproc.connect(name, peer), retryMs).unref()
     }
-    const close = (lingerMs: number): Promise<void> => {
+    const close = async (lingerMs: number): Promise<void> => {
+      await peer.close(lingerMs)
+      finished = true
       this.#context.inproc.forget(name, peer)
-      return peer.close(lingerMs)
     }
-    const connected = { endpoint, peer, close }
+    const connected: ConnectedEndpoint = { endpoint, peer, close }
     this.#connected.push(connected)
     if (!this.#options.immediate) this.#attach(peer)
     this.#emit({ type: 'connect:delay', address: endpoint })
@@ -289,12 +323,12 @@ export class SocketCore {
     return { backlog, ipv6, connectTimeoutMs: connectTimeout, tcpKeepaliveMs }
   }
 
-  #sessionOptions(): SessionOptions {
+  /** All but the mechanism: peers of inproc have none. */
+  #sessionOptions(): Omit<SessionOptions, 'mechanism'> {
     const options = this.#options
     const maxMessageBytes = options.maxMessageSize < 0 ? DEFAULT_MAX_MESSAGE_BYTES : options.maxMessageSize
     return {
       socketType: this.type,
-      mechanism: this.#mechanism(),
       routingId: Buffer.from(options.routingId ?? '', 'utf8'),
       properties: Object.entries(options.handshakeProperties).map(([name, value]) => [name, Buffer.from(value)]),
       sendHighWaterMark: options.sendHighWaterMark,
@@ -308,11 +342,14 @@ export class SocketCore {
         ttlMs: options.heartbeatTimeToLive,
       },
       handshakeTimeoutMs: options.handshakeInterval,
-      authenticate: async (request, peer) => {
-        // Without an authenticator nobody is let in, and nobody is refused for good, either: one may yet be set.
-        if (options.authenticate === null) return { status: 300 }
+      authenticate: async (request, peer): Promise<AuthAnswer> => {
+        if (options.authenticate === null) {
+          // Without an authenticator any key will do, since the client knows ours, as in libzmq; but no password. Nobody is
+          // refused for good, either: an authenticator may yet be set.
+          return request.mechanism === 'CURVE' ? { status: 200, user: undefined } : { status: 300 }
+        }
         try {
-          return await options.authenticate(request, { endpoint: peer.endpoint, remoteAddress: peer.remoteAddress })
+          return checked(await options.authenticate(request, { endpoint: peer.endpoint, remoteAddress: peer.remoteAddress }))
         } catch (error) {
           this.#emit({ type: 'handshake:error:other', address: peer.endpoint, remoteAddress: peer.remoteAddress, error: toError(error) })
           return { status: 500 }
@@ -320,14 +357,11 @@ export class SocketCore {
       },
     }
   }
+}
 
-  /** Roles follow from the options, not from who binds: a username makes a PLAIN client, as in libzmq. */
-  #mechanism(): MechanismFactory {
-    const { plainServer, plainUsername, plainPassword } = this.#options
-    if (plainServer) return (metadata) => new PlainServer(metadata)
-    if (plainUsername !== null || plainPassword !== null) {
-      return (metadata) => new PlainClient(metadata, plainUsername ?? '', plainPassword ?? '')
-    }
-    return (metadata) => new NullMechanism(metadata)
-  }
+/** An application may answer anything. @throws TypeError for what is no answer */
+function checked(answer: AuthAnswer): AuthAnswer {
+  const status: unknown = (answer as AuthAnswer | null | undefined)?.status
+  if (status === 200 || status === 300 || status === 400 || status === 500) return answer
+  throw new TypeError('`authenticate` answers with a status of 200, 300, 400 or 500')
 }

@@ -29,10 +29,9 @@ export interface Socket extends CommonOptions {}
 
 /** A ZeroMQ socket; see its subclasses. All of them are Node's own code over {@link https://rfc.zeromq.org/spec/37/ | ZMTP 3.1}. */
 export abstract class Socket {
-  /** What happens to its endpoints and connections. */
-  readonly events: Observer = new Observer()
   readonly context: Context
   readonly #core: SocketCore
+  #observer: Observer | undefined
   protected readonly receives: Receives
   protected readonly sends: Sends
 
@@ -48,9 +47,18 @@ export abstract class Socket {
     // Options that this kind of socket lacks have their defaults for the engine.
     const values = new Proxy(this, { get: (socket, name) => Reflect.get(name in socket ? socket : DEFAULT_OPTIONS, name, socket) })
     this.#core = new SocketCore(type, pattern, values as unknown as SocketOptionValues, context, (event) => {
-      this.events.emit(event)
-      if (event.type === 'end') this.events.close()
+      this.#observer?.emit(event)
+      if (event.type === 'end') this.#observer?.close()
     })
+  }
+
+  /** What happens to its endpoints and connections, from the first look at this property on. */
+  get events(): Observer {
+    if (this.#observer === undefined) {
+      this.#observer = new Observer()
+      if (this.closed) this.#observer.close()
+    }
+    return this.#observer
   }
 
   /** The kind of socket, in libzmq's words: `DEALER`. */

@@ -74,9 +74,19 @@ export class Receives extends WaitingCalls<Message, Waiting<Message>> {
   /** The pattern has something. */
   readable(): void {
     while (this.calls.length > 0) {
-      const message = this.pattern.receive?.()
+      const message = this.#next()
       if (message === undefined) return
       this.settle(this.calls.shift() as Waiting<Message>).resolve(message)
+    }
+  }
+
+  /** When it is not the time to receive (EFSM), those who wait already wait on: their turn will come. */
+  #next(): Message | undefined {
+    try {
+      return this.pattern.receive?.()
+    } catch (error) {
+      if (error instanceof SocketError) return undefined
+      throw error
     }
   }
 }

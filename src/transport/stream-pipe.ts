@@ -23,10 +23,12 @@ export class StreamPipe implements Pipe {
     socket.on('error', (error) => {
       this.#error = error
     })
-    socket.on('close', () => {
-      this.#closed = true
-      this.#handler?.onClosed(this.#error)
+    // Whatever we would still write is lost, as with libzmq. Told at once, so that messages wait for the next connection.
+    socket.on('end', () => {
+      socket.destroy()
+      this.#finish()
     })
+    socket.on('close', () => this.#finish())
   }
 
   open(handler: PipeHandler): void {
@@ -34,6 +36,12 @@ export class StreamPipe implements Pipe {
     if (this.#closed) return queueMicrotask(() => handler.onClosed(this.#error))
     this.#socket.on('drain', () => handler.onDrained())
     this.#socket.on('data', (chunk: Buffer) => handler.onData(chunk))
+  }
+
+  #finish(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#handler?.onClosed(this.#error)
   }
 
   write(buffers: readonly Buffer[]): boolean {

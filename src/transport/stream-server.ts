@@ -1,6 +1,14 @@
 /** Listening and dialling with `node:net`, for TCP and ipc. */
 
-import { createServer, type IpcNetConnectOpts, type ListenOptions, type NetConnectOpts, Socket, type TcpNetConnectOpts } from 'node:net'
+import {
+  createServer,
+  type IpcNetConnectOpts,
+  type ListenOptions,
+  type NetConnectOpts,
+  type ServerOpts,
+  Socket,
+  type TcpNetConnectOpts,
+} from 'node:net'
 import { toError } from '../errors.ts'
 import type { ListenHandler, Pipe } from './pipe.ts'
 import { STREAM_HIGH_WATER_MARK, StreamPipe } from './stream-pipe.ts'
@@ -12,16 +20,18 @@ export interface StreamListener {
 
 /** Rejects with the system's error (EADDRINUSE, EACCES, …) when the address cannot be had. */
 export function listenStream(
-  options: ListenOptions,
+  options: ListenOptions & Pick<ServerOpts, 'keepAlive' | 'keepAliveInitialDelay'>,
   remoteAddressOf: (socket: Socket) => string,
   handler: ListenHandler,
 ): Promise<StreamListener> {
   return new Promise((resolve, reject) => {
-    const server = createServer({ noDelay: true, highWaterMark: STREAM_HIGH_WATER_MARK }, (socket) => {
+    const { keepAlive, keepAliveInitialDelay, ...where } = options
+    const ofConnections: ServerOpts = { noDelay: true, highWaterMark: STREAM_HIGH_WATER_MARK, keepAlive, keepAliveInitialDelay }
+    const server = createServer(ofConnections, (socket) => {
       handler.accepted(new StreamPipe(socket, remoteAddressOf(socket)))
     })
     server.once('error', reject)
-    server.listen({ ...options, exclusive: true }, () => {
+    server.listen({ ...where, exclusive: true }, () => {
       server.off('error', reject)
       server.on('error', (error) => handler.failed(error))
       resolve({
@@ -44,7 +54,9 @@ export function dialStream(
 ): Promise<Pipe> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(toError(signal.reason))
-    const socket = new Socket({ highWaterMark: STREAM_HIGH_WATER_MARK } as ConstructorParameters<typeof Socket>[0])
+    // All of the options here, too: `connect` alone would ignore `noDelay` and `keepAlive`.
+    const socketOptions = { ...options, highWaterMark: STREAM_HIGH_WATER_MARK }
+    const socket = new Socket(socketOptions)
     const timer =
       connectTimeoutMs > 0 ? setTimeout(() => fail(new Error(`no connection within ${connectTimeoutMs} ms`)), connectTimeoutMs) : undefined
     const fail = (error: Error): void => {

@@ -4,7 +4,7 @@
  */
 
 import { ProtocolError } from '../errors.ts'
-import { COMMAND, encodeMessage, headerLength, type Message, writeHeader } from './frame.ts'
+import { COMMAND, type Message } from './frame.ts'
 
 /** A command's name and the data behind it (a view of the frame). */
 export interface Command {
@@ -47,15 +47,10 @@ export function encodePong(context: Buffer): Buffer {
   return encodeCommand('PONG', context)
 }
 
-/**
- * A subscription as it travels, header included: as a command to a peer of ZMTP 3.1, as a message to one of 3.0.
- */
-export function encodeSubscription(subscribe: boolean, topic: Buffer, peerMinor: 0 | 1): Buffer {
-  if (peerMinor === 0) return encodeMessage([subscriptionMessage(subscribe, topic)])
-  const body = encodeCommand(subscribe ? 'SUBSCRIBE' : 'CANCEL', topic)
-  const frame = Buffer.allocUnsafe(headerLength(body.length) + body.length)
-  frame.set(body, writeHeader(frame, 0, COMMAND, body.length))
-  return frame
+/** The frame of a subscription: a command to a peer of ZMTP 3.1, a message to one of 3.0. */
+export function encodeSubscription(subscribe: boolean, topic: Buffer, peerMinor: 0 | 1): { flags: number; body: Buffer } {
+  if (peerMinor === 0) return { flags: 0, body: subscriptionMessage(subscribe, topic) }
+  return { flags: COMMAND, body: encodeCommand(subscribe ? 'SUBSCRIBE' : 'CANCEL', topic) }
 }
 
 /** A subscription in the message form, which XPUB also shows to its application. */

@@ -19,13 +19,14 @@
 import { ProtocolError } from '../errors.ts'
 import { type Command, decodeCommand, decodePing, encodePing, encodePong, encodeSubscription } from './command.ts'
 import { COMMAND, type Message, MORE } from './frame.ts'
-import { FrameDecoder, type FrameSink } from './frame-decoder.ts'
+import { FrameDecoder, type FrameLimits, type FrameSink } from './frame-decoder.ts'
 import { FrameWriter } from './frame-writer.ts'
-import { encodeGreeting, type Greeting, GreetingDecoder } from './greeting.ts'
+import { encodeGreeting, type Greeting, GreetingDecoder, MECHANISM_OFFSET } from './greeting.ts'
 import {
   type AuthAnswer,
   type AuthRequest,
   decodeHandshakeCommand,
+  type FrameCodec,
   type HandshakeStep,
   type Mechanism,
   unexpected,
@@ -61,7 +62,15 @@ export interface ConnectionOptions {
   heartbeat: HeartbeatOptions
   /** From `start` to READY (ZMQ_HANDSHAKE_IVL); 0 for ever. */
   handshakeTimeoutMs: number
+  /**
+   * Tell our mechanism only after the peer's. libzmq sends its own once it has our version, but closes without a word if it
+   * has seen another mechanism by then. Costs half a round trip: for when a greeting has failed before.
+   */
+  stagedGreeting?: boolean
 }
+
+/** A peer that waits for our whole greeting, too, gets it after so long. */
+const STAGED_GREETING_MS = 1000
 
 /** What a peer told about itself in the handshake. */
 export interface PeerInfo {
@@ -100,7 +109,11 @@ export class Connection implements FrameSink {
   readonly #decoder: FrameDecoder
   readonly #greetingDecoder: GreetingDecoder
 
+  readonly #frameLimits: FrameLimits
+
   #state: 'greeting' | 'handshake' | 'traffic' | 'closed' = 'greeting'
+  /** Seals and opens the frames of traffic; undefined where they travel as they are. */
+  #codec: FrameCodec | undefined
   #greeting: Greeting = { minor: 1 }
   /** True while the application decides: commands that come meanwhile are against the grammar. */
   #authenticating = false
@@ -110,8 +123,12 @@ export class Connection implements FrameSink {
   #parts: Message = []
   #partsBytes = 0
 
+  /** The part of our greeting that is held back. */
+  #restOfGreeting: Buffer | undefined
+
   /** Deadlines, as times; Infinity when not armed. */
   #handshakeBy = Number.POSITIVE_INFINITY
+  #greetBy = Number.POSITIVE_INFINITY
   #pingAt = Number.POSITIVE_INFINITY
   #aliveBy = Number.POSITIVE_INFINITY
   #ttlBy = Number.POSITIVE_INFINITY
@@ -125,12 +142,13 @@ export class Connection implements FrameSink {
     this.#options = options
     this.#handler = handler
     this.#greetingDecoder = new GreetingDecoder(options.mechanism.name)
-    this.#decoder = new FrameDecoder(this, {
+    this.#frameLimits = {
       // A message of a single frame goes by this limit alone.
       maxFrameBytes: Math.min(options.limits.maxFrameBytes, options.limits.maxMessageBytes),
       maxCommandBytes: options.limits.maxCommandBytes,
       repairLostLongBit: hearsSubscriptions(options.socketType),
-    })
+    }
+    this.#decoder = new FrameDecoder(this, this.#frameLimits)
     this.#decoder.commandsOnly = true
   }
 
@@ -140,7 +158,13 @@ export class Connection implements FrameSink {
 
   /** What it tells when the peer closes the transport now, as far as it tells anything. */
   get reasonIfClosedNow(): ProtocolError | undefined {
-    return this.#state === 'greeting' ? this.#greetingDecoder.cutShort : undefined
+    if (this.#state === 'greeting') return this.#greetingDecoder.cutShort
+    return this.#state === 'handshake' ? this.#options.mechanism.reasonIfClosedNow : undefined
+  }
+
+  /** True when each frame is encrypted for this peer alone: then nothing encoded can be shared with others. */
+  get encrypted(): boolean {
+    return this.#codec !== undefined
   }
 
   /** Bytes to be put on the wire. */
@@ -150,13 +174,20 @@ export class Connection implements FrameSink {
 
   /** The next time at which {@link tick} is wanted; Infinity for never. */
   get deadline(): number {
-    return Math.min(this.#handshakeBy, this.#pingAt, this.#aliveBy, this.#ttlBy)
+    return Math.min(this.#handshakeBy, this.#greetBy, this.#pingAt, this.#aliveBy, this.#ttlBy)
   }
 
-  /** The transport is there: the greeting goes out, whole. `now` is any clock in ms that never goes back. */
+  /** The transport is there: the greeting goes out, whole unless it is staged. `now` is any clock in ms that never goes back. */
   start(now: number): void {
-    const { mechanism, handshakeTimeoutMs } = this.#options
-    this.#writer.writeEncoded(encodeGreeting(mechanism.name, mechanism.asServer))
+    const { mechanism, handshakeTimeoutMs, stagedGreeting } = this.#options
+    const greeting = encodeGreeting(mechanism.name, mechanism.asServer)
+    if (stagedGreeting) {
+      this.#writer.writeEncoded(greeting.subarray(0, MECHANISM_OFFSET))
+      this.#restOfGreeting = greeting.subarray(MECHANISM_OFFSET)
+      this.#greetBy = now + STAGED_GREETING_MS
+    } else {
+      this.#writer.writeEncoded(greeting)
+    }
     if (handshakeTimeoutMs > 0) this.#handshakeBy = now + handshakeTimeoutMs
   }
 
@@ -193,17 +224,23 @@ export class Connection implements FrameSink {
 
   /** Only in traffic. A body of 2 KiB or more is taken by reference: it must not change until it is written. */
   send(message: Message): void {
-    this.#writer.writeMessage(message)
+    if (this.#codec === undefined) {
+      this.#writer.writeMessage(message)
+      return
+    }
+    const last = message.length - 1
+    for (const [index, body] of message.entries()) this.#write(index < last ? MORE : 0, body)
   }
 
-  /** Only in traffic: a message that was encoded for several peers at once. */
+  /** Only in traffic, and not when {@link encrypted}: a message that was encoded for several peers at once. */
   sendEncoded(message: Buffer): void {
     this.#writer.writeEncoded(message)
   }
 
   /** Only in traffic. */
   sendSubscription(subscribe: boolean, topic: Buffer): void {
-    this.#writer.writeEncoded(encodeSubscription(subscribe, topic, this.#greeting.minor))
+    const { flags, body } = encodeSubscription(subscribe, topic, this.#greeting.minor)
+    this.#write(flags, body)
   }
 
   /** What is to be put on the wire, in order. */
@@ -215,7 +252,7 @@ export class Connection implements FrameSink {
   setOutputBlocked(blocked: boolean): void {
     this.#outputBlocked = blocked
     if (blocked || this.#pongWaiting === undefined) return
-    this.#writer.writeFrame(COMMAND, encodePong(this.#pongWaiting))
+    this.#write(COMMAND, encodePong(this.#pongWaiting))
     this.#pongWaiting = undefined
   }
 
@@ -230,6 +267,7 @@ export class Connection implements FrameSink {
   /** Time has passed: PINGs are written, and what is overdue closes the connection. */
   tick(now: number): void {
     if (this.#state === 'closed') return
+    if (now >= this.#greetBy) this.#finishGreeting()
     if (now >= this.#handshakeBy) {
       const ms = this.#options.handshakeTimeoutMs
       this.#close(new HandshakeTimeout(`the handshake was not over after ${ms} ms (it stopped at the ${this.#state})`))
@@ -240,7 +278,7 @@ export class Connection implements FrameSink {
     } else if (now >= this.#pingAt) {
       const { intervalMs, timeoutMs, ttlMs } = this.#options.heartbeat
       this.#pingAt = now + intervalMs
-      if (!this.#outputBlocked) this.#writer.writeFrame(COMMAND, encodePing(ttlMs))
+      if (!this.#outputBlocked) this.#write(COMMAND, encodePing(ttlMs))
       if (timeoutMs > 0 && this.#aliveBy === Number.POSITIVE_INFINITY && !this.#paused) this.#aliveBy = now + timeoutMs
     }
   }
@@ -251,18 +289,43 @@ export class Connection implements FrameSink {
     this.#decoder.stop()
     this.#parts = []
     this.#pongWaiting = undefined
-    this.#handshakeBy = this.#pingAt = this.#aliveBy = this.#ttlBy = Number.POSITIVE_INFINITY
+    this.#handshakeBy = this.#greetBy = this.#pingAt = this.#aliveBy = this.#ttlBy = Number.POSITIVE_INFINITY
   }
 
   /** A frame of the decoder. */
   frame(flags: number, body: Buffer): void {
     if (this.#state === 'traffic') {
-      if ((flags & COMMAND) !== 0) this.#trafficCommand(decodeCommand(body))
-      else if (flags === 0 && this.#parts.length === 0) this.#handler.message([body])
-      else this.#part(flags, body)
+      if (this.#codec === undefined) this.#trafficFrame(flags, body)
+      else this.#sealedFrame(this.#codec, flags, body)
       return
     }
     this.#handshakeCommand(decodeHandshakeCommand(body))
+  }
+
+  #trafficFrame(flags: number, body: Buffer): void {
+    if ((flags & COMMAND) !== 0) this.#trafficCommand(decodeCommand(body))
+    else if (flags === 0 && this.#parts.length === 0) this.#handler.message([body])
+    else this.#part(flags, body)
+  }
+
+  /** What came encrypted, under the limits that hold for what comes in clear. */
+  #sealedFrame(codec: FrameCodec, outerFlags: number, sealed: Buffer): void {
+    if ((outerFlags & MORE) !== 0) throw new ProtocolError('an encrypted frame has the MORE flag set outside')
+    const { flags, body } = codec.open(sealed)
+    const { maxFrameBytes, maxCommandBytes } = this.#frameLimits
+    const isCommand = (flags & COMMAND) !== 0
+    if (isCommand && (flags & MORE) !== 0) throw new ProtocolError('an encrypted command has the MORE flag set')
+    const limit = isCommand ? maxCommandBytes : maxFrameBytes
+    if (body.length > limit) {
+      throw new ProtocolError(`${isCommand ? 'a command' : 'a frame'} of ${body.length} bytes is over the limit of ${limit} bytes`)
+    }
+    this.#trafficFrame(flags, body)
+  }
+
+  /** A frame of traffic. */
+  #write(flags: number, body: Buffer): void {
+    if (this.#codec === undefined) this.#writer.writeFrame(flags, body)
+    else this.#writer.writeFrame(0, this.#codec.seal(flags, body))
   }
 
   #part(flags: number, body: Buffer): void {
@@ -299,16 +362,23 @@ export class Connection implements FrameSink {
     const { ttlMs, context } = decodePing(data)
     if (ttlMs > 0 && !this.#paused) this.#ttlBy = this.#now + ttlMs
     if (this.#outputBlocked) this.#pongWaiting = Buffer.from(context)
-    else this.#writer.writeFrame(COMMAND, encodePong(context))
+    else this.#write(COMMAND, encodePong(context))
   }
 
   #greetingCame(): void {
     const greeting = this.#greetingDecoder.greeting
     if (greeting === undefined) return
+    this.#finishGreeting()
     this.#greeting = greeting
     this.#state = 'handshake'
     const first = this.#options.mechanism.start()
     if (first !== undefined) this.#writer.writeFrame(COMMAND, first)
+  }
+
+  #finishGreeting(): void {
+    if (this.#restOfGreeting !== undefined) this.#writer.writeEncoded(this.#restOfGreeting)
+    this.#restOfGreeting = undefined
+    this.#greetBy = Number.POSITIVE_INFINITY
   }
 
   #handshakeCommand(command: Command): void {
@@ -333,6 +403,7 @@ export class Connection implements FrameSink {
         if (step.send !== undefined) this.#writer.writeFrame(COMMAND, step.send)
         this.#state = 'traffic'
         this.#decoder.commandsOnly = false
+        if (step.codec !== undefined) this.#useCodec(step.codec)
         this.#handshakeBy = Number.POSITIVE_INFINITY
         const { intervalMs } = this.#options.heartbeat
         if (intervalMs > 0) this.#pingAt = this.#now + intervalMs
@@ -342,6 +413,13 @@ export class Connection implements FrameSink {
       default:
         step satisfies never
     }
+  }
+
+  #useCodec(codec: FrameCodec): void {
+    this.#codec = codec
+    // Which are commands is seen inside. Those whose LONG bit libzmq forgets travel in clear only.
+    const maxBytes = this.#frameLimits.maxFrameBytes + codec.overhead
+    this.#decoder.limits = { maxFrameBytes: maxBytes, maxCommandBytes: maxBytes, repairLostLongBit: false }
   }
 
   #peerInfo(metadata: Metadata): PeerInfo {

@@ -45,7 +45,8 @@ const EMPTY = Buffer.alloc(0)
 
 export class FrameDecoder {
   readonly #sink: FrameSink
-  readonly #limits: FrameLimits
+  /** May change between two frames. */
+  limits: FrameLimits
   /** True during a handshake: a message is refused at its header, so a stranger can make us hold no more than a command. */
   commandsOnly = false
   #halted = false
@@ -65,7 +66,7 @@ export class FrameDecoder {
 
   constructor(sink: FrameSink, limits: FrameLimits) {
     this.#sink = sink
-    this.#limits = limits
+    this.limits = limits
   }
 
   /** Bytes that came and were not handed on yet. */
@@ -156,7 +157,7 @@ export class FrameDecoder {
   /** 2 or 9; an empty command is taken for a lost LONG bit where those are repaired. */
   #headerLengthOf(flags: number, bytes: Buffer, offset: number): 2 | 9 {
     if ((flags & LONG) !== 0) return 9
-    if (this.#limits.repairLostLongBit && flags === COMMAND && bytes[offset + 1] === 0 && !this.commandsOnly) return 9
+    if (this.limits.repairLostLongBit && flags === COMMAND && bytes[offset + 1] === 0 && !this.commandsOnly) return 9
     return 2
   }
 
@@ -164,14 +165,14 @@ export class FrameDecoder {
     if ((flags & RESERVED) !== 0) throw this.#fault('a frame has reserved flag bits set: framing is lost')
     if ((flags & COMMAND) === 0) {
       if (this.commandsOnly) throw this.#fault('a message before the handshake was over')
-      if (size > this.#limits.maxFrameBytes) {
-        throw this.#fault(`a frame of ${size} bytes is over the limit of ${this.#limits.maxFrameBytes} bytes`)
+      if (size > this.limits.maxFrameBytes) {
+        throw this.#fault(`a frame of ${size} bytes is over the limit of ${this.limits.maxFrameBytes} bytes`)
       }
       return
     }
     if ((flags & MORE) !== 0) throw this.#fault('a command has the MORE flag set: framing is lost')
-    if (size > this.#limits.maxCommandBytes) {
-      throw this.#fault(`a command of ${size} bytes is over the limit of ${this.#limits.maxCommandBytes} bytes`)
+    if (size > this.limits.maxCommandBytes) {
+      throw this.#fault(`a command of ${size} bytes is over the limit of ${this.limits.maxCommandBytes} bytes`)
     }
     // The repaired frames are 256 (SUBSCRIBE of 246, CANCEL of 249 bytes) to 265 bytes long (SUBSCRIBE of 255).
     const repaired = length === 9 && (flags & LONG) === 0

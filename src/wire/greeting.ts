@@ -21,7 +21,8 @@ import { ProtocolError } from '../errors.ts'
 export const GREETING_BYTES = 64
 
 const SIGNATURE_BYTES = 10
-const MECHANISM_OFFSET = 12
+/** Signature and version stand before it. */
+export const MECHANISM_OFFSET = 12
 const MECHANISM_BYTES = 20
 
 /** What a peer's greeting says. */

@@ -8,7 +8,7 @@
  * | commands, PING and PONG, SUBSCRIBE and CANCEL | `command.ts` |
  * | metadata                     | `metadata.ts`                |
  * | Socket-Type                  | `socket-type.ts`             |
- * | NULL, PLAIN                  | `mechanism/`                 |
+ * | NULL, PLAIN, CURVE           | `mechanism/`, keys as text: `z85.ts` |
  * | a connection, start to end   | `connection.ts`              |
  */
 
@@ -24,9 +24,12 @@ export {
   PeerSilent,
 } from './connection.ts'
 export { encodeMessage, type Message, messageBytes } from './frame.ts'
-export { GreetingCutShort, MechanismMismatch } from './greeting.ts'
+export { MechanismMismatch } from './greeting.ts'
+export { KEY_BYTES, type KeyPair, keyPairOf, loadCrypto, toKeyPair } from './mechanism/crypto.ts'
+export { CurveClient, type CurveRandom, CurveServer, HelloRefused } from './mechanism/curve.ts'
 export { type AuthAnswer, AuthRefused, type AuthRequest, type Mechanism, type MechanismFactory } from './mechanism/mechanism.ts'
 export { NullMechanism } from './mechanism/null.ts'
 export { MAX_PLAIN_BYTES, PlainClient, PlainServer } from './mechanism/plain.ts'
 export { encodeMetadata, type Metadata, type Property, socketProperties } from './metadata.ts'
 export { hearsSubscriptions, mayTalk, type SocketType } from './socket-type.ts'
+export { decodeZ85, encodeZ85 } from './z85.ts'

@@ -13,7 +13,8 @@ export class RawConnection {
   readonly socket: Socket
   /** Resolves when the other side is gone. */
   readonly closed: Promise<void>
-  #received: Buffer = Buffer.alloc(0)
+  #chunks: Buffer[] = []
+  #available = 0
   #wake: (() => void) | undefined
   #ended = false
 
@@ -21,7 +22,8 @@ export class RawConnection {
     this.socket = socket
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => {
-      this.#received = Buffer.concat([this.#received, chunk])
+      this.#chunks.push(chunk)
+      this.#available += chunk.length
       this.#wake?.()
     })
     this.closed = new Promise((resolve) => {
@@ -45,15 +47,20 @@ export class RawConnection {
 
   /** @throws when the other side goes first. */
   async read(length: number): Promise<Buffer> {
-    while (this.#received.length < length) {
+    while (this.#available < length) {
       if (this.#ended) throw new Error('the other side is gone')
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
-    const bytes = this.#received.subarray(0, length)
-    this.#received = this.#received.subarray(length)
-    return bytes
+    const first = this.#chunks[0]
+    const all = this.#chunks.length === 1 || (first !== undefined && first.length >= length) ? first : Buffer.concat(this.#chunks)
+    if (all === undefined) return Buffer.alloc(0)
+    if (all !== first) this.#chunks = [all]
+    this.#chunks[0] = all.subarray(length)
+    if (this.#chunks[0].length === 0) this.#chunks.shift()
+    this.#available -= length
+    return all.subarray(0, length)
   }
 
   async readFrame(): Promise<RawFrame> {

@@ -7,13 +7,14 @@
  */
 
 import { ProtocolError } from '../../errors.ts'
-import { type Command, decodeCommand } from '../command.ts'
+import { type Command, decodeCommand, encodeCommand } from '../command.ts'
 import type { Metadata } from '../metadata.ts'
 
 /** What a client shows to be let in. */
 export type AuthRequest =
   | { readonly mechanism: 'PLAIN'; readonly username: string; readonly password: string }
-  | { readonly mechanism: 'CURVE'; readonly publicKey: Buffer }
+  /** `publicKey` as 40 characters of Z85, proven: the client has the secret key that goes with it. */
+  | { readonly mechanism: 'CURVE'; readonly publicKey: string }
 
 /**
  * The application's answer, after ZAP [RFC 27]: in (200), silently away so that the client tries again (300), refused
@@ -25,10 +26,26 @@ export type HandshakeStep =
   /** Go on; `send` is the body of a command. */
   | { readonly name: 'continue'; readonly send?: Buffer }
   | { readonly name: 'authenticate'; readonly request: AuthRequest }
-  /** The handshake is over once `send` is on its way. */
-  | { readonly name: 'ready'; readonly metadata: Metadata; readonly send?: Buffer }
+  /** The handshake is over once `send` is on its way; `codec` changes all frames from then on. */
+  | { readonly name: 'ready'; readonly metadata: Metadata; readonly send?: Buffer; readonly codec?: FrameCodec }
   /** The handshake failed; `send` is an ERROR command that the peer should still hear. */
   | { readonly name: 'failed'; readonly error: ProtocolError | AuthRefused; readonly send?: Buffer }
+
+/** What a mechanism makes of the frames of traffic, where it does not leave them as they are. */
+export interface FrameCodec {
+  /** Bytes that a body grows by. */
+  readonly overhead: number
+  /** The body of the message frame in which this frame travels. `flags`: MORE or COMMAND, or both left out. */
+  seal(flags: number, body: Buffer): Buffer
+  /** @throws ProtocolError for anything that {@link seal} of the peer did not make, or made before. */
+  open(frame: Buffer): OpenedFrame
+}
+
+export interface OpenedFrame {
+  /** MORE, COMMAND, both or neither. */
+  readonly flags: number
+  readonly body: Buffer
+}
 
 export interface Mechanism {
   /** As it stands in the greeting. */
@@ -40,6 +57,8 @@ export interface Mechanism {
   receive(command: Command): HandshakeStep
   /** The answer to an `authenticate` step. */
   answer(answer: AuthAnswer): HandshakeStep
+  /** What it means when the peer closes the connection now; undefined when it could mean anything. */
+  readonly reasonIfClosedNow?: ProtocolError | undefined
 }
 
 /** One of these is made for each connection. */
@@ -72,6 +91,14 @@ export function decodeError(data: Buffer): HandshakeStep {
     name: 'failed',
     error: new ProtocolError(`the peer ended the handshake: ${reason.replace(/[^ -~]/g, '?') || 'no reason given'}`),
   }
+}
+
+/** We do not let the peer in. */
+export function refusal(status: 300 | 400 | 500): HandshakeStep {
+  const error = new AuthRefused(status, false)
+  // 300 means "come again": an ERROR would end a libzmq client for good, so it hears nothing [RFC 27].
+  if (status === 300) return { name: 'failed', error }
+  return { name: 'failed', error, send: encodeCommand('ERROR', Buffer.from(`\x03${status}`, 'latin1')) }
 }
 
 export function unexpected(command: Command, expected: string): ProtocolError {

@@ -13,7 +13,7 @@
 import { ProtocolError } from '../../errors.ts'
 import { type Command, encodeCommand } from '../command.ts'
 import { decodeMetadata } from '../metadata.ts'
-import { type AuthAnswer, AuthRefused, decodeError, type HandshakeStep, type Mechanism, unexpected } from './mechanism.ts'
+import { type AuthAnswer, decodeError, type HandshakeStep, type Mechanism, refusal, unexpected } from './mechanism.ts'
 
 /** Longest username or password, bytes of UTF-8: the length travels in one byte. */
 export const MAX_PLAIN_BYTES = 255
@@ -80,10 +80,7 @@ export class PlainServer implements Mechanism {
       this.#expects = 'INITIATE'
       return { name: 'continue', send: encodeCommand('WELCOME') }
     }
-    const error = new AuthRefused(answer.status, false)
-    // 300 means "come again": an ERROR would end a libzmq client for good, so it hears nothing [RFC 27].
-    if (answer.status === 300) return { name: 'failed', error }
-    return { name: 'failed', error, send: encodeCommand('ERROR', shortString(String(answer.status))) }
+    return refusal(answer.status)
   }
 }
 

@@ -1,9 +1,10 @@
-import { EventEmitter } from 'node:events'
+import { randomBytes } from 'node:crypto'
+import { getEventListeners } from 'node:events'
 import { createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { RemoteError, type RpcEvents, ZmqRpcError } from '../../../src/index.ts'
-import { Dealer, Reply, Router } from '../../../src/socket/index.ts'
+import { Reply, Router } from '../../../src/socket/index.ts'
 import { RawServer } from '../../helpers/raw-peer.ts'
 import { Count, deferred, Echo, endpointOf, failureOf, Greet, type Heard, Unknown, useRpc } from './helpers.ts'
 
@@ -22,7 +23,7 @@ async function freeEndpoint(): Promise<string> {
 }
 
 /** A server of our own words: `answer` makes the frames behind the envelope, or says nothing. */
-async function fakeServer(answer: (body: Buffer[], envelope: Buffer[], router: Router) => Buffer[] | undefined): Promise<string> {
+async function fakeServer(answer: (body: Buffer[], envelope: Buffer[]) => Buffer[] | undefined): Promise<string> {
   const router = new Router({ linger: 0 })
   rpc.defer(() => router.close())
   await router.bind('tcp://127.0.0.1:0')
@@ -30,7 +31,7 @@ async function fakeServer(answer: (body: Buffer[], envelope: Buffer[], router: R
     for await (const [id, ...message] of router) {
       const empty = message.findIndex((frame) => frame.length === 0)
       const envelope = message.slice(0, empty + 1)
-      const reply = answer(message.slice(empty + 1), envelope, router)
+      const reply = answer(message.slice(empty + 1), envelope)
       if (reply !== undefined) await router.send([id as Buffer, ...reply])
     }
   })()
@@ -80,11 +81,10 @@ describe('TIMED_OUT', () => {
   })
 
   it('of the only call makes the connection again when nothing was heard since', async () => {
-    let connections = 0
-    const endpoint = await fakeServer(([, ...rest], envelope) => {
-      void rest
-      connections++
-      return connections < 2 ? undefined : [...envelope, Buffer.from('{"status_code": 200}')]
+    let requests = 0
+    const endpoint = await fakeServer((_body, envelope) => {
+      requests++
+      return requests < 2 ? undefined : [...envelope, Buffer.from('{"status_code": 200}')]
     })
     const gone = rpc.hear('zmq-rpc:disconnected', (event) => event.endpoint === endpoint)
     const client = rpc.client({ req: endpoint })
@@ -263,19 +263,6 @@ describe('BAD_REPLY', () => {
 
   it('is not what a reply to nobody does: it is dropped, and the call goes on', async () => {
     const dropped = rpc.hear('zmq-rpc:dropped')
-    const endpoint = await fakeServer((_body, envelope, router) => {
-      const bogus: Buffer[][] = [
-        [Buffer.from('no envelope')],
-        [Buffer.alloc(0), Buffer.from('{"status_code": 200}')],
-        [Buffer.from([9, 9, 9, 9]), Buffer.alloc(0), Buffer.from('{"status_code": 200}')],
-        [Buffer.from([1, 2, 3]), Buffer.alloc(0), Buffer.from('{"status_code": 200}')],
-        [...envelope],
-      ]
-      void bogus
-      void router
-      return [...envelope, Buffer.from('{"status_code": 200, "response_message": "right"}')]
-    })
-    // The nonsense goes out of a raw socket that the client connects to.
     const router = new Router({ linger: 0 })
     rpc.defer(() => router.close())
     await router.bind('tcp://127.0.0.1:0')
@@ -292,7 +279,6 @@ describe('BAD_REPLY', () => {
     await dropped.atLeast(6)
     await router.send([id, correlation, '', reply])
     expect(await call).toBe('right')
-    void endpoint
   })
 })
 
@@ -326,13 +312,13 @@ describe('QUEUE_FULL', () => {
     await connection.handshake('ROUTER')
     connection.socket.pause()
     await client.ready()
-    const big = 'x'.repeat(300_000)
     const outcomes: Promise<unknown>[] = []
     let error: (Error & { code?: string }) | undefined
     for (let n = 0; n < 2000 && error === undefined; n++) {
-      const call = client.execute(new Echo(`${n} ${Math.random()} ${big}${n}`.repeat(2)))
-      outcomes.push(call.catch((reason: Error) => reason))
-      await Promise.race([call.catch((reason: Error) => (error = reason)), new Promise((resolve) => setImmediate(resolve))])
+      // Random, so that zlib does not make it small.
+      const outcome = client.execute(new Echo(randomBytes(200_000).toString('base64'))).catch((reason: Error) => (error = reason))
+      outcomes.push(outcome)
+      await new Promise((resolve) => setImmediate(resolve))
     }
     expect(error).toMatchObject({ code: 'QUEUE_FULL' })
     expect(error?.message).toContain('the far end does not keep up')
@@ -462,7 +448,7 @@ describe('ABORTED', () => {
     await Promise.all(Array.from({ length: 200 }, (_, n) => client.execute(new Count(n), { signal })))
     await new Promise((resolve) => setImmediate(resolve))
     expect(warnings).toEqual([])
-    expect(EventEmitter.listenerCount).toBeDefined()
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 
   it('of executeAll is an answer for each endpoint', async () => {
@@ -598,6 +584,5 @@ describe('errors of two copies of the package', () => {
     const foreign = Object.defineProperty(new Error('x'), Symbol.for('zmq-rpc.error'), { value: true })
     expect(foreign).toBeInstanceOf(ZmqRpcError)
     expect(foreign).not.toBeInstanceOf(RemoteError)
-    expect(new Dealer({ linger: 0 }).close()).toBeInstanceOf(Promise)
   })
 })

@@ -46,8 +46,8 @@ describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
       }),
     )
     expect(results).toEqual(results.map((_, n) => n))
-    expect(ended[0]).toBeGreaterThan(290)
-    expect(ended.at(-1)).toBe(0)
+    // The service of the last one was still under way when it let all go.
+    expect(ended.filter((n) => n < 299)).toEqual(Array.from({ length: 299 }, (_, index) => 298 - index))
   })
 
   it('a client that was there before the server gets its answers, in order', async () => {
@@ -87,6 +87,7 @@ describe('a service may be', () => {
 
   it('one that gives a thenable of another library', async () => {
     const server = rpc.server({ rep: 'tcp://127.0.0.1:0' })
+    // biome-ignore lint/suspicious/noThenProperty: that is the point
     server.register(Echo, () => ({ then: (resolve: (text: string) => void) => resolve('from a thenable') }))
     await server.start()
     expect(await rpc.client({ req: endpointOf(server) }).execute(new Echo())).toBe('from a thenable')

@@ -34,7 +34,7 @@ describe('heartbeats', () => {
   it('one that does not even read is dropped, with everything full; what waits goes to the next', async () => {
     const server = await RawServer.listen()
     use.defer(() => server.close())
-    const push = use.open(Push, { heartbeatInterval: 50, heartbeatTimeout: 50, reconnectInterval: 5, sendHighWaterMark: 10, sendTimeout: -1 })
+    const push = use.open(Push, { heartbeatInterval: 100, heartbeatTimeout: 500, reconnectInterval: 5, sendHighWaterMark: 10 })
     const [lost, there] = [event(push, 'disconnect'), event(push, 'handshake')]
     push.connect(server.endpoint)
     const frozen = await server.accept()

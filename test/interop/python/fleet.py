@@ -3,7 +3,7 @@
 Requests run in threads of their own, so that one that waits holds up no other. Each has an `id`, which its answer has too:
 
     make CLASS OPTIONS          any of pyzmqrpc3's classes; a thread is started, an RPC server gets the services below. Each
-                                `:?` in the options becomes a free port -> `endpoint`, the last such option
+                                `:?` in the options becomes a free port, `:=` the last one again -> `endpoints`, of each `:?`
     call HANDLE METHOD ARGS     any method
     execute HANDLE COMMAND      `execute_remote` of a command given as a Python expression, such as `Echo([1, None])`
     evaluate EXPRESSION         any expression, for what has no verb
@@ -68,6 +68,10 @@ class Remember(Valued):
     pass
 
 
+class Recall(Valued):
+    """What was remembered."""
+
+
 class Unwritable(Valued):
     """Its result cannot be written."""
 
@@ -129,6 +133,14 @@ class RememberService(zmqrpc.IService):
         self.remembered.append(command.value)
 
 
+class RecallService(zmqrpc.IService):
+    def __init__(self, memory):
+        self.memory = memory
+
+    def __call__(self, command):
+        return self.memory.remembered
+
+
 class UnwritableService(zmqrpc.IService):
     def __call__(self, command):
         return object()
@@ -163,13 +175,25 @@ def free_port():
 
 
 def with_ports(options):
-    endpoint = None
-    chosen = {}
-    for name, value in options.items():
+    endpoints = []
+
+    def resolve(value):
+        if isinstance(value, list):
+            return tuple(resolve(item) for item in value)
         if isinstance(value, str) and value.endswith(':?'):
-            value = endpoint = '%s%d' % (value[:-1], free_port())
-        chosen[name] = tuple(tuple(item) if isinstance(item, list) else item for item in value) if isinstance(value, list) else value
-    return chosen, endpoint
+            endpoints.append('%s%d' % (value[:-1], free_port()))
+            return endpoints[-1]
+        return endpoints[-1] if isinstance(value, str) and value.endswith(':=') else value
+
+    return {name: resolve(value) for name, value in options.items()}, endpoints
+
+
+def for_publishers(options):
+    """pyzmqrpc3 gives a PUB socket its username with `socket.plain_username =`, to which pyzmq of today wants bytes."""
+    names = ['username_pub', 'password_pub', 'send_username', 'send_password']
+    if 'zmq_pub_endpoint' in options:
+        names += ['username', 'password']
+    return {name: value.encode() if name in names and isinstance(value, str) else value for name, value in options.items()}
 
 
 def is_address_in_use(error):
@@ -184,26 +208,33 @@ def make(handle, class_name, options):
     makers = {'ZmqRpcServerThread': ZmqRpcServerThread}
     maker = makers.get(class_name) or getattr(zmqrpc, class_name)
     while True:
-        chosen, endpoint = with_ports(options)
+        chosen, endpoints = with_ports(options)
         try:
-            made = maker(**chosen)
+            made = maker(**for_publishers(chosen))
             break
         except Exception as error:
             # Somebody took the free port in between.
-            if endpoint is None or not is_address_in_use(error):
+            if not endpoints or not is_address_in_use(error):
                 raise
     if isinstance(made, ZmqRpcServerThread):
         memory = RememberService()
         memories[handle] = memory.remembered
-        services = [EchoService(), DescribeService(), RaiseService(), NothingService(), memory, UnwritableService()]
-        for command, service in zip([Echo, Describe, Raise, Nothing, Remember, Unwritable], services):
+        for command, service in [
+            (Echo, EchoService()),
+            (Picky, EchoService()),
+            (Describe, DescribeService()),
+            (Raise, RaiseService()),
+            (Nothing, NothingService()),
+            (Remember, memory),
+            (Recall, RecallService(memory)),
+            (Unwritable, UnwritableService()),
+        ]:
             made.register_service(command, service)
-        made.register_service(Picky, EchoService())
     if isinstance(made, threading.Thread):
         made.daemon = True
         made.start()
     objects[handle] = made
-    return {'endpoint': endpoint}
+    return {'endpoints': endpoints}
 
 
 def outcome(function):

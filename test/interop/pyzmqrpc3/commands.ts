@@ -27,6 +27,9 @@ export class Nothing extends Valued<void> {}
 
 export class Remember extends Valued<void> {}
 
+/** What was remembered. */
+export class Recall extends Valued<unknown[]> {}
+
 /** Its result cannot be written. */
 export class Unwritable extends Valued<unknown> {}
 
@@ -88,6 +91,18 @@ class RememberService implements Service<Remember> {
   }
 }
 
+class RecallService implements Service<Recall> {
+  readonly #memory: RememberService
+
+  constructor(memory: RememberService) {
+    this.#memory = memory
+  }
+
+  execute(): unknown[] {
+    return this.#memory.remembered
+  }
+}
+
 /** For the option `commands` of a server. */
 export const KNOWN = [Orphan]
 
@@ -96,6 +111,6 @@ export function serveAll(server: RpcServer): unknown[] {
   const memory = new RememberService()
   server.register(Echo, new EchoService()).register(Picky, new EchoService()).register(Describe, new DescribeService())
   server.register(Raise, new RaiseService()).register(Nothing, new NothingService())
-  server.register(Remember, memory).register(Unwritable, new UnwritableService())
+  server.register(Remember, memory).register(Recall, new RecallService(memory)).register(Unwritable, new UnwritableService())
   return memory.remembered
 }

@@ -36,8 +36,9 @@ export class LineProcess {
     return answer as T
   }
 
-  /** Ends it, by the end of its input. */
+  /** Ends it, by the end of its input. Questions that are open stay so. */
   async close(): Promise<void> {
+    this.#waiting.clear()
     this.#child.stdin.end()
     await this.#ended
   }

@@ -1,7 +1,7 @@
 /** Usernames and passwords between our ends and Python's: right ones, wrong ones, none, and nobody who asks. */
 
 import { describe, expect, it } from 'vitest'
-import { ZmqRpcError } from '../../../src/index.ts'
+import { Command, ZmqRpcError } from '../../../src/index.ts'
 import { until } from '../../helpers/sockets.ts'
 import { Echo, Remember } from './commands.ts'
 import { LOCAL, useEnds } from './ends.ts'
@@ -15,12 +15,12 @@ const WRONG: Record<string, PythonOptions> = {
   'a wrong username': { username: 'eve', password: ADA.password },
   'no password': {},
 }
+const NO_RESPONSE = /^No response received on ZMQ Request to end point \('tcp:.*',\) in 1 seconds\. Discarding message\./
 const auth = { users: { [ADA.username]: ADA.password, bob: 'other' } }
 
 describe.skipIf(!python.available)('passwords over REQ/REP', () => {
   it('a Python client with the right one is served by our server, which knows who calls', async () => {
     const { server, endpoint } = await ends.server({ rep: LOCAL, auth })
-    const { Command } = await import('../../../src/index.ts')
     class WhoAmI extends Command<unknown> {}
     server.register(WhoAmI, (_command, { principal }) => principal?.username)
     const client = await ends.python.client(endpoint, ADA)
@@ -32,8 +32,10 @@ describe.skipIf(!python.available)('passwords over REQ/REP', () => {
     const failures = ends.events('zmq-rpc:handshake:failed')
     const { endpoint, remembered } = await ends.server({ rep: LOCAL, auth })
     const client = await ends.python.client(endpoint, credentials)
-    const { error } = await client.execute('Remember(1)', 1)
-    expect(error).toMatch(/^No response received on ZMQ Request to end point \('tcp:.*',\) in 1 seconds\. Discarding message\./)
+    const outcome = client.execute('Remember(1)', 1)
+    // Without any, libzmq may give the connection up, and Python's call then blocks for ever: it does so with its own server, too.
+    if ('password' in credentials) expect((await outcome).error).toMatch(NO_RESPONSE)
+    else await until(() => failures.length > 0, 'the server tells of it')
     expect(remembered).toEqual([])
     expect(failures).toContainEqual(expect.objectContaining({ endpoint, error: expect.any(Error) }))
     expect(JSON.stringify(failures)).not.toContain(String(credentials['password']))
@@ -81,9 +83,16 @@ describe.skipIf(!python.available)('passwords over REQ/REP', () => {
   it('a password that nobody asks for: neither end gets through, ours says why at once', async () => {
     const theirs = await ends.python.server()
     const client = ends.client({ req: theirs.endpoint, credentials: ADA, timeoutMs: 60_000 })
-    await expect(client.execute(new Echo(1))).rejects.toMatchObject({ code: 'AUTH_REFUSED', message: expect.stringMatching(/NULL/) })
-    const { endpoint } = await ends.server()
-    expect((await (await ends.python.client(endpoint, ADA)).execute('Echo(1)', 1)).error).toMatch(/^No response received/)
+    await expect(client.execute(new Echo(1))).rejects.toMatchObject({
+      code: 'AUTH_REFUSED',
+      message: expect.stringMatching(/the peer uses mechanism NULL, this socket PLAIN/),
+    })
+
+    const failures = ends.events('zmq-rpc:handshake:failed')
+    const { endpoint, remembered } = await ends.server()
+    void (await ends.python.client(endpoint, ADA)).execute('Remember(1)', 1)
+    await until(() => failures.some((failure) => failure.endpoint === endpoint), 'the server tells of it')
+    expect(remembered).toEqual([])
   })
 })
 
@@ -107,8 +116,8 @@ describe.skipIf(!python.available)('passwords over PUB/SUB, where a Python publi
     await until(async () => {
       await wrong.execute('Remember("from nobody")')
       await right.execute('Remember("from ada")')
-      return remembered.length >= 20 && failures.filter(({ endpoint }) => endpoint === wrong.endpoint).length >= 2
-    }, 'the right one is heard, and the other one tried again')
+      return remembered.length >= 20 && failures.length > 0
+    }, 'the right one is heard, and the other one refused')
     expect(new Set(remembered)).toEqual(new Set(['from ada']))
     expect(failures.filter(({ endpoint }) => endpoint !== wrong.endpoint)).toEqual([])
   })
@@ -117,8 +126,8 @@ describe.skipIf(!python.available)('passwords over PUB/SUB, where a Python publi
     const failures = ends.events('zmq-rpc:handshake:failed')
     const sender = await ends.python.make('ZmqRpcClient', { zmq_pub_endpoint: FREE, ...ADA })
     const { remembered } = await ends.server({ sub: sender.endpoint })
-    await until(() => failures.length >= 2, 'it is told')
-    expect(failures[0]).toMatchObject({ endpoint: sender.endpoint, error: { message: expect.stringMatching(/PLAIN/) } })
+    await until(() => failures.some(({ error }) => /the peer uses mechanism PLAIN, this socket NULL/.test(error.message)), 'it is told')
+    expect(new Set(failures.map(({ endpoint }) => endpoint))).toEqual(new Set([sender.endpoint]))
     expect(remembered).toEqual([])
   })
 

