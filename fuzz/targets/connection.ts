@@ -81,11 +81,11 @@ class Log implements ConnectionHandler {
     const mechanism = dialogue.mechanism(type)
     this.connection = new Connection({ socketType: type, mechanism, limits, heartbeat, handshakeTimeoutMs: 1000, stagedGreeting: staged }, this)
     this.connection.start(0)
+    this.take()
   }
 
   hear(chunk: Buffer, now: number): void {
-    // Each chunk in memory of its own, as a transport has it.
-    this.connection.receive(Buffer.from(chunk), now)
+    this.connection.receive(chunk, now)
     this.take()
   }
 
@@ -109,17 +109,17 @@ class Log implements ConnectionHandler {
   }
 
   ready(info: PeerInfo): void {
-    this.lines.push(`ready ${info.socketType} ${info.routingId.latin1Slice()} ${info.metadata.size}`)
+    this.lines.push(`ready ${info.socketType} ${info.routingId.toString('latin1')} ${info.metadata.size}`)
   }
 
   message(message: Message): void {
     let line = `message ${message.length}`
-    for (const body of message) line += ` ${body.length}:${body.latin1Slice(0, 64)}`
+    for (const body of message) line += ` ${body.length}:${body.toString('latin1', 0, 64)}`
     this.lines.push(line)
   }
 
   subscription(subscribe: boolean, topic: Buffer): void {
-    this.lines.push(`${subscribe ? 'subscribe' : 'cancel'} ${topic.length}:${topic.latin1Slice(0, 64)}`)
+    this.lines.push(`${subscribe ? 'subscribe' : 'cancel'} ${topic.length}:${topic.toString('latin1', 0, 64)}`)
   }
 
   closed(reason: Error): void {
@@ -161,7 +161,7 @@ export class ConnectionTarget implements Target {
 
     const random = new Random(setting.seed)
     const pieces = new Log(this.#dialogue, setting, false)
-    if (stream.length <= 1024) this.#byteByByte(pieces, stream)
+    if (stream.length <= 512) this.#byteByByte(pieces, stream)
     else this.#inChunks(pieces, stream, random)
     same(whole, pieces, 'whole and in pieces the same is understood')
     must(Buffer.concat(whole.said).equals(Buffer.concat(pieces.said)), 'whole and in pieces the same is said')

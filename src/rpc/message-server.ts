@@ -152,7 +152,7 @@ export abstract class MessageServer {
    *
    * @throws SocketError when an endpoint cannot be bound (EADDRINUSE, EACCES, …): nothing is left bound then, and it cannot
    * be started again.
-   * @throws ZmqRpcError CLOSED when it was started before.
+   * @throws ZmqRpcError CLOSED when it was started before, or is stopped meanwhile.
    */
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new ZmqRpcError('CLOSED', 'it was started before: make a new one')
@@ -160,10 +160,13 @@ export abstract class MessageServer {
     try {
       for (const endpoint of this.#rep) await this.#listener.bind(endpoint)
     } catch (error) {
-      await this.stop({ drainMs: 0 })
-      throw error
+      if (this.running) {
+        await this.stop({ drainMs: 0 })
+        throw error
+      }
     }
-    if (this.running) for (const link of this.#links) link.start()
+    if (!this.running) throw new ZmqRpcError('CLOSED', 'it was stopped before it had started')
+    for (const link of this.#links) link.start()
   }
 
   /**
@@ -188,6 +191,8 @@ export abstract class MessageServer {
 
   async #stop(drainMs: number): Promise<void> {
     this.#state = 'stopping'
+    // A service may have asked for it: its own reply comes first.
+    await undefined
     if (this.#callCount > 0 && drainMs > 0) {
       const drained = new Promise<void>((resolve) => {
         this.#idle = resolve
@@ -312,6 +317,11 @@ class CallContext implements ServiceContext, PeerInfo {
     this.#reason ??= reason
     this.#controller?.abort(reason)
   }
+}
+
+/** True for a promise, of whatever library. */
+export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }
 
 /** What a service or handler threw, told to whoever listens. */

@@ -1,9 +1,10 @@
 /** The receiver of plain text messages, on REP and SUB endpoints: pyzmqrpc3's ZmqReceiver. */
 
+import { publish } from '../observability/events.ts'
 import type { Message } from '../wire/index.ts'
 import { encodeReply, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { errorText } from './error-text.ts'
-import { type Answer, MessageServer, publishServiceFailure } from './message-server.ts'
+import { type Answer, isPromiseLike, MessageServer, publishServiceFailure } from './message-server.ts'
 import type { ServiceContext } from './service.ts'
 
 /**
@@ -44,14 +45,28 @@ export class Receiver extends MessageServer {
       })
     }
     const text = readText(body)
-    if (text === undefined) return encodeReply({ status: STATUS.badCommand, statusText: 'The message is not one frame of UTF-8 text.' })
+    if (text === undefined) return this.#refuse('The message is not one frame of UTF-8 text.', context)
     this.#last = text
     try {
       const result = this.handleIncomingMessage(text, context)
-      return result instanceof Promise ? result.then(succeeded, failed) : succeeded(result)
+      return isPromiseLike(result) ? Promise.resolve(result).then(succeeded, failed) : succeeded(result)
     } catch (error) {
       return failed(error)
     }
+  }
+
+  #refuse(statusText: string, context: ServiceContext): Answer {
+    const { endpoint, remoteAddress } = context.peer
+    const status = STATUS.badCommand
+    publish('zmq-rpc:command:refused', () => ({
+      endpoint,
+      remoteAddress,
+      status,
+      command: undefined,
+      detail: statusText,
+      error: undefined,
+    }))
+    return encodeReply({ status, statusText })
   }
 }
 

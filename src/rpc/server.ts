@@ -8,7 +8,7 @@ import { CommandRegistry } from './command-registry.ts'
 import { type DecodeFailure, decodeCommand, encodeReply, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { resolveNumber } from './endpoint.ts'
 import { errorText } from './error-text.ts'
-import { type Answer, MessageServer, type MessageServerOptions, publishServiceFailure } from './message-server.ts'
+import { type Answer, isPromiseLike, MessageServer, type MessageServerOptions, publishServiceFailure } from './message-server.ts'
 import type { Service, ServiceContext, ServiceFunction } from './service.ts'
 
 export interface RpcServerOptions extends MessageServerOptions {
@@ -163,8 +163,4 @@ function toRegistration<C extends Command>(commandClass: CommandClass<C>, servic
   }
   const found = candidate as Registration
   return { serviceName: found.constructor?.name || 'Service', execute: (command, context) => found.execute(command, context) }
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 }

@@ -60,6 +60,11 @@ export class InprocPeer extends Peer {
     return this.#other !== undefined
   }
 
+  /** True from `close` on. */
+  get closing(): boolean {
+    return this.#closing
+  }
+
   /** Joins two ends, if their types go together. */
   static join(one: InprocPeer, two: InprocPeer): void {
     const [a, b] = [one.options.socketType, two.options.socketType]

@@ -108,6 +108,11 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     return this.#handshaken
   }
 
+  /** True from `close` on. */
+  get closing(): boolean {
+    return this.#closing
+  }
+
   /** Takes a fresh pipe and starts the handshake. */
   open(pipe: Pipe): void {
     const { socketType, routingId, properties, mechanism, limits, heartbeat, handshakeTimeoutMs } = this.#options

@@ -6,6 +6,7 @@
 
 export { SocketError, type SocketErrorCode } from '../errors.ts'
 export type { AuthAnswer, AuthRequest, Message, SocketType } from '../wire/index.ts'
+export { capability, version } from './capability.ts'
 export { Context, type ContextOptions, context } from './context.ts'
 export { type CurveKeyPair, curveKeyPair, curvePublicKey } from './curve-key-pair.ts'
 export { Dealer, type DealerOptions } from './dealer.ts'

@@ -32,7 +32,10 @@ export type Event =
   | ({ type: 'connect:retry'; interval: number; error?: Error | undefined } & OfEndpoint)
   | ({ type: 'close' } & OfEndpoint)
   | ({ type: 'close:error' } & OfFailure)
-  /** A connection that had finished its handshake is gone. `error` (not in `zeromq`) says why, unless in good order. */
+  /**
+   * A connection that had finished its handshake is gone, and not by our own close, unbind or disconnect. `error` (not in
+   * `zeromq`) says why, unless in good order.
+   */
   | ({ type: 'disconnect'; error?: Error | undefined } & OfEndpoint)
   /** Messages travel from now on. */
   | ({ type: 'handshake' } & OfEndpoint)

@@ -206,7 +206,7 @@ export class SocketCore {
       },
       disconnected: (peer: InprocPeer, reason: Error | undefined) => {
         peers.delete(peer)
-        this.#emit({ type: 'disconnect', address: endpoint, error: reason })
+        if (!peer.closing) this.#emit({ type: 'disconnect', address: endpoint, error: reason })
       },
     }
     const accept = (connecting: InprocPeer): void => {
@@ -258,7 +258,7 @@ export class SocketCore {
     const peer = new InprocPeer(endpoint, true, this.#sessionOptions(), this.#peers, {
       connected: () => this.#emit({ type: 'handshake', address: endpoint }),
       disconnected: (_peer, reason) => {
-        this.#emit({ type: 'disconnect', address: endpoint, error: reason })
+        if (!peer.closing) this.#emit({ type: 'disconnect', address: endpoint, error: reason })
         again(false)
       },
       refused: (_peer, error) => {
@@ -301,8 +301,9 @@ export class SocketCore {
     if (this.#attached.delete(peer)) this.#listener.detached(peer)
   }
 
-  /** A connection is gone, before or after its handshake. */
+  /** A connection is gone, before or after its handshake. What we end ourselves is no news, as in libzmq. */
   #ended(session: Session, reason: Error | undefined): void {
+    if (session.closing) return
     const about = { address: session.endpoint, remoteAddress: session.remoteAddress }
     if (session.wasConnected) this.#emit({ type: 'disconnect', ...about, error: reason })
     else if (reason instanceof AuthRefused) this.#emit({ type: 'handshake:error:auth', ...about, error: reason })

@@ -27,7 +27,7 @@ export function makeProject(): Project {
   mkdirSync(installed, { recursive: true })
   cpSync(join(ROOT, 'dist'), join(installed, 'dist'), { recursive: true })
   cpSync(join(ROOT, 'package.json'), join(installed, 'package.json'))
-  symlinkSync(join(ROOT, 'node_modules/@types'), join(folder, 'node_modules/@types'))
+  for (const scope of ['@types', '@noble']) symlinkSync(join(ROOT, 'node_modules', scope), join(folder, 'node_modules', scope))
   const project: Project = {
     folder,
     path: (file) => join(folder, file),

@@ -74,7 +74,13 @@ async function oneWaySkippingSync(left: AnyDuplex, right: AnyDuplex, frames: Fra
 }
 
 const subscribeAll = (right: AnyDuplex): void => (right as unknown as { subscribe(): void }).subscribe()
-const heardSubscription = async (left: AnyDuplex): Promise<void> => void (await left.receive())
+/** Both wait at once: a SUB of libzmq that binds subscribes only while it is used. */
+async function heardSubscription(left: AnyDuplex, right: AnyDuplex): Promise<void> {
+  const hearing = right.receive()
+  await left.receive()
+  await left.send(SYNC)
+  await hearing
+}
 
 export const PAIRINGS: readonly Pairing[] = [
   { name: 'REQ and REP', left: 'Request', right: 'Reply', carry: roundTrip([], 0, 0) },
@@ -122,7 +128,7 @@ export const PAIRINGS: readonly Pairing[] = [
     right: 'Subscriber',
     prepare: async (left, right) => {
       subscribeAll(right)
-      await heardSubscription(left)
+      await heardSubscription(left, right)
     },
     carry: oneWay,
   },
@@ -132,7 +138,7 @@ export const PAIRINGS: readonly Pairing[] = [
     right: 'XSubscriber',
     prepare: async (left, right) => {
       await right.send(ALL)
-      await heardSubscription(left)
+      await heardSubscription(left, right)
     },
     carry: oneWay,
   },

@@ -73,7 +73,7 @@ describe('an authenticate function that throws', () => {
   ])('%s: lets nobody in, tells why as an event, and the server lives on', async (_name, fail) => {
     let broken = true
     const { endpoint } = await watched({
-      auth: { authenticate: ({ username }: { username: string }) => (broken ? (fail as () => Principal)() : { username }) },
+      auth: { authenticate: ({ username }: { username: string }) => (broken ? (fail as () => Promise<never>)() : { username }) },
     })
     const failed = rpc.hear('zmq-rpc:handshake:failed', (event) => event.endpoint === endpoint)
     const client = rpc.client({ req: endpoint, credentials: { username: 'pi', password: 'hunter2' } })

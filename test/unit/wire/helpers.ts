@@ -5,7 +5,7 @@ import type { ProtocolError } from '../../../src/errors.ts'
 import { Connection, type ConnectionHandler, type ConnectionLimits, type HeartbeatOptions } from '../../../src/wire/connection.ts'
 import type { Message } from '../../../src/wire/frame.ts'
 import type { PeerInfo } from '../../../src/wire/index.ts'
-import type { AuthAnswer, AuthRequest, Mechanism } from '../../../src/wire/mechanism/mechanism.ts'
+import type { AuthAnswer, AuthRequest, Mechanism, MechanismFactory } from '../../../src/wire/mechanism/mechanism.ts'
 import { NullMechanism } from '../../../src/wire/mechanism/null.ts'
 import { PlainClient, PlainServer } from '../../../src/wire/mechanism/plain.ts'
 import { encodeMetadata, socketProperties } from '../../../src/wire/metadata.ts'
@@ -49,7 +49,7 @@ export function command(...parts: (string | Buffer)[]): Buffer {
   return naiveFrame(4, bytes(...parts))
 }
 
-export function greeting(mechanism: 'NULL' | 'PLAIN', minor = 1, asServer = 0): Buffer {
+export function greeting(mechanism: 'NULL' | 'PLAIN' | 'CURVE', minor = 1, asServer = 0): Buffer {
   const name = Buffer.from(mechanism.padEnd(20, '\0'))
   return bytes('FF 00*8 7F 03', Buffer.from([minor]), name, Buffer.from([asServer]), '00*31')
 }
@@ -85,6 +85,8 @@ export interface RecorderOptions {
   routingId?: string
   /** A username and password make a PLAIN client, `server` a PLAIN server; NULL without. */
   plain?: 'server' | readonly [username: string, password: string]
+  /** Takes the place of `plain`. */
+  mechanism?: MechanismFactory
   limits?: Partial<ConnectionLimits>
   heartbeat?: Partial<HeartbeatOptions>
   handshakeTimeoutMs?: number
@@ -111,7 +113,8 @@ export class Recorder implements ConnectionHandler {
     this.#answer = answer
     const metadata = encodeMetadata(socketProperties(type, Buffer.from(routingId), []))
     let mechanism: Mechanism
-    if (plain === undefined) mechanism = new NullMechanism(metadata)
+    if (options.mechanism !== undefined) mechanism = options.mechanism(metadata)
+    else if (plain === undefined) mechanism = new NullMechanism(metadata)
     else if (plain === 'server') mechanism = new PlainServer(metadata)
     else mechanism = new PlainClient(metadata, plain[0], plain[1])
     this.connection = new Connection(
@@ -155,7 +158,7 @@ export class Recorder implements ConnectionHandler {
   }
 
   authenticate(request: AuthRequest): void {
-    this.#note(request.mechanism === 'PLAIN' ? `authenticate ${request.username}:${request.password}` : 'authenticate')
+    this.#note(`authenticate ${request.mechanism === 'PLAIN' ? `${request.username}:${request.password}` : request.publicKey}`)
     if (this.#answer !== undefined) this.connection.answer(this.#answer(request), this.now)
   }
 

@@ -1,0 +1,41 @@
+/** Makes inputs for one target and runs them; what reaches something new is kept and mutated further. */
+
+import { mutate } from './mutate.ts'
+import { Random } from './random.ts'
+import type { Pieces, Target } from './target.ts'
+
+/** Inputs kept for each target; then a new one takes the place of an old one. */
+const MAX_KEPT = 500
+
+export class Fuzzer {
+  readonly target: Target
+  readonly #random: Random
+  readonly #reached = new Set<string>()
+  readonly #kept: Pieces[] = []
+
+  constructor(target: Target, seed: number) {
+    this.target = target
+    this.#random = new Random(seed)
+  }
+
+  /** Different things that were reached. */
+  get reached(): number {
+    return this.#reached.size
+  }
+
+  next(): Pieces {
+    const random = this.#random
+    const some = (): Pieces => (this.#kept.length > 0 && random.oneIn(2) ? random.pick(this.#kept) : this.target.generate(random))
+    return mutate(some(), random, this.target, some())
+  }
+
+  /** @throws whatever is wrong. */
+  run(input: Pieces): void {
+    const reached = this.target.run(input)
+    if (this.#reached.has(reached)) return
+    // Texts of a peer may stand in what was reached: no reason to grow without end.
+    if (this.#reached.size < 10_000) this.#reached.add(reached)
+    if (this.#kept.length < MAX_KEPT) this.#kept.push(input)
+    else this.#kept[this.#random.below(MAX_KEPT)] = input
+  }
+}

@@ -1,0 +1,129 @@
+import { createServer } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import type { RpcServer } from '../../../src/index.ts'
+import { Count, endpointOf, failureOf, Greet, useRpc } from './helpers.ts'
+
+const rpc = useRpc()
+
+async function freeEndpoint(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return `tcp://127.0.0.1:${port}`
+}
+
+/** A server that answers with its own number. */
+const numbered = (number: number, rep = 'tcp://127.0.0.1:0'): Promise<RpcServer> =>
+  rpc.started({ rep }, (server) => server.register(Count, () => number))
+
+describe('execute', () => {
+  it('goes to each endpoint in turn', async () => {
+    const servers = await Promise.all([numbered(0), numbered(1), numbered(2)])
+    const client = rpc.client({ req: servers.map(endpointOf) })
+    await client.ready()
+    const results: number[] = []
+    for (let n = 0; n < 9; n++) results.push(await client.execute(new Count()))
+    expect(results).toEqual([0, 1, 2, 0, 1, 2, 0, 1, 2])
+  })
+
+  it('prefers those that are connected', async () => {
+    const [zero, one] = await Promise.all([numbered(0), numbered(1)])
+    const client = rpc.client({ req: [endpointOf(zero), endpointOf(one)] })
+    await client.ready()
+    const rep = endpointOf(zero)
+    const gone = rpc.hear('zmq-rpc:disconnected', ({ remoteAddress }) => remoteAddress === rep)
+    await zero.stop()
+    await gone.atLeast(1)
+    for (let n = 0; n < 6; n++) expect(await client.execute(new Count(), { timeoutMs: 2000 })).toBe(1)
+  })
+
+  it('does not wait for an endpoint that is away when another comes', async () => {
+    const away = await freeEndpoint()
+    const there = await numbered(1)
+    const client = rpc.client({ req: [away, endpointOf(there)] })
+    // Neither is connected yet: whichever comes first gets what waits, in order.
+    const calls = Array.from({ length: 10 }, () => client.execute(new Count(), { timeoutMs: 3000 }))
+    expect(await Promise.all(calls)).toEqual(calls.map(() => 1))
+  })
+
+  it('says which endpoint answered, or did not', async () => {
+    const away = await freeEndpoint()
+    const failing = await rpc.started({ rep: 'tcp://127.0.0.1:0' }, (server) =>
+      server.register(Count, () => {
+        throw new Error('no')
+      }),
+    )
+    const client = rpc.client({ req: [away, endpointOf(failing)] })
+    expect(await failureOf(client.execute(new Count(), { timeoutMs: 3000 }))).toMatchObject({ status: 463, endpoint: endpointOf(failing) })
+  })
+
+  it('takes an endpoint in again when it is back, with nothing to help', async () => {
+    const [zero, one] = await Promise.all([numbered(0), numbered(1)])
+    const client = rpc.client({ req: [endpointOf(zero), endpointOf(one)] })
+    await client.ready()
+    const rep = endpointOf(zero)
+    await zero.stop()
+    await numbered(2, rep)
+    await client.ready()
+    const results = [await client.execute(new Count()), await client.execute(new Count())]
+    expect(results.sort()).toEqual([1, 2])
+  })
+})
+
+describe('executeAll', () => {
+  it('has the answer of every endpoint, in their order, one that is down included', async () => {
+    const down = await freeEndpoint()
+    const [zero, two] = await Promise.all([numbered(0), numbered(2)])
+    const client = rpc.client({ req: [endpointOf(zero), down, endpointOf(two)] })
+    const answers = await client.executeAll(new Count(), { timeoutMs: 500 })
+    expect(answers).toMatchObject([
+      { endpoint: endpointOf(zero), ok: true, value: 0 },
+      { endpoint: down, ok: false, error: { code: 'NOT_CONNECTED', endpoint: down, command: 'Count' } },
+      { endpoint: endpointOf(two), ok: true, value: 2 },
+    ])
+  })
+
+  it('does not move a call to another endpoint', async () => {
+    const late = await freeEndpoint()
+    const zero = await numbered(0)
+    const client = rpc.client({ req: [endpointOf(zero), late] })
+    const answers = client.executeAll(new Count())
+    await client.execute(new Greet('x'))
+    await numbered(1, late)
+    expect(await answers).toMatchObject([
+      { ok: true, value: 0 },
+      { ok: true, value: 1, endpoint: late },
+    ])
+  })
+
+  it('tells errors of each apart', async () => {
+    const closed = await rpc.started({ rep: 'tcp://127.0.0.1:0', auth: { users: { pi: 'secret' } } })
+    const failing = await rpc.started({ rep: 'tcp://127.0.0.1:0' }, (server) =>
+      server.register(Count, () => {
+        throw new Error('no')
+      }),
+    )
+    const other = rpc.server({ rep: 'tcp://127.0.0.1:0' })
+    await other.start()
+    const client = rpc.client({ req: [closed, failing, other].map(endpointOf) })
+    expect(await client.executeAll(new Count())).toMatchObject([
+      { ok: false, error: { code: 'AUTH_REFUSED', endpoint: endpointOf(closed) } },
+      { ok: false, error: { code: 'REMOTE_ERROR', status: 463, endpoint: endpointOf(failing) } },
+      { ok: false, error: { code: 'REMOTE_ERROR', status: 451, endpoint: endpointOf(other) } },
+    ])
+  })
+})
+
+describe('ready', () => {
+  it('waits for all endpoints, and names the one that is missing', async () => {
+    const there = await numbered(1)
+    const away = await freeEndpoint()
+    const client = rpc.client({ req: [endpointOf(there), away] })
+    const error = await failureOf(client.ready({ timeoutMs: 200 }))
+    expect(error).toMatchObject({ code: 'NOT_CONNECTED', endpoint: away })
+    await numbered(2, away)
+    await client.ready()
+    expect((await client.executeAll(new Count())).map((answer) => answer.ok && answer.value)).toEqual([1, 2])
+  })
+})
