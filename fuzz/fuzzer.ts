@@ -6,6 +6,8 @@ import type { Pieces, Target } from './target.ts'
 
 /** Inputs kept for each target; then a new one takes the place of an old one. */
 const MAX_KEPT = 500
+/** Larger ones are not kept: they say little more, and take the time of many. */
+const MAX_KEPT_BYTES = 800
 
 export class Fuzzer {
   readonly target: Target
@@ -26,7 +28,7 @@ export class Fuzzer {
   next(): Pieces {
     const random = this.#random
     const some = (): Pieces => (this.#kept.length > 0 && random.oneIn(2) ? random.pick(this.#kept) : this.target.generate(random))
-    return mutate(some(), random, this.target, some())
+    return mutate(some(), random, this.target, some)
   }
 
   /** @throws whatever is wrong. */
@@ -35,6 +37,7 @@ export class Fuzzer {
     if (this.#reached.has(reached)) return
     // Texts of a peer may stand in what was reached: no reason to grow without end.
     if (this.#reached.size < 10_000) this.#reached.add(reached)
+    if (input.reduce((bytes, piece) => bytes + piece.length, 0) > MAX_KEPT_BYTES) return
     if (this.#kept.length < MAX_KEPT) this.#kept.push(input)
     else this.#kept[this.#random.below(MAX_KEPT)] = input
   }

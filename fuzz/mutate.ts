@@ -3,24 +3,24 @@
 import type { Random } from './random.ts'
 import type { Pieces, Target } from './target.ts'
 
-const MAX_PIECES = 64
+const MAX_PIECES = 32
 const MAX_PIECE_BYTES = 4096
 
 /** Where lengths, flags and counters have their edges. */
 const EDGES = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x0f, 0x10, 0x20, 0x3f, 0x40, 0x7e, 0x7f, 0x80, 0xf4, 0xfe, 0xff]
 const EDGES_32 = [0, 1, 0xff, 0x100, 0xffff, 0x1_0000, 0x10_0000, 0x1f_ffff, 0x20_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]
 
-export function mutate(input: Pieces, random: Random, target: Target, other: Pieces): Pieces {
+export function mutate(input: Pieces, random: Random, target: Target, another: () => Pieces): Pieces {
   const pieces = [...input]
   for (let count = 1 + random.below(4); count > 0; count--) {
-    if (random.oneIn(3)) mutatePieces(pieces, random, target, other)
+    if (random.oneIn(3)) mutatePieces(pieces, random, target, another)
     else mutateBytes(pieces, random)
   }
   return pieces
 }
 
 /** The first piece stays where it is: it tells how to run the rest. */
-function mutatePieces(pieces: Pieces, random: Random, target: Target, other: Pieces): void {
+function mutatePieces(pieces: Pieces, random: Random, target: Target, another: () => Pieces): void {
   const at = 1 + random.below(pieces.length)
   switch (random.below(6)) {
     case 0:
@@ -38,6 +38,7 @@ function mutatePieces(pieces: Pieces, random: Random, target: Target, other: Pie
       return
     }
     case 3: {
+      const other = another()
       const from = random.below(other.length)
       const taken = other.slice(from, from + 1 + random.below(4))
       if (pieces.length + taken.length < MAX_PIECES) pieces.splice(at, random.below(3), ...taken)
@@ -73,7 +74,9 @@ function mutateBytes(pieces: Pieces, random: Random): void {
       pieces[index] = Buffer.concat([piece.subarray(0, at), piece.subarray(at + 1 + random.below(8))])
       return
     case 6: {
-      const put = random.oneIn(2) ? random.bytes(1 + random.below(8)) : Buffer.alloc(1 + random.below(300), random.pick(EDGES))
+      const put = random.oneIn(2)
+        ? random.bytes(1 + random.below(8))
+        : Buffer.alloc(1 + random.below(random.oneIn(8) ? 300 : 20), random.pick(EDGES))
       if (piece.length + put.length <= MAX_PIECE_BYTES) pieces[index] = Buffer.concat([piece.subarray(0, at), put, piece.subarray(at)])
       return
     }

@@ -84,7 +84,15 @@ function begin(ownSeed: number, inputs: number): { thread: Thread; done: Promise
   const shared = new SharedArrayBuffer(HEADER_BYTES + ROOM_BYTES)
   const orders: Orders = { seed: ownSeed, only: values.target, inputs, shared }
   const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: orders })
-  const thread: Thread = { worker, shared, header: new Int32Array(shared, 0, HEADER_BYTES / 4), latest: undefined, heaps: [], begun: 0, since: performance.now() }
+  const thread: Thread = {
+    worker,
+    shared,
+    header: new Int32Array(shared, 0, HEADER_BYTES / 4),
+    latest: undefined,
+    heaps: [],
+    begun: 0,
+    since: performance.now(),
+  }
   const done = new Promise<void>((resolve, reject) => {
     worker.on('error', reject)
     worker.on('exit', () => resolve())
@@ -157,7 +165,9 @@ function report(threads: readonly Thread[], rss: readonly number[], start: numbe
   const [inputs, seconds, reached] = [totals(threads, 'inputs'), totals(threads, 'seconds'), totals(threads, 'reached')]
   for (const [name, count] of inputs) {
     const rate = count / (seconds.get(name) || 1)
-    console.log(`${name.padEnd(14)} ${String(count).padStart(10)} inputs ${rate.toFixed(0).padStart(7)} /s ${String(reached.get(name)).padStart(6)} kinds reached`)
+    console.log(
+      `${name.padEnd(14)} ${String(count).padStart(10)} inputs ${rate.toFixed(0).padStart(7)} /s ${String(reached.get(name)).padStart(6)} kinds reached`,
+    )
   }
   const heap = Math.max(...threads.map(({ heaps }) => growth(heaps)))
   const resident = growth(rss)

@@ -38,7 +38,11 @@ export function fromHex(hex: string): Pieces {
   return hex.split('.').map((piece) => Buffer.from(piece, 'hex'))
 }
 
-/** The text without what differs from input to input. */
+/** The text without what differs from input to input, which is most often behind its first words. */
 export function kindOf(text: string): string {
-  return text.replace(/'[^']*'/g, "'…'").replace(/\d+/g, '0')
+  return text
+    .slice(0, 60)
+    .replace(/ sent .*/, ' sent …')
+    .replace(/['"].*/, '…')
+    .replace(/\d+/g, '0')
 }

@@ -17,9 +17,11 @@ export interface Orders {
   shared: SharedArrayBuffer
 }
 
+type Counts = Record<string, number>
+
 /** What a worker tells. */
 export type News =
-  | { name: 'progress'; inputs: Record<string, number>; seconds: Record<string, number>; reached: Record<string, number>; heapBytes: number }
+  | { name: 'progress'; inputs: Counts; seconds: Counts; reached: Counts; heapBytes: number }
   | { name: 'broken'; target: string; seed: number; hex: string; error: string }
   | { name: 'done' }
 
@@ -30,6 +32,9 @@ const REPORT_MS = 2000
 /** Shared memory: how many inputs have begun, how long the current one is, its target, and its hex. */
 export const HEADER_BYTES = 16
 
+// Most inputs end in an error, and its stack would take a quarter of the time; `--replay` shows it.
+Error.stackTraceLimit = 0
+
 async function work({ seed, only, inputs: limit, shared }: Orders): Promise<void> {
   await loadCrypto()
   setFlagsFromString('--expose-gc')
@@ -38,7 +43,7 @@ async function work({ seed, only, inputs: limit, shared }: Orders): Promise<void
   const room = Buffer.from(shared, HEADER_BYTES)
   const chosen = TARGETS.filter(({ target }) => only === undefined || target.name === only)
   const runs = chosen.map(({ target, share }, index) => ({ fuzzer: new Fuzzer(target, seed * 31 + index), share, inputs: 0, seconds: 0 }))
-  const table = <T>(value: (run: (typeof runs)[number]) => T): Record<string, T> =>
+  const table = (value: (run: (typeof runs)[number]) => number): Counts =>
     Object.fromEntries(runs.map((run) => [run.fuzzer.target.name, value(run)]))
   const tell = (): void => {
     collect()
@@ -65,7 +70,7 @@ async function work({ seed, only, inputs: limit, shared }: Orders): Promise<void
         try {
           run.fuzzer.run(input)
         } catch (error) {
-          const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+          const text = String(error)
           tell()
           parentPort?.postMessage({ name: 'broken', target: run.fuzzer.target.name, seed, hex: toHex(input), error: text } satisfies News)
           return

@@ -1,39 +1,46 @@
 /**
  * Gets the peers of the interop tests ready and writes what it found to `.peers/status.json`, which
- * `test/helpers/peers.ts` reads. Quick when all is there already. A missing peer is no error, except under
- * `REQUIRE_PEERS=1`.
+ * `test/helpers/peers.ts` reads. Quick when all is there already: what was built carries a stamp of what it was built
+ * from. A missing peer is no error, except under `REQUIRE_PEERS=1`.
  */
 
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { accessSync, constants, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 
-/** @typedef {'pyzmqrpc3' | 'libzmq' | 'netns'} PeerName */
-/** @typedef {{ available: boolean, why?: string, python?: string }} PeerStatus */
+/** @typedef {'pyzmqrpc3' | 'libzmq' | 'netns' | 'jeromq' | 'go-zmq4' | 'zmq-rs'} PeerName */
+/**
+ * `python`: the interpreter that has the packages. `command`: what runs the program of `test/interop/peers`.
+ * @typedef {{ available: boolean, why?: string, python?: string, command?: string[] }} PeerStatus
+ */
+/** @typedef {Pick<PeerStatus, 'python' | 'command'>} Found */
 
 const PEERS = fileURLToPath(new URL('../.peers', import.meta.url))
-const VENV = `${PEERS}/python`
-const PYTHON = `${VENV}/bin/python`
-const STAMP = `${VENV}/installed.txt`
+const SOURCES = fileURLToPath(new URL('../test/interop/peers', import.meta.url))
 const REQUIREMENTS = fileURLToPath(new URL('../test/interop/python/requirements.txt', import.meta.url))
+const LONGEST_BUILD_MS = 600_000
 
-/** A virtual environment with the Python package that this one talks to. */
-function setUpPython() {
-  const wanted = readFileSync(REQUIREMENTS, 'utf8')
-  if (existsSync(PYTHON) && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === stamp(wanted)) return { python: PYTHON }
-  console.log('peers: installing pyzmqrpc3 into .peers/python')
-  rmSync(VENV, { recursive: true, force: true })
-  run('python3', '-m', 'venv', VENV)
-  const pip = ['-m', 'pip', 'install', '--quiet', '--no-input', '--disable-pip-version-check', '--retries', '1']
-  run(PYTHON, ...pip, '--requirement', REQUIREMENTS)
-  run(PYTHON, '-c', 'import zmq, zmqrpc')
-  writeFileSync(STAMP, stamp(wanted))
-  return { python: PYTHON }
-}
+const execute = promisify(execFile)
 
-/** What the environment was made from: an upgraded interpreter or another pin makes it anew. @param {string} wanted */
-function stamp(wanted) {
-  return `${realpathSync(PYTHON)}\n${wanted}`
+/** A virtual environment with the Python packages that this one talks to. @returns {Promise<Found>} */
+async function setUpPython() {
+  const folder = `${PEERS}/python`
+  const python = `${folder}/bin/python`
+  const program = `${SOURCES}/pyzmq/peer.py`
+  const stamp = () => `${realpathSync(python)}\n${readFileSync(REQUIREMENTS, 'utf8')}`
+  if (!existsSync(python) || !hasStamp(folder, stamp())) {
+    console.log('peers: installing pyzmqrpc3 into .peers/python')
+    rmSync(folder, { recursive: true, force: true })
+    await run('python3', ['-m', 'venv', folder])
+    const pip = ['-m', 'pip', 'install', '--quiet', '--no-input', '--disable-pip-version-check', '--retries', '1']
+    await run(python, [...pip, '--requirement', REQUIREMENTS])
+    await run(python, ['-c', 'import zmq, zmqrpc'])
+    putStamp(folder, stamp())
+  }
+  return { python, command: [python, program] }
 }
 
 /** The bindings to libzmq: installed with the dev dependencies, but with a binary for some machines only. */
@@ -43,36 +50,124 @@ async function findLibzmq() {
 }
 
 /** Network namespaces, for tests that cut or delay a link. */
-function tryNetns() {
+async function tryNetns() {
   const name = `zmq-rpc-${process.pid}`
-  run('ip', 'netns', 'add', name)
-  run('ip', 'netns', 'delete', name)
+  await run('ip', ['netns', 'add', name])
+  await run('ip', ['netns', 'delete', name])
   return {}
 }
 
-/** @param {string} command @param {string[]} args */
-function run(command, ...args) {
-  execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })
+/** The jars by Maven, the program by `javac`: quicker than all by Maven. @returns {Promise<Found>} */
+async function buildJeromq() {
+  const java = find('java')
+  const folder = await build('jeromq', [java, find('javac')], async (source, target) => {
+    const copy = ['--batch-mode', '--quiet', `--file=${source}/pom.xml`, 'dependency:copy-dependencies', `-DoutputDirectory=${target}/lib`]
+    await run(find('mvn'), copy)
+    await run('javac', ['-cp', `${target}/lib/*`, '-d', `${target}/classes`, `${source}/Peer.java`])
+  })
+  const quickStart = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto']
+  return { command: [java, ...quickStart, '-cp', [`${folder}/lib/*`, `${folder}/classes`].join(delimiter), 'Peer'] }
 }
 
-/** @param {() => Pick<PeerStatus, 'python'> | Promise<Pick<PeerStatus, 'python'>>} setUp @returns {Promise<PeerStatus>} */
+/** @returns {Promise<Found>} */
+async function buildGo() {
+  const folder = await build('go-zmq4', [find('go')], async (source, target) => {
+    await run('go', ['build', '-o', `${target}/peer`, '.'], { cwd: source, env: { ...process.env, CGO_ENABLED: '0' } })
+  })
+  return { command: [`${folder}/peer`] }
+}
+
+/** Built from a copy, since Cargo writes a lock file beside the sources. @returns {Promise<Found>} */
+async function buildRust() {
+  const folder = await build('zmq-rs', [find('cargo')], async (source, target) => {
+    cpSync(source, `${target}/source`, { recursive: true })
+    const env = { ...process.env, CARGO_NET_RETRY: '1', CARGO_TARGET_DIR: `${target}/build` }
+    await run('cargo', ['build', '--quiet'], { cwd: `${target}/source`, env })
+    cpSync(`${target}/build/debug/peer`, `${target}/peer`)
+    rmSync(`${target}/build`, { recursive: true })
+  })
+  return { command: [`${folder}/peer`] }
+}
+
+/**
+ * Builds what is in a folder of `test/interop/peers`, unless that was done before.
+ *
+ * @param {PeerName} name
+ * @param {string[]} tools when another one is found, it is built again
+ * @param {(source: string, target: string) => Promise<void>} make
+ */
+async function build(name, tools, make) {
+  const source = join(SOURCES, name)
+  const target = join(PEERS, name)
+  const stamp = createHash('sha256')
+  for (const tool of tools) stamp.update(`${realpathSync(tool)}\0`)
+  for (const entry of readdirSync(source, { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) stamp.update(`${entry.name}\0`).update(readFileSync(join(entry.parentPath, entry.name)))
+  }
+  const wanted = stamp.digest('hex')
+  if (hasStamp(target, wanted)) return target
+  console.log(`peers: building ${name} in .peers/${name}`)
+  rmSync(target, { recursive: true, force: true })
+  mkdirSync(target, { recursive: true })
+  await make(source, target)
+  putStamp(target, wanted)
+  return target
+}
+
+/** @param {string} folder @param {string} wanted */
+function hasStamp(folder, wanted) {
+  const file = `${folder}/installed.txt`
+  return existsSync(file) && readFileSync(file, 'utf8') === wanted
+}
+
+/** @param {string} folder @param {string} stamp */
+function putStamp(folder, stamp) {
+  writeFileSync(`${folder}/installed.txt`, stamp)
+}
+
+/** Where a program is. @param {string} program */
+function find(program) {
+  for (const folder of (process.env['PATH'] ?? '').split(delimiter)) {
+    const path = join(folder, process.platform === 'win32' ? `${program}.exe` : program)
+    try {
+      accessSync(path, constants.X_OK)
+      return path
+    } catch {}
+  }
+  throw new Error(`this machine has no ${program}`)
+}
+
+/** @param {string} command @param {string[]} args @param {import('node:child_process').ExecFileOptions} options */
+async function run(command, args, options = {}) {
+  await execute(command, args, { timeout: LONGEST_BUILD_MS, maxBuffer: 64 * 1024 * 1024, ...options })
+}
+
+/** @param {() => Promise<Found>} setUp @returns {Promise<PeerStatus>} */
 async function status(setUp) {
   try {
     return { available: true, ...(await setUp()) }
   } catch (error) {
-    return { available: false, why: reason(/** @type {Error & { stderr?: string }} */ (error)) }
+    return { available: false, why: reason(/** @type {Error & { stdout?: string, stderr?: string }} */ (error)) }
   }
 }
 
-/** The last line that a program wrote says most; without one, the first line of the error. @param {Error & { stderr?: string }} error */
+/**
+ * Of what a program wrote, the first line about an error says most, or else the last one; without any, the error itself.
+ *
+ * @param {Error & { stdout?: string, stderr?: string }} error
+ */
 function reason(error) {
-  const lastWritten = (error.stderr ?? '').trim().split('\n').at(-1)
-  return lastWritten || (error.message.split('\n')[0] ?? error.name)
+  const written = (error.stderr || error.stdout || '').trim().split('\n')
+  const line = written.find((text) => /\berror\b/i.test(text)) ?? written.at(-1)
+  return line || (error.message.split('\n')[0] ?? error.name)
 }
 
-/** @type {Record<PeerName, PeerStatus>} */
-const found = { pyzmqrpc3: await status(setUpPython), libzmq: await status(findLibzmq), netns: await status(tryNetns) }
 mkdirSync(PEERS, { recursive: true })
+// All at once: one downloads while another compiles.
+const [pyzmqrpc3, libzmq, netns, jeromq, goZmq4, zmqRs] = await Promise.all(
+  [setUpPython, findLibzmq, tryNetns, buildJeromq, buildGo, buildRust].map(status),
+)
+const found = /** @type {Record<PeerName, PeerStatus>} */ ({ pyzmqrpc3, libzmq, netns, jeromq, 'go-zmq4': goZmq4, 'zmq-rs': zmqRs })
 writeFileSync(`${PEERS}/status.json`, `${JSON.stringify(found, null, 2)}\n`)
 
 for (const [name, { available, why }] of Object.entries(found)) {

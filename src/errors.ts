@@ -89,8 +89,8 @@ export class ProtocolError extends ZmqRpcError {
   override readonly name = 'ProtocolError'
   readonly reason: string
 
-  constructor(reason: string, details: ErrorDetails = {}) {
-    super('PROTOCOL_ERROR', reason, details)
+  constructor(reason: string, details: ErrorDetails = {}, code: ErrorCode = 'PROTOCOL_ERROR') {
+    super(code, reason, details)
     this.reason = reason
   }
 }

@@ -34,7 +34,10 @@ export const framesTarget: Target = {
       const got = decode(stream, limits, Math.max(chunkBytes, 1), (error) => {
         reason = kindOf(error.message)
       })
-      const equal = got.failed === expected.failed && got.frames.length === expected.frames.length && got.frames.every((line, index) => line === expected.frames[index])
+      const equal =
+        got.failed === expected.failed &&
+        got.frames.length === expected.frames.length &&
+        got.frames.every((line, index) => line === expected.frames[index])
       must(equal, `chunks of ${chunkBytes} bytes give the frames of the stream`, () => JSON.stringify([got, expected]))
     }
     return `${Math.min(expected.frames.length, 4)} ${reason}`

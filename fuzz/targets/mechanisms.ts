@@ -25,11 +25,11 @@ const asItIs = (pieces: Pieces): Buffer => Buffer.concat(pieces)
 
 /** A peer's metadata, now and then with more in it. */
 function someMetadata(random: Random): Buffer {
-  const id = random.oneIn(2) ? undefined : random.bytes(random.pick([0, 1, 5, 255, 256]))
+  const id = random.oneIn(2) ? undefined : random.bytes(random.oneIn(10) ? random.pick([255, 256]) : random.below(6))
   return metadata(random.pick(TYPES), id)
 }
 
-const text = (random: Random): Buffer => words(random.pick(['', 'user', 'secret', 'x'.repeat(255)]))
+const text = (random: Random): Buffer => words(random.oneIn(10) ? 'x'.repeat(255) : random.pick(['', 'user', 'secret']))
 
 const refusedBy = (random: Random): Buffer =>
   random.oneIn(2)
@@ -88,7 +88,8 @@ const fixed = (keys: KeyPair): CurveRandom => ({ keyPair: () => keys, bytes: (le
 function curveStream(side: 'client' | 'server'): Dialogue['stream'] {
   let box: Box | undefined
   return (pieces) => {
-    box ??= side === 'client' ? new Box(CLIENT_TRANSIENT, SERVER_TRANSIENT.publicKey) : new Box(SERVER_TRANSIENT, CLIENT_TRANSIENT.publicKey)
+    box ??=
+      side === 'client' ? new Box(CLIENT_TRANSIENT, SERVER_TRANSIENT.publicKey) : new Box(SERVER_TRANSIENT, CLIENT_TRANSIENT.publicKey)
     let counter = side === 'client' ? 1 : 0
     const parts = pieces.map((piece) => {
       const how = (piece[0] ?? 0) % 3
@@ -110,38 +111,49 @@ function curveStream(side: 'client' | 'server'): Dialogue['stream'] {
 const asIs = (...parts: Buffer[]): Buffer => Buffer.concat([Buffer.from([0]), ...parts])
 const sealed = (how: 1 | 2, ...parts: Buffer[]): Buffer => Buffer.concat([Buffer.from([how, 0]), ...parts])
 
-function clientHello(): Buffer {
+const once = (make: () => Buffer): (() => Buffer) => {
+  let made: Buffer | undefined
+  return () => (made ??= make())
+}
+
+const clientHello = once(() => {
   const signature = new Box(CLIENT_TRANSIENT, SERVER.publicKey).seal(
     Buffer.concat([Buffer.from('CurveZMQHELLO---'), Buffer.from([0, 0, 0, 0, 0, 0, 0, 1])]),
     Buffer.alloc(64),
   )
   const counter = Buffer.from([0, 0, 0, 0, 0, 0, 0, 1])
   return command('HELLO', Buffer.from([1, 0]), Buffer.alloc(72), CLIENT_TRANSIENT.publicKey, counter, signature)
-}
+})
 
-function serverWelcome(): Buffer {
+const serverWelcome = once(() => {
   const nonce = Buffer.alloc(16, 0x55)
   const content = Buffer.concat([SERVER_TRANSIENT.publicKey, Buffer.alloc(96, 0x55)])
   const box = new Box(SERVER, CLIENT_TRANSIENT.publicKey).seal(Buffer.concat([Buffer.from('WELCOME-'), nonce]), content)
   return command('WELCOME', nonce, box)
-}
+})
 
-function initiateContent(random: Random): Buffer {
+const vouched = once(() => {
   const nonce = Buffer.alloc(16, 0x55)
   const vouch = new Box(CLIENT, SERVER_TRANSIENT.publicKey).seal(
     Buffer.concat([Buffer.from('VOUCH---'), nonce]),
     Buffer.concat([CLIENT_TRANSIENT.publicKey, SERVER.publicKey]),
   )
-  return Buffer.concat([CLIENT.publicKey, nonce, vouch, someMetadata(random)])
-}
+  return Buffer.concat([CLIENT.publicKey, nonce, vouch])
+})
+
+const initiateContent = (random: Random): Buffer => Buffer.concat([vouched(), someMetadata(random)])
 
 /** The content of a MESSAGE: a byte of flags, COMMAND being 02 inside. */
 function sealedTraffic(random: Random): Buffer {
   const flags = random.oneIn(20) ? random.below(256) : random.pick([0, 0, 0, 1, 2])
   const body =
     flags === 2
-      ? random.pick([() => words('PING', random.bytes(2 + random.below(20))), () => words('SUBSCRIBE', random.bytes(4)), () => words('PONG')])()
-      : random.bytes(random.pick([0, 1, 5, 40, 255, 256, 1000]))
+      ? random.pick([
+          () => words('PING', random.bytes(2 + random.below(20))),
+          () => words('SUBSCRIBE', random.bytes(4)),
+          () => words('PONG'),
+        ])()
+      : random.bytes(random.oneIn(8) ? random.pick([255, 256, 1000]) : random.below(12))
   return sealed(2, Buffer.from([flags]), body)
 }
 

@@ -10,30 +10,30 @@ import { deflateSync } from 'node:zlib'
 import { ZmqRpcError } from '../../src/errors.ts'
 import { Command } from '../../src/rpc/command.ts'
 import { CommandRegistry } from '../../src/rpc/command-registry.ts'
-import { decodeCommand, decodeReply } from '../../src/rpc/dialect/pyzmqrpc3.ts'
 import { parsePythonJson } from '../../src/rpc/dialect/python-json-reader.ts'
+import { decodeCommand, decodeReply } from '../../src/rpc/dialect/pyzmqrpc3.ts'
 import type { Random } from '../random.ts'
 import { kindOf, must, type Pieces, type Target } from '../target.ts'
 
 class Known extends Command {
   state: unknown
 
-  getCommandState(): unknown {
+  override getCommandState(): unknown {
     return this.state
   }
 
-  setCommandState(state: unknown): void {
+  override setCommandState(state: unknown): void {
     this.state = state
   }
 }
 
 /** A class that does not take everything. */
 class Choosy extends Command {
-  getCommandState(): unknown {
+  override getCommandState(): unknown {
     return null
   }
 
-  setCommandState(state: unknown): void {
+  override setCommandState(state: unknown): void {
     if (typeof state !== 'object') throw new TypeError('no object')
   }
 }
@@ -42,10 +42,57 @@ const REGISTRY = new CommandRegistry([Known, Choosy])
 const LIMITS = { maxInflatedBytes: 64 * 1024, maxDepth: 100 }
 
 const TOKENS = [
-  '{"_icmd_": ["Known", ', '{"_icmd_": ["Choosy", ', '{"_icmd_": ["Nobody", ', '{"_icmd_": ', '["_icmd_"]', ']}', '{', '}', '[', ']', ',', ':', ' ', '\n',
-  '"key": ', '"__proto__": ', '"constructor": ', '"status_code": 200', '"status_message": "OK"', '"response_message": ', '"text"', '"\\u00e9\\ud83d"', '"\\\\"', '"\\"', '"é😀"',
-  'null', 'true', 'false', 'NaN', '-Infinity', 'Infinity', '0', '-0', '1.0', '1e400', '-1E-7', '9007199254740993', '123456789012345678901234567890', '01', '.5', '5.', '1e', '-', '\u0000', '\ufeff',
-  '"1234567890123456789"', '[[[[[[[[', ']]]]]]]]', '0'.repeat(40), '7'.repeat(4301), '['.repeat(101),
+  '{"_icmd_": ["Known", ',
+  '{"_icmd_": ["Choosy", ',
+  '{"_icmd_": ["Nobody", ',
+  '{"_icmd_": ',
+  '["_icmd_"]',
+  ']}',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  ':',
+  ' ',
+  '\n',
+  '"key": ',
+  '"__proto__": ',
+  '"constructor": ',
+  '"status_code": 200',
+  '"status_message": "OK"',
+  '"response_message": ',
+  '"text"',
+  '"\\u00e9\\ud83d"',
+  '"\\\\"',
+  '"\\"',
+  '"é😀"',
+  'null',
+  'true',
+  'false',
+  'NaN',
+  '-Infinity',
+  'Infinity',
+  '0',
+  '-0',
+  '1.0',
+  '1e400',
+  '-1E-7',
+  '9007199254740993',
+  '123456789012345678901234567890',
+  '01',
+  '.5',
+  '5.',
+  '1e',
+  '-',
+  '\u0000',
+  '\ufeff',
+  '"1234567890123456789"',
+  '[[[[[[[[',
+  ']]]]]]]]',
+  '0'.repeat(40),
+  '7'.repeat(4301),
+  '['.repeat(101),
 ] // prettier-ignore
 
 const token = (random: Random): Buffer => Buffer.from(random.oneIn(30) ? random.bytes(1 + random.below(4)) : random.pick(TOKENS))
@@ -55,7 +102,7 @@ function value(random: Random, depth: number): string {
   const inner = Array.from({ length: random.below(3) }, () => value(random, depth - 1))
   if (random.oneIn(2)) return `[${inner.join(', ')}]`
   if (random.oneIn(3)) return `{"_icmd_": [${random.pick(['"Known"', '"Choosy"', '"Nobody"'])}, ${inner[0] ?? 'null'}]}`
-  return `{${inner.map((item, index) => `${random.pick(['"key"', '"__proto__"', '"0"'])}: ${item}${index < 0 ? '' : ''}`).join(', ')}}`
+  return `{${inner.map((item) => `${random.pick(['"key"', '"__proto__"', '"0"'])}: ${item}`).join(', ')}}`
 }
 
 const asCommand = (text: string): string => `{"_icmd_": ["Known", ${text}]}`
@@ -67,12 +114,18 @@ export const pyzmqrpc3Target: Target = {
   name: 'pyzmqrpc3',
 
   generate(random) {
-    const layer = random.oneIn(4) ? random.below(LAYERS.length) : random.below(2)
+    const layer = random.oneIn(8) ? random.below(LAYERS.length) : random.below(2)
     const head = Buffer.from([layer])
     const text = value(random, 4)
     switch (LAYERS[layer]) {
       case 'reply':
-        return [head, Buffer.from('{"status_code": 200, '), Buffer.from('"status_message": "OK", '), Buffer.from(`"response_message": ${text}`), Buffer.from('}')]
+        return [
+          head,
+          Buffer.from('{"status_code": 200, '),
+          Buffer.from('"status_message": "OK", '),
+          Buffer.from(`"response_message": ${text}`),
+          Buffer.from('}'),
+        ]
       case 'zlib':
         return [head, deflateSync(random.oneIn(20) ? Buffer.alloc(random.pick([65_536, 65_537, 1_000_000]), '1') : asCommand(text))]
       case 'base64':
@@ -95,7 +148,7 @@ export const pyzmqrpc3Target: Target = {
       case 'reply':
         return `reply ${reply(content)}`
       case 'request':
-        return `request ${request(Buffer.from(deflateSync(content).toString('base64')))}`
+        return `request ${request(Buffer.from(deflateSync(content, { level: 1, memLevel: 1, windowBits: 9 }).toString('base64')))}`
       case 'zlib':
         return `zlib ${request(Buffer.from(content.toString('base64')))}`
       case 'base64':

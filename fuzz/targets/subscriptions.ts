@@ -76,7 +76,13 @@ export const subscriptionsTarget: Target = {
   },
 }
 
-function perform(pattern: Publishing, peers: SubscribingPeer[], model: Map<SubscribingPeer, Set<string>>, options: PublishOptions, piece: Buffer): void {
+function perform(
+  pattern: Publishing,
+  peers: SubscribingPeer[],
+  model: Map<SubscribingPeer, Set<string>>,
+  options: PublishOptions,
+  piece: Buffer,
+): void {
   const peer = peers[(piece[1] ?? 0) % PEERS] as SubscribingPeer
   const topics = model.get(peer) as Set<string>
   const topic = Buffer.from(piece.subarray(2))
@@ -109,11 +115,14 @@ function perform(pattern: Publishing, peers: SubscribingPeer[], model: Map<Subsc
       must(pattern.send([topic, Buffer.from('body')]), 'a publisher does not wait for those that have room')
       for (const [each, wanted] of model) {
         const matches = [...wanted].some((prefix) => key.startsWith(prefix))
-        must(each.heard === (matches !== options.invertMatching ? 1 : 0), 'those that want a message get it, once', () => `${each.heard} of ${key}`)
+        must(
+          each.heard === (matches !== options.invertMatching ? 1 : 0),
+          'those that want a message get it, once',
+          () => `${each.heard} of ${key}`,
+        )
       }
   }
   const bytes = [...topics].reduce((sum, { length }) => sum + length, 0)
   must(pattern.bytesOf(peer) >= bytes, 'what topics cost is counted')
   if (bytes > options.maxSubscriptionBytes) must(peer.turnedAway, 'who holds too much is turned away')
 }
-

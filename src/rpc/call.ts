@@ -14,18 +14,26 @@ export interface CallCarrier {
   abandoned(call: Call): void
 }
 
+/** The body of a reply, and whose it is. */
+export interface CallReply {
+  readonly endpoint: string
+  readonly body: Buffer
+}
+
 export class Call extends Timed {
   /** What is sent. */
   readonly body: Buffer
   /** The command's name, for errors; undefined for plain text. */
   readonly command: string | undefined
   readonly timeoutMs: number
+  /** Another carrier may take it over as long as it was not sent. */
+  readonly movable: boolean
+  carrier: CallCarrier
   /** Its number on the wire; given when it is sent. */
   id = 0
   /** When it was written; 0 until then. */
   sentAt = 0
-  readonly #carrier: CallCarrier
-  readonly #resolve: (reply: Buffer) => void
+  readonly #resolve: (reply: CallReply) => void
   readonly #reject: (error: Error) => void
   readonly #signal: AbortSignal | undefined
   #onAbort: (() => void) | undefined
@@ -33,25 +41,26 @@ export class Call extends Timed {
   constructor(
     carrier: CallCarrier,
     body: Buffer,
-    options: { command: string | undefined; timeoutMs: number; signal: AbortSignal | undefined },
-    resolve: (reply: Buffer) => void,
+    options: { command: string | undefined; timeoutMs: number; signal: AbortSignal | undefined; movable: boolean },
+    resolve: (reply: CallReply) => void,
     reject: (error: Error) => void,
   ) {
     super()
-    this.#carrier = carrier
+    this.carrier = carrier
     this.body = body
     this.command = options.command
     this.timeoutMs = options.timeoutMs
+    this.movable = options.movable
     this.#signal = options.signal
     this.#resolve = resolve
     this.#reject = reject
     if (options.signal !== undefined) {
       this.#onAbort = () => {
-        this.#carrier.abandoned(this)
+        this.carrier.abandoned(this)
         const cause = this.#signal?.reason
         this.reject(
           new ZmqRpcError('ABORTED', `${this.what} was given up by its caller: ${errorText(cause)}`, {
-            endpoint: this.#carrier.endpoint,
+            endpoint: this.carrier.endpoint,
             command: this.command,
             cause,
           }),
@@ -68,9 +77,9 @@ export class Call extends Timed {
     return this.command === undefined ? 'the message' : `command "${this.command}"`
   }
 
-  resolve(reply: Buffer): void {
+  resolve(body: Buffer): void {
     this.#forgetSignal()
-    this.#resolve(reply)
+    this.#resolve({ endpoint: this.carrier.endpoint, body })
   }
 
   reject(error: Error): void {
@@ -79,7 +88,7 @@ export class Call extends Timed {
   }
 
   override expired(): void {
-    this.#carrier.timedOut(this)
+    this.carrier.timedOut(this)
   }
 
   #forgetSignal(): void {

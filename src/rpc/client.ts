@@ -68,7 +68,7 @@ export class RpcClient {
       this.#outlets.requester.links.map(async (link): Promise<Answer<ResultOf<C>>> => {
         const { endpoint } = link
         try {
-          return { endpoint, ok: true, value: readResult<ResultOf<C>>(await link.call(frame, settings), endpoint, name) }
+          return { endpoint, ok: true, value: readResult<ResultOf<C>>((await link.call(frame, settings)).body, endpoint, name) }
         } catch (thrown) {
           const error =
             thrown instanceof ZmqRpcError

@@ -4,13 +4,16 @@ import { toError, ZmqRpcError } from '../errors.ts'
 import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import { context } from '../socket/context.ts'
+import type { Event } from '../socket/observer.ts'
 import { DEFAULT_OPTIONS, defaultsOf } from '../socket/options.ts'
 import { SocketCore } from '../socket/socket-core.ts'
 import { PUBLISH_OPTIONS, PublishingPattern } from '../socket/xpublisher.ts'
+import { AuthRefused, MechanismMismatch } from '../wire/index.ts'
 import type { SecurityOptions } from './auth.ts'
 import { timerMs } from './deadlines.ts'
 import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from './endpoint.ts'
+import { errorText } from './error-text.ts'
 
 export interface PublicationOptions {
   endpoint: Endpoint
@@ -33,13 +36,15 @@ export class Publication {
   readonly #pattern = new CountingPattern(NEVER_WAITS, PUBLISH_DEFAULTS)
   readonly #bound: Promise<string>
   readonly #heartbeats: NodeJS.Timeout | undefined
+  /** Why a listener was lost during its handshake, the last one. */
+  #lastRefusal: Error | undefined
   #closed = false
 
   /** Begins to bind; a failure is told by whatever is called first. */
   constructor(options: PublicationOptions) {
     const { endpoint, security, maxQueued, heartbeatIntervalMs } = options
     const socketOptions = { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, sendHighWaterMark: maxQueued }
-    this.#core = new SocketCore('PUB', this.#pattern, socketOptions, context, publishSocketEvent)
+    this.#core = new SocketCore('PUB', this.#pattern, socketOptions, context, (event) => this.#observe(event))
     this.#bound = this.#core.bind(endpoint)
     this.#bound.catch(() => {})
     if (heartbeatIntervalMs > 0) {
@@ -59,14 +64,21 @@ export class Publication {
     this.#pattern.send([frame])
   }
 
-  /** Resolves when it is bound and that many listen. @throws ZmqRpcError NOT_CONNECTED after `timeoutMs`, CLOSED; SocketError. */
+  /**
+   * Resolves when it is bound and that many listen.
+   *
+   * @throws ZmqRpcError after `timeoutMs`: AUTH_REFUSED when a listener and we did not agree on credentials, else NOT_CONNECTED; CLOSED;
+   * SocketError when it cannot be bound.
+   */
   async whenHeard(subscribers: number, timeoutMs: number): Promise<void> {
     const endpoint = await this.#open()
     const heard = await this.#pattern.whenHeard(subscribers, timeoutMs)
     await this.#open()
     if (heard) return
     const text = `${this.#pattern.subscribers} of ${subscribers} subscribers were there within ${timeoutMs} ms`
-    throw new ZmqRpcError('NOT_CONNECTED', `${endpoint}: ${text}`, { endpoint })
+    const refusal = this.#lastRefusal
+    if (refusal === undefined) throw new ZmqRpcError('NOT_CONNECTED', `${endpoint}: ${text}`, { endpoint })
+    throw new ZmqRpcError('AUTH_REFUSED', `${endpoint}: ${text}; with one, ${errorText(refusal)}`, { endpoint, cause: refusal })
   }
 
   async close(): Promise<void> {
@@ -75,6 +87,12 @@ export class Publication {
     this.#pattern.close()
     await this.#bound.catch(toError)
     await this.#core.close(LINGER_MS)
+  }
+
+  #observe(event: Event): void {
+    publishSocketEvent(event)
+    if (event.type !== 'handshake:error:auth' && event.type !== 'handshake:error:protocol') return
+    if (event.error instanceof AuthRefused || event.error instanceof MechanismMismatch) this.#lastRefusal = event.error
   }
 
   /** The endpoint, once it is bound. @throws SocketError when it cannot be; ZmqRpcError CLOSED. */

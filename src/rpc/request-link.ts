@@ -4,7 +4,7 @@
  * On the wire a DEALER that sends `[correlation id][empty][body]`: a REP, pyzmqrpc3's included, returns everything up to the
  * empty frame untouched, so each reply finds its call, and a lost one hurts only its own.
  *
- * - Calls wait, up to a limit, while the far end is away, and are then sent in order.
+ * - Calls wait, up to a limit, while the far end is away or has enough to answer, and are then sent in order.
  * - Calls that were written when the connection is lost fail at once: their replies have nowhere to go. Those that were
  *   not written yet wait on.
  * - When the far end refuses the password or key, all calls fail at once, and so do new ones, until it lets us in. A server
@@ -23,7 +23,7 @@ import type { PeerListener } from '../socket/pattern.ts'
 import { SocketCore } from '../socket/socket-core.ts'
 import { AuthRefused, HelloRefused, MechanismMismatch, type Message } from '../wire/index.ts'
 import type { SecurityOptions } from './auth.ts'
-import { Call, type CallCarrier } from './call.ts'
+import { Call, type CallCarrier, type CallReply } from './call.ts'
 import { type Deadlines, timerMs } from './deadlines.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from './endpoint.ts'
 
@@ -32,6 +32,8 @@ export interface RequestLinkOptions {
   security: SecurityOptions
   maxQueued: number
   maxMessageBytes: number
+  /** Number of the first call; after 2^32 - 1 comes 0. @default 1 */
+  firstId?: number
 }
 
 export interface CallSettings {
@@ -42,9 +44,13 @@ export interface CallSettings {
 
 const DELIMITER = Buffer.alloc(0)
 
+/** Calls in flight. libzmq's REP throws replies away while this many (its ZMQ_SNDHWM) wait for a client to read them. */
+const MAX_IN_FLIGHT = 1000
+
 export class RequestLink implements PeerListener, CallCarrier {
   readonly endpoint: Endpoint
   readonly #options: RequestLinkOptions
+  readonly #whenReady: (link: RequestLink) => void
   readonly #deadlines: Deadlines
   readonly #core: SocketCore
   readonly #peer: Peer
@@ -52,7 +58,7 @@ export class RequestLink implements PeerListener, CallCarrier {
   readonly #queue = new Set<Call>()
   /** Written, or about to be: by the number under which the reply will come. */
   readonly #pending = new Map<number, Call>()
-  #nextId = 1
+  #nextId: number
   #lastHeard = 0
   /** Why the far end does not let us in. */
   #refusal: Error | undefined
@@ -61,10 +67,13 @@ export class RequestLink implements PeerListener, CallCarrier {
   #closed = false
   #readyWaiters: { resolve(): void; reject(error: Error): void }[] = []
 
-  constructor(endpoint: Endpoint, options: RequestLinkOptions, deadlines: Deadlines) {
+  /** `whenReady` is told of each new connection, before what waits is sent. */
+  constructor(endpoint: Endpoint, options: RequestLinkOptions, deadlines: Deadlines, whenReady: (link: RequestLink) => void = () => {}) {
     this.endpoint = endpoint
+    this.#whenReady = whenReady
     this.#options = options
     this.#deadlines = deadlines
+    this.#nextId = options.firstId ?? 1
     const { security, maxQueued, maxMessageBytes } = options
     this.#core = new SocketCore(
       'DEALER',
@@ -96,15 +105,16 @@ export class RequestLink implements PeerListener, CallCarrier {
     return this.#queue.size + this.#pending.size
   }
 
-  /** The body of the reply, or a ZmqRpcError. */
-  call(body: Buffer, settings: CallSettings): Promise<Buffer> {
+  /** The reply, or a ZmqRpcError. A movable call may end up with another endpoint that is connected sooner. */
+  call(body: Buffer, settings: CallSettings, movable = false): Promise<CallReply> {
     return new Promise((resolve, reject) => {
-      const call = new Call(this, body, settings, resolve, reject)
+      const call = new Call(this, body, { ...settings, movable }, resolve, reject)
       if (this.#closed) return call.reject(this.#error('CLOSED', call, `${call.what} was not sent: the client is closed`))
       if (settings.signal?.aborted)
         return call.reject(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
       if (this.#refusal !== undefined) return call.reject(this.#refusalError(call, this.#refusal))
-      const taken = this.#peer.connected && this.#queue.size === 0 ? this.#send(call) : this.#enqueue(call)
+      const taken =
+        this.#peer.connected && this.#queue.size === 0 && this.#pending.size < MAX_IN_FLIGHT ? this.#send(call) : this.#enqueue(call)
       if (!taken) {
         const why = this.#peer.connected ? 'the far end does not keep up' : `it is not connected${this.#because()}`
         const text = `${call.what} was not sent: ${this.#options.maxQueued} calls wait for ${this.endpoint} already; ${why}`
@@ -112,6 +122,19 @@ export class RequestLink implements PeerListener, CallCarrier {
       }
       this.#deadlines.add(call, settings.timeoutMs)
     })
+  }
+
+  /** Gives away the movable calls that were not sent yet, in order. */
+  takeMovable(): Call[] {
+    const calls = [...this.#queue].filter(({ movable }) => movable)
+    for (const call of calls) this.#queue.delete(call)
+    return calls
+  }
+
+  /** Takes a call over that another link gave away. */
+  adopt(call: Call): void {
+    call.carrier = this
+    this.#queue.add(call)
   }
 
   /** Resolves once messages can travel. @throws ZmqRpcError AUTH_REFUSED, NOT_CONNECTED after `timeoutMs`, CLOSED. */
@@ -161,6 +184,10 @@ export class RequestLink implements PeerListener, CallCarrier {
   timedOut(call: Call): void {
     this.#forget(call)
     const { timeoutMs, what } = call
+    if (call.sentAt === 0 && this.#peer.connected) {
+      const text = `${what} was not sent to ${this.endpoint} within ${timeoutMs} ms, nor executed: ${this.#pending.size} calls before it are not answered yet`
+      return call.reject(this.#error('TIMED_OUT', call, text))
+    }
     if (call.sentAt === 0) {
       const text = `${what} was not sent: no connection to ${this.endpoint} within ${timeoutMs} ms${this.#because()}`
       return call.reject(this.#error('NOT_CONNECTED', call, text, this.#lastFailure))
@@ -170,11 +197,14 @@ export class RequestLink implements PeerListener, CallCarrier {
     )
     if (this.#pending.size === 0 && this.#lastHeard < call.sentAt) {
       this.#peer.disconnect(new Error(`nothing was heard from ${this.endpoint} for ${timeoutMs} ms after a request`))
+    } else {
+      this.#sendQueued()
     }
   }
 
   abandoned(call: Call): void {
     this.#forget(call)
+    this.#sendQueued()
   }
 
   // ── PeerListener ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -186,6 +216,7 @@ export class RequestLink implements PeerListener, CallCarrier {
   ready(): void {
     this.#refusal = undefined
     this.#lastFailure = undefined
+    this.#whenReady(this)
     this.#sendQueued()
     this.#settleReady(undefined)
   }
@@ -198,6 +229,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     const call = this.#pending.get(id.readUInt32BE(0))
     if (call === undefined) return this.#dropped(peer, 'a reply to a call that has ended')
     this.#forget(call)
+    if (this.#queue.size > 0) this.#sendQueued()
     if (message.length === 3) call.resolve(message[2] as Buffer)
     else call.reject(this.#error('BAD_REPLY', call, `the reply to ${call.what} has ${message.length - 2} frames, not one`))
   }
@@ -251,7 +283,7 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   #sendQueued(): void {
     for (const call of this.#queue) {
-      if (!this.#send(call)) return
+      if (!this.#peer.connected || this.#pending.size >= MAX_IN_FLIGHT || !this.#send(call)) return
       this.#queue.delete(call)
     }
   }

@@ -32,6 +32,9 @@ export interface RequestHandler {
   lost(peer: Peer): void
 }
 
+/** Replies that may wait for each client, bytes, before it is not read any more: what a deaf client may cost. Nothing is lost beyond it. */
+const MAX_QUEUE_BYTES = 16 * 1024 * 1024
+
 export class RequestListener implements PeerListener {
   readonly #core: SocketCore
   readonly #handler: RequestHandler
@@ -46,7 +49,7 @@ export class RequestListener implements PeerListener {
     this.#core = new SocketCore(
       'ROUTER',
       this,
-      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, maxMessageSize: maxMessageBytes },
+      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, maxMessageSize: maxMessageBytes, maxQueueBytes: MAX_QUEUE_BYTES },
       context,
       publishSocketEvent,
     )

@@ -1,26 +1,26 @@
 /** The REQ side of a client or sender: several endpoints, and which of them a call goes to. */
 
 import { ZmqRpcError } from '../errors.ts'
+import type { CallReply } from './call.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Endpoint } from './endpoint.ts'
 import { type CallSettings, RequestLink, type RequestLinkOptions } from './request-link.ts'
 
 export class Requester {
-  readonly #links: readonly RequestLink[]
+  readonly #links: RequestLink[] = []
   #next = 0
 
   constructor(endpoints: readonly Endpoint[], options: RequestLinkOptions, deadlines: Deadlines) {
-    this.#links = endpoints.map((endpoint) => new RequestLink(endpoint, options, deadlines))
+    for (const endpoint of endpoints) this.#links.push(new RequestLink(endpoint, options, deadlines, (link) => this.#gather(link)))
   }
 
   get links(): readonly RequestLink[] {
     return this.#links
   }
 
-  /** Calls one endpoint: each in turn, those that are connected before those that are not. Resolves with it and the reply's body. */
-  async call(body: Buffer, settings: CallSettings): Promise<{ endpoint: Endpoint; body: Buffer }> {
-    const link = this.#pick()
-    return { endpoint: link.endpoint, body: await link.call(body, settings) }
+  /** Calls one endpoint: each in turn, those that are connected before those that are not. */
+  async call(body: Buffer, settings: CallSettings): Promise<CallReply> {
+    return this.#pick().call(body, settings, true)
   }
 
   /** Resolves when all endpoints are connected. */
@@ -30,6 +30,11 @@ export class Requester {
 
   async close(): Promise<void> {
     await Promise.all(this.#links.map((link) => link.close()))
+  }
+
+  /** What waits for an endpoint that is away goes to the one that is there. */
+  #gather(ready: RequestLink): void {
+    for (const link of this.#links) if (!link.connected) for (const call of link.takeMovable()) ready.adopt(call)
   }
 
   #pick(): RequestLink {

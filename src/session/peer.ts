@@ -32,13 +32,15 @@ export interface PeerHandler {
   lost(peer: Peer, reason: Error | undefined): void
 }
 
-/** A message for many peers: encoded at most once, however many take it. */
+/** A message for many peers: encoded at most once, however many take it; not at all for one, which can do that better. */
 export class SharedMessage {
   readonly message: Message
+  readonly alone: boolean
   #encoded: Buffer | undefined
 
-  constructor(message: Message) {
+  constructor(message: Message, receivers: number) {
     this.message = message
+    this.alone = receivers === 1
   }
 
   get encoded(): Buffer {

@@ -151,7 +151,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   sendShared(shared: SharedMessage): boolean {
     if (this.#connected && !this.#blocked && this.outbox.length === 0) {
       const connection = this.#connection as Connection
-      if (connection.encrypted) connection.send(shared.message)
+      if (shared.alone || connection.encrypted) connection.send(shared.message)
       else connection.sendEncoded(shared.encoded)
       if (connection.outputBytes >= FLUSH_BYTES) this.#flush()
       else if (!this.#flushScheduled) this.#scheduleFlush()

@@ -7,17 +7,23 @@ import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 
 export class FairQueue {
-  /** Peers with something in their inbox; the next one first. */
+  /** Peers with something in their inbox, once each, or once for each message in the order of arrival. */
   #turns: Peer[] = []
   #next = 0
+  readonly #order: 'turns' | 'arrival'
   readonly #paused = new Set<Peer>()
 
   /** The peer that the last `shift` took from. */
   lastPeer: Peer | undefined
 
+  /** `arrival`: as the messages came, for those whose order across peers has a meaning. */
+  constructor(order: 'turns' | 'arrival' = 'turns') {
+    this.#order = order
+  }
+
   push(peer: Peer, message: Message): void {
     const { inbox } = peer
-    if (inbox.length === 0) this.#turns.push(peer)
+    if (inbox.length === 0 || this.#order === 'arrival') this.#turns.push(peer)
     // The peer is paused in time: what comes over the mark was under way already, and is not lost for that.
     inbox.pushAnyway(message)
     // Said again while it lasts: a peer that comes back reads from a new connection.
@@ -33,7 +39,8 @@ export class FairQueue {
     if (this.#next >= turns.length) this.#next = 0
     const peer = turns[this.#next] as Peer
     const message = peer.inbox.shift() as Message
-    if (peer.inbox.length === 0) turns.splice(this.#next, 1)
+    if (this.#order === 'arrival') turns.shift()
+    else if (peer.inbox.length === 0) turns.splice(this.#next, 1)
     else this.#next++
     if (this.#paused.size > 0 && this.#paused.has(peer) && peer.inbox.halfEmpty) {
       this.#paused.delete(peer)
@@ -43,9 +50,9 @@ export class FairQueue {
     return message
   }
 
-  /** A peer is gone: what it has sent is still given out. */
+  /** A peer is gone: what it has sent is still given out. Should it come back, it is read from. */
   detached(peer: Peer): void {
-    this.#paused.delete(peer)
+    if (this.#paused.delete(peer)) peer.resume()
   }
 
   /** Lets everything go. */

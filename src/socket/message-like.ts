@@ -1,5 +1,6 @@
 /** What applications hand over and get, as frames. */
 
+import { Buffer } from 'node:buffer' // the global of that name is a getter, which shows at every frame
 import { SocketError } from '../errors.ts'
 import type { Message } from '../wire/index.ts'
 

@@ -203,9 +203,6 @@ export function defaultsOf<O>(table: OptionTable<O>): O {
   return Object.fromEntries(Object.entries<OptionRule<unknown>>(table as never).map(([name, rule]) => [name, rule.default])) as O
 }
 
-/** The checked values of a socket, where its properties keep them. */
-const VALUES = new WeakMap<object, Record<string, unknown>>()
-
 /**
  * Gives the class a checked property for each option of the table.
  *
@@ -213,19 +210,19 @@ const VALUES = new WeakMap<object, Record<string, unknown>>()
  */
 export function defineOptions<O>(prototype: object, table: OptionTable<O>): void {
   for (const [name, rule] of Object.entries<OptionRule<unknown>>(table as never)) {
+    // Where a socket keeps a value that was set. Patterns read options for each message: a WeakMap would cost more than the rest.
+    const key = Symbol(name)
     Object.defineProperty(prototype, name, {
       configurable: true,
       enumerable: true,
-      get(this: object) {
-        const values = VALUES.get(this)
-        return values !== undefined && name in values ? values[name] : rule.default
+      get(this: Record<symbol, unknown>) {
+        const value = this[key]
+        return value === undefined ? rule.default : value
       },
-      set(this: object, value: unknown) {
+      set(this: Record<symbol, unknown>, value: unknown) {
         const wrong = rule.check(value)
         if (wrong !== undefined) throw new SocketError('EINVAL', { text: `option ${name} is ${wrong}` })
-        const values = VALUES.get(this)
-        if (values === undefined) VALUES.set(this, { [name]: value })
-        else values[name] = value
+        Object.defineProperty(this, key, { value, writable: true })
       },
     })
   }

@@ -75,6 +75,8 @@ export class Subscriptions<H> {
 
   matches(frame: Buffer): boolean {
     for (const length of this.#lengths) {
+      // A length is here as long as a topic has it: the topic of no bytes stands for all messages.
+      if (length === 0) return true
       if (length > frame.length) return false
       if (this.#byLength.get(length)?.has(frame.toString('latin1', 0, length))) return true
     }

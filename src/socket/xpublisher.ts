@@ -133,7 +133,7 @@ export class PublishingPattern implements Pattern {
     const receivers = this.#receivers(message[0] as Buffer)
     if (receivers.size === 0) return true
     if (this.#options.noDrop && this.#anyFull(receivers)) return false
-    const shared = new SharedMessage(message)
+    const shared = new SharedMessage(message, receivers.size)
     for (const peer of receivers) if (!peer.sendShared(shared)) this.dropped(peer)
     return true
   }
@@ -177,7 +177,8 @@ export class PublishingPattern implements Pattern {
 
 class XPublisherPattern extends PublishingPattern {
   readonly #options: XPublishOptions
-  readonly #news = new FairQueue()
+  /** In order: who takes a topic over may be another peer than who gave it up. */
+  readonly #news = new FairQueue('arrival')
 
   constructor(host: PatternHost, options: PublishOptions & XPublishOptions) {
     super(host, options)

@@ -25,7 +25,7 @@ class XSubscriberPattern extends SubscribingPattern {
       else this.unsubscribe(subscription.topic)
       return true
     }
-    const shared = new SharedMessage(message)
+    const shared = new SharedMessage(message, this.peers.size)
     for (const peer of this.peers as Set<Peer>) if (peer.connected) peer.sendShared(shared)
     return true
   }

@@ -3,6 +3,20 @@
  * against what our sockets and those of the `zeromq` package have in common, so that either may be at either end.
  */
 
+import {
+  Dealer,
+  Pair,
+  Publisher,
+  Pull,
+  Push,
+  Reply,
+  Request,
+  Router,
+  type Socket,
+  Subscriber,
+  XPublisher,
+  XSubscriber,
+} from '../../src/socket/index.ts'
 import { until } from './sockets.ts'
 
 /** What both packages' sockets have, as far as these tests need it. */
@@ -19,7 +33,14 @@ export interface AnyDuplex extends AnySocket {
 
 type Frame = string | Buffer
 
-export type TypeName = 'Request' | 'Reply' | 'Dealer' | 'Router' | 'Publisher' | 'Subscriber' | 'XPublisher' | 'XSubscriber' | 'Push' | 'Pull' | 'Pair'
+const OURS = { Dealer, Pair, Publisher, Pull, Push, Reply, Request, Router, Subscriber, XPublisher, XSubscriber }
+
+export type TypeName = keyof typeof OURS
+
+/** Our class of that name. */
+export function ours(name: TypeName): new (options?: object) => Socket & AnyDuplex {
+  return OURS[name] as never
+}
 
 export interface Pairing {
   name: string
@@ -95,7 +116,14 @@ export const PAIRINGS: readonly Pairing[] = [
     leftOptions: { routingId: 'left', mandatory: true },
     rightOptions: { routingId: 'right', mandatory: true },
     prepare: async (left, right) => {
-      await until(() => left.send(['right', 'first']).then(() => true, () => false), 'the left knows the right')
+      await until(
+        () =>
+          left.send(['right', 'first']).then(
+            () => true,
+            () => false,
+          ),
+        'the left knows the right',
+      )
       await right.receive()
     },
     carry: roundTrip(['right'], 1, 1),
@@ -159,7 +187,14 @@ export const SHAPES: Readonly<Record<string, Buffer[]>> = {
   'one frame': [Buffer.from('hello')],
   'one empty frame': [Buffer.alloc(0)],
   'several frames': [Buffer.from('a'), Buffer.from('bc'), Buffer.from('def')],
-  'empty frames around and between': [Buffer.alloc(0), Buffer.from('a'), Buffer.alloc(0), Buffer.alloc(0), Buffer.from('b'), Buffer.alloc(0)],
+  'empty frames around and between': [
+    Buffer.alloc(0),
+    Buffer.from('a'),
+    Buffer.alloc(0),
+    Buffer.alloc(0),
+    Buffer.from('b'),
+    Buffer.alloc(0),
+  ],
   'frames at the edge of the short form': [pattern(254), pattern(255), pattern(256), pattern(257)],
   'frames at the edge of being copied': [pattern(2047), pattern(2048), pattern(2049)],
   '65,536 bytes and one less': [pattern(64 * KiB - 1), pattern(64 * KiB)],

@@ -13,15 +13,18 @@ import type { PeerName, PeerStatus } from '../../scripts/setup-peers.js'
 
 const STATUS_FILE = new URL('../../.peers/status.json', import.meta.url)
 
-/** A peer as it was found; `python` is the interpreter to run when `pyzmqrpc3` is available. */
-export type Peer = PeerStatus & { python: string }
+/**
+ * A peer as it was found. `python` is the interpreter to run when `pyzmqrpc3` is available; `command` runs the program of
+ * `test/interop/peers`, where there is one.
+ */
+export type Peer = PeerStatus & { python: string; command: string[] }
 
 export function peer(name: PeerName): Peer {
   const status = readStatus()[name]
   if (!status.available && process.env['REQUIRE_PEERS'] === '1') {
     throw new Error(`REQUIRE_PEERS=1, but the peer ${name} is missing: ${status.why}`)
   }
-  return { ...status, python: status.python ?? '' }
+  return { ...status, python: status.python ?? '', command: status.command ?? [] }
 }
 
 /** The `zeromq` package (libzmq), loaded only when asked: its binary exists for some machines only. */
@@ -38,6 +41,6 @@ function readStatus(): Record<PeerName, PeerStatus> {
     return JSON.parse(readFileSync(STATUS_FILE, 'utf8'))
   } catch {
     const missing = { available: false, why: 'not set up; run `npm run peers`' }
-    return { pyzmqrpc3: missing, libzmq: missing, netns: missing }
+    return { pyzmqrpc3: missing, libzmq: missing, netns: missing, jeromq: missing, 'go-zmq4': missing, 'zmq-rs': missing }
   }
 }

@@ -60,7 +60,9 @@ export function useSockets(): TestSockets {
       return context
     },
     open(type, options) {
-      const timeouts = Object.fromEntries(['sendTimeout', 'receiveTimeout'].filter((name) => name in type.prototype).map((name) => [name, 10_000]))
+      const timeouts = Object.fromEntries(
+        ['sendTimeout', 'receiveTimeout'].filter((name) => name in type.prototype).map((name) => [name, 10_000]),
+      )
       const socket = new type({ context, ...timeouts, ...options } as never)
       sockets.push(socket)
       return socket

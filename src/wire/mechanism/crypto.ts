@@ -53,6 +53,8 @@ export class Box {
   /** NaCl's `crypto_box_beforenm`. @throws ProtocolError for a public key that leaves nothing secret. */
   constructor(ours: KeyPair, theirs: Buffer) {
     if (salsa === undefined) throw new Error('loadCrypto comes first')
+    // X25519 does not look at the highest bit, and nobody's key has it set: a key has one way to be written.
+    if (((theirs[KEY_BYTES - 1] as number) & 0x80) !== 0) throw new ProtocolError('a public key is not valid')
     const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x: theirs.toString('base64url') }, format: 'jwk' })
     let shared: Buffer
     try {

@@ -71,7 +71,7 @@ export class AuthRefused extends ProtocolError {
   readonly byPeer: boolean
 
   constructor(status: number, byPeer: boolean) {
-    super(byPeer ? `the peer refused the credentials (${status})` : `the peer's credentials were refused (${status})`)
+    super(byPeer ? `the peer refused the credentials (${status})` : `the peer's credentials were refused (${status})`, {}, 'AUTH_REFUSED')
     this.status = status
     this.byPeer = byPeer
   }

@@ -162,7 +162,7 @@ describe('a client that does not read its replies', () => {
       return same
     }, 'the server stops reading the deaf one')
     expect(executed.count).toBeLessThan(CALLS)
-    expect(memory() - before).toBeLessThan(250e6)
+    expect(memory() - before).toBeLessThan(80e6)
     const seen = new Set<number>()
     for (let n = 0; n < CALLS; n++) {
       const [id, empty, reply] = (await deaf.receive()) as [Buffer, Buffer, Buffer]

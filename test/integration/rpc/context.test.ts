@@ -48,6 +48,33 @@ describe('the principal', () => {
     expect(await failureOf(other.execute(new Count()))).toMatchObject({ code: 'AUTH_REFUSED' })
   })
 
+  it('stays who it was when the publisher comes back as somebody else', async () => {
+    const publisher = async (pub: string, username: string) => {
+      const client = rpc.client({ pub, credentials: { username, password: 'x' } })
+      await client.ready()
+      return client
+    }
+    const first = await publisher('tcp://127.0.0.1:0', 'pi')
+    const sub = first.publishEndpoint as string
+    const contexts: ServiceContext[] = []
+    const heard = [deferred(), deferred()]
+    await rpc.started({ sub, auth: { users: { pi: 'x', admin: 'x' } } }, (server) =>
+      server.register(Count, ({ n }, context) => {
+        heard[contexts.push(context) - 1]?.resolve()
+        return n
+      }),
+    )
+    await first.ready({ subscribers: 1 })
+    await first.publish(new Count())
+    await heard[0]?.promise
+    await first.close()
+    const second = await publisher(sub, 'admin')
+    await second.ready({ subscribers: 1 })
+    await second.publish(new Count())
+    await heard[1]?.promise
+    expect(contexts.map(({ principal }) => principal?.username)).toEqual(['pi', 'admin'])
+  })
+
   it('is nobody where nobody is asked', async () => {
     const { endpoint, context } = await watched({})
     await rpc.client({ req: endpoint }).execute(new Count())

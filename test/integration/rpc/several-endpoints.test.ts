@@ -63,7 +63,9 @@ describe('execute', () => {
     const client = rpc.client({ req: [endpointOf(zero), endpointOf(one)] })
     await client.ready()
     const rep = endpointOf(zero)
+    const gone = rpc.hear('zmq-rpc:disconnected', ({ remoteAddress }) => remoteAddress === rep)
     await zero.stop()
+    await gone.atLeast(1)
     await numbered(2, rep)
     await client.ready()
     const results = [await client.execute(new Count()), await client.execute(new Count())]

@@ -8,13 +8,18 @@ import { bytes, command, greeting } from '../../unit/wire/helpers.ts'
 
 const GOOD = { plainUsername: 'pi', plainPassword: 'secret' }
 const check = (request: AuthRequest): AuthAnswer =>
-  request.mechanism === 'PLAIN' && request.username === 'pi' && request.password === 'secret' ? { status: 200, user: 'pi' } : { status: 400 }
+  request.mechanism === 'PLAIN' && request.username === 'pi' && request.password === 'secret'
+    ? { status: 200, user: 'pi' }
+    : { status: 400 }
 
 describe.each(STREAM_TRANSPORTS)('PLAIN over $name', ({ endpoint }) => {
   const use = useSockets()
 
   it('lets in who knows the password, asked at once or in time', async () => {
-    for (const authenticate of [check, async (request: AuthRequest) => new Promise<AuthAnswer>((resolve) => setTimeout(() => resolve(check(request)), 20))]) {
+    for (const authenticate of [
+      check,
+      async (request: AuthRequest) => new Promise<AuthAnswer>((resolve) => setTimeout(() => resolve(check(request)), 20)),
+    ]) {
       const [server, client] = [use.open(Reply, { plainServer: true, authenticate }), use.open(Request, GOOD)]
       await link(server, client, endpoint())
       await client.send('x')
@@ -26,7 +31,11 @@ describe.each(STREAM_TRANSPORTS)('PLAIN over $name', ({ endpoint }) => {
   it('refuses who does not, and both ends are told at once', async () => {
     const server = use.open(Reply, { plainServer: true, authenticate: check })
     const client = use.open(Request, { ...GOOD, plainPassword: 'wrong', reconnectInterval: 5 })
-    const [atServer, atClient, retry] = [event(server, 'handshake:error:auth'), event(client, 'handshake:error:auth'), event(client, 'connect:retry')]
+    const [atServer, atClient, retry] = [
+      event(server, 'handshake:error:auth'),
+      event(client, 'handshake:error:auth'),
+      event(client, 'connect:retry'),
+    ]
     const address = await link(server, client, endpoint())
     expect(await atServer).toMatchObject({ address, error: { status: 400, byPeer: false } })
     expect(await atClient).toMatchObject({ address, error: { status: 400, byPeer: true } })
@@ -98,7 +107,11 @@ describe('an authenticator', () => {
     ['rejects', () => Promise.reject(new Error('database gone'))],
   ])('that %s refuses with 500, and the socket tells why', async (_name, authenticate) => {
     const [server, client] = [use.open(Reply, { plainServer: true, authenticate }), use.open(Request, GOOD)]
-    const [why, atServer, atClient] = [event(server, 'handshake:error:other'), event(server, 'handshake:error:auth'), event(client, 'handshake:error:auth')]
+    const [why, atServer, atClient] = [
+      event(server, 'handshake:error:other'),
+      event(server, 'handshake:error:auth'),
+      event(client, 'handshake:error:auth'),
+    ]
     await link(server, client)
     expect((await why).error.message).toBe('database gone')
     expect([(await atServer).error.status, (await atClient).error.status]).toEqual([500, 500])
@@ -142,10 +155,6 @@ describe('an authenticator', () => {
 
   it('may answer when the client has left', async () => {
     let answer: ((answer: AuthAnswer) => void) | undefined
-    const asked = new Promise<void>((resolve) => {
-      void resolve
-    })
-    void asked
     const server = use.open(Router, {
       plainServer: true,
       authenticate: () =>
@@ -177,12 +186,11 @@ describe('mechanisms that do not match', () => {
     ['a client with password and a server that wants none', GOOD, {}],
     ['two clients', GOOD, GOOD],
     ['two servers', { plainServer: true, authenticate: check }, { plainServer: true, authenticate: check, handshakeInterval: 50 }],
-  ])('%s are told so', async (name, ofClient, ofServer) => {
+  ])('%s are told so', async (_name, ofClient, ofServer) => {
     const [server, client] = [use.open(Router, ofServer), use.open(Dealer, ofClient)]
     const told = event(server, 'handshake:error:protocol')
     await link(server, client)
     expect((await told).error).toMatchObject({ code: 'PROTOCOL_ERROR' })
-    void name
   })
 
   it('the client tells what the server answered, however it spells its ERROR', async () => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pull, Push, Reply, Request } from '../../../src/socket/index.ts'
 import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
-import { event, link, STREAM_TRANSPORTS, texts, TRANSPORTS, useSockets } from '../../helpers/sockets.ts'
+import { event, link, STREAM_TRANSPORTS, TRANSPORTS, texts, useSockets } from '../../helpers/sockets.ts'
 
 const SOURCE = new URL('../../../src/socket/index.ts', import.meta.url).href
 
@@ -192,10 +192,15 @@ describe.each(STREAM_TRANSPORTS)('a process over $name', ({ endpoint }) => {
     const script = `import { Dealer, Pull, Push, Reply, Request } from ${JSON.stringify(SOURCE)}\n${body}`
     const cwd = fileURLToPath(new URL('../../..', import.meta.url))
     return new Promise((resolve, reject) => {
-      execFile(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], { cwd, timeout: 15_000 }, (error, stdout, stderr) => {
-        if (error === null) resolve(stdout.trim())
-        else reject(new Error(`${error.killed ? 'it did not end by itself' : error.message}\n${stdout}${stderr}`))
-      })
+      execFile(
+        process.execPath,
+        ['--import', 'tsx', '--input-type=module', '-e', script],
+        { cwd, timeout: 15_000 },
+        (error, stdout, stderr) => {
+          if (error === null) resolve(stdout.trim())
+          else reject(new Error(`${error.killed ? 'it did not end by itself' : error.message}\n${stdout}${stderr}`))
+        },
+      )
     })
   }
 

@@ -1,14 +1,15 @@
 /** Every pair of socket types, over every transport, whichever end binds, with messages of every shape. */
 
 import { describe, expect, it } from 'vitest'
-import * as sockets from '../../../src/socket/index.ts'
-import { type AnyDuplex, PAIRINGS, type Pairing, pattern, SHAPES } from '../../helpers/pairings.ts'
-import { link, TRANSPORTS, type TestSockets, useSockets } from '../../helpers/sockets.ts'
+import { Pair, Pull, Push, type Socket } from '../../../src/socket/index.ts'
+import { type AnyDuplex, ours, PAIRINGS, type Pairing, pattern, SHAPES } from '../../helpers/pairings.ts'
+import { link, type TestSockets, TRANSPORTS, useSockets } from '../../helpers/sockets.ts'
 
-function openPair(use: TestSockets, pairing: Pairing): [left: sockets.Socket & AnyDuplex, right: sockets.Socket & AnyDuplex] {
-  const left = use.open<sockets.Socket, object>(sockets[pairing.left], pairing.leftOptions)
-  const right = use.open<sockets.Socket, object>(sockets[pairing.right], pairing.rightOptions)
-  return [left as sockets.Socket & AnyDuplex, right as sockets.Socket & AnyDuplex]
+function openPair(
+  use: TestSockets,
+  { left, right, leftOptions, rightOptions }: Pairing,
+): [left: Socket & AnyDuplex, right: Socket & AnyDuplex] {
+  return [use.open(ours(left), leftOptions), use.open(ours(right), rightOptions)]
 }
 
 describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
@@ -28,7 +29,7 @@ describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
   })
 
   it('16 MiB go to and fro', async () => {
-    const [left, right] = [use.open(sockets.Pair), use.open(sockets.Pair)]
+    const [left, right] = [use.open(Pair), use.open(Pair)]
     await link(left, right, endpoint())
     const body = pattern(16 * 1024 * 1024)
     await left.send(['large', body])
@@ -39,8 +40,8 @@ describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
   })
 
   it('what is queued before anybody is bound arrives', async () => {
-    const [push, pull] = [use.open(sockets.Push), use.open(sockets.Pull)]
-    const reserved = use.open(sockets.Pull)
+    const [push, pull] = [use.open(Push), use.open(Pull)]
+    const reserved = use.open(Pull)
     await reserved.bind(endpoint())
     const address = reserved.lastEndpoint as string
     await reserved.close()

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { Dealer, Router } from '../../../src/socket/index.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
-import { event, link, outcome, STREAM_TRANSPORTS, texts, TRANSPORTS, until, useSockets } from '../../helpers/sockets.ts'
+import { event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
 
 describe.each(TRANSPORTS)('DEALER and ROUTER over $name', ({ endpoint }) => {
   const use = useSockets()
@@ -99,7 +99,10 @@ describe.each(TRANSPORTS)('DEALER and ROUTER over $name', ({ endpoint }) => {
 
   it('with handover the newcomer takes the id, and the old connection ends', async () => {
     const router = use.open(Router, { handover: true })
-    const [first, second] = ['first', 'second'].map(() => use.open(Dealer, { routingId: 'same', reconnectInterval: -1 })) as [Dealer, Dealer]
+    const [first, second] = ['first', 'second'].map(() => use.open(Dealer, { routingId: 'same', reconnectInterval: -1 })) as [
+      Dealer,
+      Dealer,
+    ]
     const address = await link(router, first, endpoint())
     await first.send('from the first')
     await router.receive()

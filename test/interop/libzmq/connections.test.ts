@@ -24,7 +24,14 @@ describe.skipIf(!libzmq.available)('restarts', () => {
       server = openLibzmq(use, zmq.Router)
       const again = server
       // libzmq closes in a thread of its own: the port is free a moment later.
-      await until(() => again.bind(address).then(() => true, () => false), 'the port is free')
+      await until(
+        () =>
+          again.bind(address).then(
+            () => true,
+            () => false,
+          ),
+        'the port is free',
+      )
       for (let number = 0; number < 100; number++) expect(texts(await server.receive())[1]).toBe(`${restart}:${number}`)
     }
   })
@@ -61,7 +68,14 @@ describe.skipIf(!libzmq.available)('restarts', () => {
     await lost
     publisher = openLibzmq(use, zmq.XPublisher)
     const again = publisher
-    await until(() => again.bind(address).then(() => true, () => false), 'the port is free')
+    await until(
+      () =>
+        again.bind(address).then(
+          () => true,
+          () => false,
+        ),
+      'the port is free',
+    )
     expect(String((await publisher.receive())[0])).toBe('\x01a')
     await publisher.send('a news')
     expect(texts(await subscriber.receive())).toEqual(['a news'])
@@ -219,7 +233,9 @@ describe.skipIf(!libzmq.available)('events', () => {
   function watched(socket: { events: { on(type: never, listener: (event: never) => void): unknown } }): string[] {
     const seen: string[] = []
     for (const type of ['accept', 'bind', 'connect', 'connect:delay', 'handshake', 'disconnect', 'end'] as const) {
-      socket.events.on(type as never, (came: { type: string; address?: string }) => seen.push(`${came.type} ${came.address?.replace(/\d+$/, '')}`))
+      socket.events.on(type as never, (came: { type: string; address?: string }) =>
+        seen.push(`${came.type} ${came.address?.replace(/\d+$/, '')}`),
+      )
     }
     return seen
   }

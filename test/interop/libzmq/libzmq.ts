@@ -17,7 +17,9 @@ export function openLibzmq<T extends new (options?: never) => zeromq.Socket>(
   type: T,
   options: object = {},
 ): Opened<T>['socket'] {
-  const timeouts = Object.fromEntries(['sendTimeout', 'receiveTimeout'].filter((name) => name in type.prototype).map((name) => [name, 10_000]))
+  const timeouts = Object.fromEntries(
+    ['sendTimeout', 'receiveTimeout'].filter((name) => name in type.prototype).map((name) => [name, 10_000]),
+  )
   const socket = new type({ linger: 0, ...timeouts, ...options } as never)
   use.defer(() => socket.close())
   return socket as Opened<T>['socket']

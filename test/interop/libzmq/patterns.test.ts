@@ -1,8 +1,8 @@
 /** Every pair of socket types with libzmq at either end, whichever end binds, with messages of every shape. */
 
 import { describe, expect, it } from 'vitest'
-import * as ours from '../../../src/socket/index.ts'
-import { type AnyDuplex, PAIRINGS, pattern, SHAPES } from '../../helpers/pairings.ts'
+import { Dealer, Pair, Pull, Push } from '../../../src/socket/index.ts'
+import { type AnyDuplex, ours, PAIRINGS, pattern, SHAPES } from '../../helpers/pairings.ts'
 import { STREAM_TRANSPORTS, useSockets } from '../../helpers/sockets.ts'
 import { libzmq, openLibzmq, zmq } from './libzmq.ts'
 
@@ -18,7 +18,7 @@ describe.skipIf(!libzmq.available).each(CASES)('over $transport.name, where $our
       const open = (type: typeof left, isOurs: boolean, options = {}): AnyDuplex => {
         const heartbeats = { heartbeatInterval: 100, heartbeatTimeout: 5000 }
         const socket = isOurs
-          ? use.open<ours.Socket, object>(ours[type], { ...heartbeats, ...options })
+          ? use.open(ours(type), { ...heartbeats, ...options })
           : openLibzmq(use, zmq[type], { ...heartbeats, ...options })
         return socket as unknown as AnyDuplex
       }
@@ -42,7 +42,7 @@ describe.skipIf(!libzmq.available)('with libzmq', () => {
   const use = useSockets()
 
   it('16 MiB go to and fro', async () => {
-    const [mine, theirs] = [use.open(ours.Pair), openLibzmq(use, zmq.Pair)]
+    const [mine, theirs] = [use.open(Pair), openLibzmq(use, zmq.Pair)]
     await mine.bind('tcp://127.0.0.1:0')
     theirs.connect(mine.lastEndpoint as string)
     const body = pattern(16 * 1024 * 1024)
@@ -54,7 +54,7 @@ describe.skipIf(!libzmq.available)('with libzmq', () => {
   })
 
   it('twenty thousand messages each way arrive in order', async () => {
-    const [mine, theirs] = [use.open(ours.Dealer), openLibzmq(use, zmq.Dealer)]
+    const [mine, theirs] = [use.open(Dealer), openLibzmq(use, zmq.Dealer)]
     await theirs.bind('tcp://127.0.0.1:*')
     mine.connect(theirs.lastEndpoint as string)
     const total = 20_000
@@ -72,8 +72,8 @@ describe.skipIf(!libzmq.available)('with libzmq', () => {
 
   it('a slow PULL stops our PUSH, a slow PULL of ours stops libzmq, and nothing is lost', async () => {
     for (const oursPulls of [true, false]) {
-      const pull = oursPulls ? use.open(ours.Pull, { receiveHighWaterMark: 5 }) : openLibzmq(use, zmq.Pull, { receiveHighWaterMark: 5 })
-      const push = oursPulls ? openLibzmq(use, zmq.Push, { sendHighWaterMark: 5 }) : use.open(ours.Push, { sendHighWaterMark: 5 })
+      const pull = oursPulls ? use.open(Pull, { receiveHighWaterMark: 5 }) : openLibzmq(use, zmq.Pull, { receiveHighWaterMark: 5 })
+      const push = oursPulls ? openLibzmq(use, zmq.Push, { sendHighWaterMark: 5 }) : use.open(Push, { sendHighWaterMark: 5 })
       await pull.bind('tcp://127.0.0.1:*')
       push.connect(pull.lastEndpoint as string)
       const total = 300

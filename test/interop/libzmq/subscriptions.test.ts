@@ -14,9 +14,7 @@ describe.skipIf(!libzmq.available).each([0, 1, 244, 245, 246, 248, 249, 250, 255
 
   it.each(['ours', 'theirs'])('is heard and given up when the subscriber is %s', async (who) => {
     const [subscriber, publisher] =
-      who === 'ours'
-        ? [use.open(Subscriber), openLibzmq(use, zmq.XPublisher)]
-        : [openLibzmq(use, zmq.Subscriber), use.open(XPublisher)]
+      who === 'ours' ? [use.open(Subscriber), openLibzmq(use, zmq.XPublisher)] : [openLibzmq(use, zmq.Subscriber), use.open(XPublisher)]
     await publisher.bind('tcp://127.0.0.1:*')
     subscriber.connect(publisher.lastEndpoint as string)
     // Before and after the connection is there.
@@ -42,7 +40,7 @@ describe.skipIf(!libzmq.available)('repeated subscriptions', () => {
     expect(String((await publisher.receive())[0])).toBe('\x01a')
     subscriber.unsubscribe('a')
     subscriber.unsubscribe('a')
-    expect(String((await publisher.receive())[0])).toBe('\0a')
-    expect((publisher as unknown as { receiveTimeout: number }).receiveTimeout).toBe(10_000)
+    subscriber.subscribe('b')
+    expect([String((await publisher.receive())[0]), String((await publisher.receive())[0])]).toEqual(['\0a', '\x01b'])
   })
 })

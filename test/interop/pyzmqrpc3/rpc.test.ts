@@ -1,8 +1,11 @@
 /** Commands from our client to a Python server, and the ways in which they end. */
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { type Command, RemoteError, ShutdownServer, type ZmqRpcError } from '../../../src/index.ts'
+import { Command, RemoteError, ShutdownServer, type ZmqRpcError } from '../../../src/index.ts'
 import { until } from '../../helpers/sockets.ts'
 import { Describe, Echo, Nothing, Orphan, Picky, Raise, Remember, Stranger, Unwritable } from './commands.ts'
 import { LOCAL, useEnds } from './ends.ts'
@@ -89,6 +92,15 @@ describe.skipIf(!python.available)('our client and a Python server', () => {
     }
   })
 
+  it('more calls than that wait their turn: a Python server throws away what it has for us beyond 1,000 replies', async () => {
+    const server = await ends.python.server()
+    const client = ends.client({ req: server.endpoint, maxQueued: 5000 })
+    await client.ready()
+    // To write them all keeps us from reading for a while.
+    const values = Array.from({ length: 2500 }, (_, index) => `${index} `.repeat(3000))
+    expect(await Promise.all(values.map((value) => client.execute(new Echo(value))))).toEqual(values)
+  })
+
   it('results and exceptions of calls in flight do not get mixed up', async () => {
     const server = await ends.python.server()
     const client = ends.client({ req: server.endpoint })
@@ -140,6 +152,15 @@ describe.skipIf(!python.available)('our client and a Python server', () => {
     const both = Promise.allSettled([client.execute(new Echo(1), { timeoutMs: 300 }), client.execute(new Echo(2), { timeoutMs: 300 })])
     expect(await both).toMatchObject([{ reason: { code: 'TIMED_OUT' } }, { reason: { code: 'TIMED_OUT' } }])
 
+    await client.ready()
+    const calls = Promise.allSettled(Array.from({ length: 1000 }, (_, index) => client.execute(new Echo(index), { timeoutMs: 500 })))
+    const waiting = client.execute(new Echo('waits'), { timeoutMs: 200 })
+    await expect(waiting).rejects.toMatchObject({
+      code: 'TIMED_OUT',
+      message: expect.stringMatching(/was not sent .* nor executed: 1000 calls/),
+    })
+    for (const outcome of await calls) expect(outcome).toMatchObject({ reason: { code: 'TIMED_OUT' } })
+
     await server.stop()
     const restarted = await ends.python.server({ zmq_rep_bind_address: server.endpoint })
     expect(await client.execute(new Echo('after'))).toBe('after')
@@ -173,6 +194,53 @@ describe.skipIf(!python.available)('our client and a Python server', () => {
       code: 'NOT_CONNECTED',
       message: expect.stringContaining('ECONNREFUSED'),
     })
+  })
+})
+
+describe.skipIf(!python.available)('a Python client and our server', () => {
+  it('a call waits for a server that is not there yet, and goes on with one that was restarted', async () => {
+    const first = await ends.server()
+    const client = await ends.python.client(first.endpoint)
+    expect(await client.execute('Echo(1)')).toMatchObject({ value: [1] })
+    await first.server.stop()
+    const waiting = client.execute('Echo(2)')
+    const second = await ends.server({ rep: first.endpoint })
+    expect(await waiting).toMatchObject({ value: [2] })
+    expect(await client.execute('Echo(3)')).toMatchObject({ value: [3] })
+    expect(second.server.running).toBe(true)
+  })
+
+  it('what is under way when our server stops is still answered', async () => {
+    const { server, endpoint } = await ends.server()
+    class Slow extends Command<string> {}
+    let begun = (): void => {}
+    const underWay = new Promise<void>((resolve) => {
+      begun = resolve
+    })
+    let finish = (_text: string): void => {}
+    server.register(Slow, () => {
+      begun()
+      return new Promise((resolve) => {
+        finish = resolve
+      })
+    })
+    const client = await ends.python.client(endpoint)
+    const outcome = client.send(`zipped('{"_icmd_": ["Slow", {}]}')`)
+    await underWay
+    const stopped = server.stop()
+    finish('done')
+    expect(await outcome).toMatchObject({ value: ['done'] })
+    await stopped
+  })
+
+  it('both work over ipc, in both roles', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'zmq-rpc-'))
+    ends.defer(() => rmSync(folder, { recursive: true }))
+    const [theirs, ours] = [`ipc://${folder}/theirs`, `ipc://${folder}/ours`]
+    await ends.python.server({ zmq_rep_bind_address: theirs })
+    await ends.server({ rep: ours })
+    expect(await ends.client({ req: theirs }).execute(new Echo('é'))).toBe('é')
+    expect(await (await ends.python.client(ours)).execute('Echo("é")')).toMatchObject({ value: ['é'] })
   })
 })
 
@@ -254,6 +322,28 @@ describe.skipIf(!python.available)('ShutdownServer', () => {
   it('published by a Python client stops our server where it allows that', async () => {
     const client = await ends.python.make('ZmqRpcClient', { zmq_pub_endpoint: FREE })
     const { server } = await ends.server({ sub: client.endpoint, allowShutdown: true })
+    await until(async () => {
+      await client.execute('zmqrpc.ShutdownServer()')
+      return !server.running
+    }, 'our server hears it')
+    await server.stopped
+  })
+
+  it('published by a Python client that showed no password is not obeyed otherwise', async () => {
+    const failures = ends.events('zmq-rpc:service:failed')
+    const client = await ends.python.make('ZmqRpcClient', { zmq_pub_endpoint: FREE })
+    const { server } = await ends.server({ sub: client.endpoint })
+    await until(async () => {
+      await client.execute('zmqrpc.ShutdownServer()')
+      return failures.length > 0
+    }, 'our server hears it')
+    expect(failures[0]).toMatchObject({ command: 'ShutdownServer' })
+    expect(server.running).toBe(true)
+  })
+
+  it('published by a Python client that showed its password stops our server', async () => {
+    const client = await ends.python.make('ZmqRpcClient', { zmq_pub_endpoint: FREE, username: 'ada', password: 'secret' })
+    const { server } = await ends.server({ sub: client.endpoint, auth: { users: { ada: 'secret' } } })
     await until(async () => {
       await client.execute('zmqrpc.ShutdownServer()')
       return !server.running

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Backoff } from '../../../src/session/backoff.ts'
 
-const waits = (backoff: Backoff, times: number, refused = false): (number | undefined)[] => Array.from({ length: times }, () => backoff.next(refused))
+const waits = (backoff: Backoff, times: number, refused = false): (number | undefined)[] =>
+  Array.from({ length: times }, () => backoff.next(refused))
 
 describe('the wait before the next attempt to connect', () => {
   it('is the first interval each time when it is not to grow', () => {

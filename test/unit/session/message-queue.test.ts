@@ -6,7 +6,10 @@ const message = (bytes: number): Buffer[] => [Buffer.alloc(bytes)]
 
 describe('a queue of messages', () => {
   it('is first in, first out, through any growth and wrap', () => {
-    const steps = fc.array(fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 0, max: 9 }) }, { weight: 2, arbitrary: fc.constant('shift' as const) }), { maxLength: 300 })
+    const steps = fc.array(
+      fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 0, max: 9 }) }, { weight: 2, arbitrary: fc.constant('shift' as const) }),
+      { maxLength: 300 },
+    )
     fc.assert(
       fc.property(steps, (sequence) => {
         const queue = new MessageQueue(0, 0)

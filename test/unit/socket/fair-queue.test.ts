@@ -67,6 +67,33 @@ describe('a fair queue', () => {
     expect(peer.paused).toBe(true)
   })
 
+  it('forgets that it paused a peer that is gone: it may come back', () => {
+    const queue = new FairQueue()
+    const peer = new FakePeer('a', { receiveHighWaterMark: 1 })
+    queue.push(peer, frame('x'))
+    expect(peer.paused).toBe(true)
+    queue.detached(peer)
+    queue.shift()
+    expect(peer.paused).toBe(false)
+  })
+
+  it('in the order of arrival takes no turns', () => {
+    const queue = new FairQueue('arrival')
+    const [a, b] = [new FakePeer('a', { receiveHighWaterMark: 3 }), new FakePeer('b')]
+    for (const [peer, text] of [
+      [a, 'a1'],
+      [a, 'a2'],
+      [b, 'b1'],
+      [a, 'a3'],
+      [b, 'b2'],
+    ] as const) {
+      queue.push(peer, frame(text))
+    }
+    expect(a.paused).toBe(true)
+    expect(drain(queue)).toEqual(['a1', 'a2', 'b1', 'a3', 'b2'])
+    expect(a.paused).toBe(false)
+  })
+
   it('gives out what a peer sent that is gone', () => {
     const queue = new FairQueue()
     const peer = new FakePeer('a', { receiveHighWaterMark: 1 })

@@ -42,11 +42,21 @@ describe('subscriptions', () => {
           if (what === 'remove') expect(subscriptions.remove(topicOf(text), who)).toBe(naive.remove(text, who))
           if (what === 'removeAll') {
             const orphaned = [...naive.held.keys()].filter((held) => naive.remove(held, who))
-            expect(subscriptions.removeAll(who).map((each) => each.toString('latin1')).sort()).toEqual(orphaned.sort())
+            expect(
+              subscriptions
+                .removeAll(who)
+                .map((each) => each.toString('latin1'))
+                .sort(),
+            ).toEqual(orphaned.sort())
           }
           expect(new Set(subscriptions.holdersFor(topicOf(text)))).toEqual(naive.holdersFor(text))
           expect(subscriptions.matches(topicOf(text))).toBe(naive.holdersFor(text).size > 0)
-          expect(subscriptions.topics().map((each) => each.toString('latin1')).sort()).toEqual([...naive.held.keys()].sort())
+          expect(
+            subscriptions
+              .topics()
+              .map((each) => each.toString('latin1'))
+              .sort(),
+          ).toEqual([...naive.held.keys()].sort())
         }
       }),
     )

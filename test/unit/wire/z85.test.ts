@@ -21,12 +21,15 @@ describe('Z85', () => {
 
   it('comes back as it went', () => {
     const words = fc.uint8Array({ maxLength: 64 }).map((bytes) => Buffer.from(bytes.subarray(0, bytes.length & ~3)))
-    fc.assert(fc.property(words, (bytes) => expect(decodeZ85(encodeZ85(bytes))).toEqual(bytes)))
+    fc.assert(fc.property(words, (bytes) => decodeZ85(encodeZ85(bytes))?.equals(bytes) === true))
   })
 
-  it.each(['0', '0000', '000000', '%nSc1', '#####', '0000 ', '0000"', '0000~', '0000é', '\u{1f600}\u{1f600}0', '0000\0'])('does not read %j', (text) => {
-    expect(decodeZ85(text)).toBeUndefined()
-  })
+  it.each(['0', '0000', '000000', '%nSc1', '#####', '0000 ', '0000"', '0000~', '0000é', '\u{1f600}\u{1f600}0', '0000\0'])(
+    'does not read %j',
+    (text) => {
+      expect(decodeZ85(text)).toBeUndefined()
+    },
+  )
 
   it('writes no other number of bytes', () => {
     for (const length of [1, 2, 3, 5, 33]) expect(() => encodeZ85(Buffer.alloc(length))).toThrow(RangeError)

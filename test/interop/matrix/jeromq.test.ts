@@ -1,0 +1,3 @@
+import { matrix } from './matrix.ts'
+
+matrix({ name: 'jeromq', lacks: [], mechanisms: ['NULL', 'PLAIN', 'CURVE'], faults: [] })

@@ -1,0 +1,3 @@
+import { matrix } from './matrix.ts'
+
+matrix({ name: 'pyzmqrpc3', lacks: [], mechanisms: ['NULL', 'PLAIN', 'CURVE'], faults: [] })
