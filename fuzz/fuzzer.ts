@@ -38,7 +38,15 @@ export class Fuzzer {
     // Texts of a peer may stand in what was reached: no reason to grow without end.
     if (this.#reached.size < 10_000) this.#reached.add(reached)
     if (input.reduce((bytes, piece) => bytes + piece.length, 0) > MAX_KEPT_BYTES) return
-    if (this.#kept.length < MAX_KEPT) this.#kept.push(input)
-    else this.#kept[this.#random.below(MAX_KEPT)] = input
+    const copy = input.map(apart)
+    if (this.#kept.length < MAX_KEPT) this.#kept.push(copy)
+    else this.#kept[this.#random.below(MAX_KEPT)] = copy
   }
+}
+
+/** In memory of its own: a view keeps all that it is a view of. */
+function apart(piece: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(piece.length)
+  piece.copy(copy)
+  return copy
 }

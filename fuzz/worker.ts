@@ -79,6 +79,8 @@ async function work({ seed, only, inputs: limit, shared }: Orders): Promise<void
         total++
       } while (performance.now() < end && total < limit)
       run.seconds += (performance.now() - start) / 1000
+      // zlib lets go of its memory in a turn of its own.
+      await new Promise((resolve) => setImmediate(resolve))
       if (total >= limit || Atomics.load(header, 3) === 1) {
         tell()
         parentPort?.postMessage({ name: 'done' } satisfies News)

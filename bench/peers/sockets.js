@@ -14,6 +14,8 @@ let dealer
 const publication = new Publication()
 /** @type {import('zeromq').Publisher} */
 let publisher
+/** Kept: `zeromq` closes a socket that is garbage. @type {import('zeromq').Router} */
+let idle
 
 /** High enough that nothing is lost: libzmq counts late what was read, and a ROUTER drops where a DEALER waits. */
 const MARKS = { sendHighWaterMark: 50_000, receiveHighWaterMark: 50_000 }
@@ -98,9 +100,9 @@ serve({
   },
 
   listenIdle: async () => {
-    const router = new zmq.Router()
-    await router.bind('tcp://127.0.0.1:*')
-    return { port: portOf(router) }
+    idle = new zmq.Router()
+    await idle.bind('tcp://127.0.0.1:*')
+    return { port: portOf(idle) }
   },
   memory: () => {
     for (let times = 0; times < 3; times++) globalThis.gc?.()

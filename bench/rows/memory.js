@@ -40,7 +40,7 @@ async function measure([file = '', ...args], zmtp, connections) {
     await clients.call('open', { port, zmtp, count: connections })
     return ((await server.call('memory')) - before) / connections / 1024
   } finally {
-    server.close()
     clients.close()
+    server.close()
   }
 }

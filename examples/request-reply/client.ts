@@ -25,6 +25,8 @@ const client = new RpcClient({
 
 const start = performance.now()
 try {
+  // Calls that wait go to the first server that is there: with all of them connected, each has its turn from the start.
+  if (values.endpoint.length > 1) await client.ready()
   const commands = Array.from({ length: Number(values.calls) }, (_, index) => new SimpleCommand('value1', `value${index + 2}`))
   const answers = await Promise.all(commands.map((command) => client.execute(command)))
   console.log(answers[0])

@@ -62,7 +62,7 @@ export const subscriptionsTarget: Target = {
       invertMatching: (setting?.[0] ?? 0) % 8 === 1,
       maxSubscriptionBytes: (setting?.[1] ?? 0) % 8 === 0 ? 600 : 1e9,
     }
-    const pattern = new Publishing({ readable: () => {}, writable: () => {} }, options)
+    const pattern = new Publishing({ readable: () => {}, writable: () => {}, dropped: () => {} }, options)
     const peers = Array.from({ length: PEERS }, (_, index) => new SubscribingPeer(String(index)))
     const model = new Map(peers.map((peer) => [peer, new Set<string>()]))
     for (const peer of peers) pattern.ready(peer)

@@ -6,6 +6,7 @@
  * `RequestListener.reply`.
  */
 
+import { performance } from 'node:perf_hooks'
 import { ZmqRpcError } from '../errors.ts'
 import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
@@ -59,13 +60,13 @@ export interface MessageServerOptions {
 
 /** How to stop. */
 export interface StopOptions {
-  /** Time for calls that are under way to end, ms; what is left then is aborted. @default 5000 */
+  /** Time for calls that are under way to end, and for their replies to be written, ms; what is left then is aborted. @default 5000 */
   readonly drainMs?: number | undefined
 }
 
 const DEFAULTS = { heartbeatTimeoutMs: 600_000, maxConcurrentCalls: 1000, maxMessageBytes: 64 * 1024 * 1024, drainMs: 5000 }
 
-/** Time for the last replies to be written. */
+/** Time for the last replies to be written, where no more is left of `drainMs`. */
 const LINGER_MS = 1000
 
 const OK_REPLY = encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok })
@@ -193,6 +194,7 @@ export abstract class MessageServer {
     this.#state = 'stopping'
     // A service may have asked for it: its own reply comes first.
     await undefined
+    const drainedBy = performance.now() + drainMs
     if (this.#callCount > 0 && drainMs > 0) {
       const drained = new Promise<void>((resolve) => {
         this.#idle = resolve
@@ -203,7 +205,8 @@ export abstract class MessageServer {
     }
     for (const peer of [...this.#calls.keys()])
       this.#abortCalls(peer, new ZmqRpcError('CLOSED', 'the server stops', { endpoint: peer.endpoint }))
-    await Promise.all([this.#listener.close(LINGER_MS), ...this.#links.map((link) => link.close())])
+    const lingerMs = timerMs(Math.max(drainedBy - performance.now(), LINGER_MS))
+    await Promise.all([this.#listener.close(lingerMs), ...this.#links.map((link) => link.close())])
     this.#held.clear()
     this.#state = 'stopped'
     this.#markStopped()

@@ -26,7 +26,7 @@ export interface PublicationOptions {
 }
 
 const PUBLISH_DEFAULTS = defaultsOf(PUBLISH_OPTIONS)
-const NEVER_WAITS = { readable: () => {}, writable: () => {} }
+const NEVER_WAITS = { readable: () => {}, writable: () => {}, dropped: () => {} }
 
 /** Time for the last messages to be written when it is closed. */
 const LINGER_MS = 1000

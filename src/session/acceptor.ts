@@ -1,13 +1,28 @@
-/** One bound endpoint: makes a session of each connection that comes in, and ends them with the endpoint. */
+/**
+ * One bound endpoint: makes a session of each connection that comes in, and ends them with the endpoint.
+ *
+ * Strangers may hold no more than its limits: a connection over `maxConnections` is turned away. Over `maxHandshakes` it is the
+ * oldest handshake that ends, not the newest: honest ones are over soon, and those that stay are the ones to be rid of.
+ */
 
 import { SocketError } from '../errors.ts'
 import type { Listener, Pipe } from '../transport/pipe.ts'
 import type { PeerHandler } from './peer.ts'
 import { Session, type SessionOptions } from './session.ts'
 
+/** What strangers may hold at one endpoint; 0 for no limit. */
+export interface AcceptorLimits {
+  /** Connections, those in their handshake included. */
+  maxConnections: number
+  /** Handshakes under way. */
+  maxHandshakes: number
+}
+
 /** What the acceptor has to tell; the socket turns it into events. */
 export interface AcceptorHandler {
   accepted(session: Session): void
+  /** A connection was turned away, or (`session`) ends in its handshake, for the sake of this limit. */
+  refused(limit: keyof AcceptorLimits, error: SocketError, remoteAddress: string, session?: Session): void
   handshake(session: Session): void
   disconnected(session: Session, reason: Error | undefined): void
   failed(endpoint: string, error: Error): void
@@ -27,25 +42,43 @@ export class Acceptor {
 
   static async listen(
     listen: (handler: { accepted(pipe: Pipe): void; failed(error: Error): void }) => Promise<Listener>,
-    options: SessionOptions,
+    options: SessionOptions & AcceptorLimits,
     peerHandler: PeerHandler,
     handler: AcceptorHandler,
   ): Promise<Acceptor> {
+    const { maxConnections, maxHandshakes } = options
     const sessions = new Set<Session>()
+    /** The oldest first. */
+    const handshakes = new Set<Session>()
     let endpoint = ''
     const owner = {
-      opened: (session: Session) => handler.handshake(session),
+      opened: (session: Session) => {
+        handshakes.delete(session)
+        handler.handshake(session)
+      },
       closed: (session: Session, reason: Error | undefined) => {
         sessions.delete(session)
+        handshakes.delete(session)
         handler.disconnected(session, reason)
       },
     }
     const listener = await listen({
       accepted: (pipe) => {
+        if (maxConnections > 0 && sessions.size >= maxConnections) {
+          pipe.destroy()
+          return handler.refused('maxConnections', crowded(endpoint, `${maxConnections} connections (maxConnections)`), pipe.remoteAddress)
+        }
         const session = new Session(endpoint, false, options, peerHandler, owner)
         sessions.add(session)
+        handshakes.add(session)
         session.open(pipe)
         handler.accepted(session)
+        if (maxHandshakes === 0 || handshakes.size <= maxHandshakes) return
+        const [oldest] = handshakes as Iterable<Session> as [Session]
+        handshakes.delete(oldest)
+        const error = crowded(endpoint, `${maxHandshakes} handshakes under way (maxHandshakes), and this is the oldest`)
+        handler.refused('maxHandshakes', error, oldest.remoteAddress ?? '', oldest)
+        oldest.disconnect(error)
       },
       failed: (error) => handler.failed(endpoint, error),
     })
@@ -62,6 +95,10 @@ export class Acceptor {
   async close(lingerMs: number): Promise<void> {
     await Promise.all([this.#listener.close(), ...[...this.#sessions].map((session) => session.close(lingerMs))])
   }
+}
+
+function crowded(endpoint: string, what: string): SocketError {
+  return new SocketError('EBUSY', { text: `'${endpoint}' has ${what}`, address: endpoint })
 }
 
 /** An error of the operating system as the error of the socket API that stands for it. */

@@ -142,7 +142,7 @@ export class InprocPeer extends Peer {
   }
 
   #giveUp(): void {
-    this.outbox.clear()
+    this.loseQueued()
     this.#emptied?.()
   }
 

@@ -82,6 +82,15 @@ export abstract class Peer {
     return this.outbox.length
   }
 
+  /** Messages that were given up before they were written, since somebody last counted. */
+  lostMessages = 0
+
+  /** Gives up what waits to be written. */
+  protected loseQueued(): void {
+    this.lostMessages += this.outbox.length
+    this.outbox.clear()
+  }
+
   /** Takes back what was not written yet, in order. */
   takeQueued(): Message[] {
     const messages: Message[] = []

@@ -61,6 +61,8 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   #pipe: Pipe | undefined
   /** Of the last pipe: still wanted when it is told why it closed. */
   #remoteAddress: string | undefined
+  #bytesReceived = 0
+  #bytesSent = 0
   #connection: Connection | undefined
   #info: PeerInfo | undefined
   #connected = false
@@ -106,6 +108,15 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   /** Whether the last connection finished its handshake. */
   get wasConnected(): boolean {
     return this.#handshaken
+  }
+
+  /** Of this connection, or of the last one. */
+  get bytesReceived(): number {
+    return this.#pipe?.bytesReceived ?? this.#bytesReceived
+  }
+
+  get bytesSent(): number {
+    return this.#pipe?.bytesSent ?? this.#bytesSent
   }
 
   /** True from `close` on. */
@@ -217,7 +228,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
 
   /** The linger time is over. */
   #giveUp(): void {
-    this.outbox.clear()
+    this.loseQueued()
     this.#emptied?.()
     this.#flush()
     this.#pipe?.destroy()
@@ -245,12 +256,14 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     if (this.connecting && this.#connection?.state === 'greeting') this.#stagedGreeting = true
     this.#connection?.close()
     this.#connection = undefined
+    this.#bytesReceived = this.bytesReceived
+    this.#bytesSent = this.bytesSent
     this.#pipe = undefined
     this.#connected = false
     this.#blocked = false
     this.#armTimer(undefined)
     if (!this.connecting) {
-      this.outbox.clear()
+      this.loseQueued()
       this.#emptied?.()
     }
     if (this.#handshaken) this.#handler.lost(this, reason)

@@ -72,6 +72,18 @@ export interface CommonOptions {
    * @default null
    */
   authenticate: Authenticate | null
+  /** Connections that each bound endpoint takes; those over it are closed at once. 0: as many as the system. Not in `zeromq`. @default 0 */
+  maxConnections: number
+  /**
+   * Handshakes under way that each bound endpoint bears: with more, the oldest ends. 0: no limit. Not in `zeromq`.
+   *
+   * Who is in its handshake has shown no password or key yet, and can make us hold some 70 KiB until `handshakeInterval` is over.
+   * An honest handshake takes as long as the network and `authenticate` do: raise this where thousands come at once and `authenticate`
+   * is slow.
+   *
+   * @default 1000
+   */
+  maxHandshakes: number
   /** Bytes that may wait for each peer, each way; 0: only the high-water marks count. Not in `zeromq`. @default 268435456 */
   maxQueueBytes: number
   /** Properties that the peer is told in the handshake, names starting with `X-`. Not in `zeromq`. @default {} */
@@ -169,6 +181,8 @@ export const COMMON_OPTIONS: OptionTable<CommonOptions> = {
   curvePublicKey: curveKey(),
   curveServerKey: curveKey(),
   authenticate: { default: null, check: (value) => (value === null || typeof value === 'function' ? undefined : 'null or a function') },
+  maxConnections: integer(0, 0),
+  maxHandshakes: integer(1000, 0),
   maxQueueBytes: integer(256 * 1024 * 1024, 0, Number.MAX_SAFE_INTEGER),
   handshakeProperties: {
     default: {},

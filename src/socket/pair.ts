@@ -33,6 +33,7 @@ class PairPattern extends BalancedPattern {
 
   override message(peer: Peer, message: Message): void {
     if (peer === this.#only) super.message(peer, message)
+    else this.host.dropped('unexpected')
   }
 
   override detached(peer: Peer): void {

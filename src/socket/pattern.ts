@@ -5,6 +5,7 @@
 
 import type { Peer, PeerHandler } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
+import type { DropReason } from './stats.ts'
 
 /** The peers of a socket, as they come and go. */
 export interface PeerListener extends PeerHandler {
@@ -23,6 +24,8 @@ export interface PatternHost {
   readable(): void
   /** `send` may go through now. */
   writable(): void
+  /** A message was let go; to be counted. */
+  dropped(reason: DropReason): void
 }
 
 export interface Pattern extends PeerListener {

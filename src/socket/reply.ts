@@ -55,7 +55,7 @@ class ReplyPattern implements Pattern {
   lost(): void {}
 
   message(peer: Peer, message: Message): void {
-    if (envelopeLength(message) === 0) return
+    if (envelopeLength(message) === 0) return this.#host.dropped('noEnvelope')
     this.#incoming.push(peer, message)
     if (this.#asking === undefined) this.#host.readable()
   }
@@ -77,7 +77,8 @@ class ReplyPattern implements Pattern {
     if (this.#asking === undefined) throw new SocketError('EFSM', { text: 'a request comes first' })
     const { peer, envelope } = this.#asking
     this.#asking = undefined
-    if (peer.connected) peer.send([...envelope, ...message])
+    if (!peer.connected) this.#host.dropped('unroutable')
+    else if (!peer.send([...envelope, ...message])) this.#host.dropped('highWaterMark')
     // Somebody may have been waiting to receive the next one.
     this.#host.readable()
     return true

@@ -81,7 +81,7 @@ class RequestPattern implements Pattern {
       peer.disconnect(new ProtocolError('a reply without its empty frame', { endpoint: peer.endpoint }))
       return
     }
-    if (!this.#waiting || peer !== this.#asked || this.#reply !== undefined) return
+    if (!this.#waiting || peer !== this.#asked || this.#reply !== undefined) return this.#host.dropped('unexpected')
     const { correlate } = this.#options
     if (start !== (correlate ? 1 : 0) || (correlate && !message[0]?.equals(this.#correlationFrame()))) return
     this.#reply = message.slice(start + 1)

@@ -115,7 +115,7 @@ class RouterPattern implements Pattern {
   }
 
   message(peer: Peer, message: Message): void {
-    if (peer.routingId === undefined) return
+    if (peer.routingId === undefined) return this.#host.dropped('unexpected')
     // Measured: `unshift` on so small an array costs more than a new one.
     this.#incoming.push(peer, message.length === 1 ? [peer.routingId, message[0] as Buffer] : [peer.routingId, ...message])
     this.#host.readable()
@@ -140,9 +140,13 @@ class RouterPattern implements Pattern {
     const peer = this.#find(message[0] as Buffer)
     if (peer === undefined) {
       if (this.#options.mandatory) throw new SocketError('EHOSTUNREACH', { text: 'no peer has this routing id' })
+      this.#host.dropped('unroutable')
       return true
     }
-    return peer.send(message.length === 2 ? [message[1] as Buffer] : message.slice(1)) || !this.#options.mandatory
+    if (peer.send(message.length === 2 ? [message[1] as Buffer] : message.slice(1))) return true
+    if (this.#options.mandatory) return false
+    this.#host.dropped('highWaterMark')
+    return true
   }
 
   receive(): Message | undefined {

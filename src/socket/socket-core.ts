@@ -24,6 +24,7 @@ import { mechanismOf } from './mechanism.ts'
 import type { Event } from './observer.ts'
 import type { SocketOptionValues } from './options.ts'
 import type { PeerListener } from './pattern.ts'
+import type { RefusalCounts, SocketStats } from './stats.ts'
 
 /** Most frames of a message that a peer may send. */
 const MAX_MESSAGE_FRAMES = 4096
@@ -52,6 +53,14 @@ export class SocketCore {
   readonly #attached = new Set<Peer>()
   #bound: BoundEndpoint[] = []
   #connected: ConnectedEndpoint[] = []
+  /** Those with a connection of bytes, from its first moment to its last. */
+  readonly #sessions = new Set<Session>()
+  readonly #refused: RefusalCounts = { maxConnections: 0, maxHandshakes: 0 }
+  #failedHandshakes = 0
+  #lostMessages = 0
+  /** Bytes of connections that are over. */
+  #bytesReceived = 0
+  #bytesSent = 0
   /** Unbound or disconnected, and not done with what they have to write. */
   readonly #ending = new Set<{ close(lingerMs: number): Promise<void> }>()
   #lastEndpoint: string | null = null
@@ -150,7 +159,7 @@ export class SocketCore {
   #drop(connected: ConnectedEndpoint, lingerMs: number): Promise<void> {
     this.#connected = this.#connected.filter((candidate) => candidate !== connected)
     this.#detach(connected.peer)
-    return this.#finish(connected, lingerMs)
+    return this.#finish(connected, lingerMs).then(() => this.#countLost(connected.peer))
   }
 
   async #finish(endpoint: BoundEndpoint, lingerMs: number): Promise<void> {
@@ -174,6 +183,32 @@ export class SocketCore {
     this.#emit({ type: 'end' })
   }
 
+  /** See {@link SocketStats}; `lost` is one of its drops. */
+  stats(): Omit<SocketStats, 'dropped'> & { lost: number } {
+    let [connections, handshakes, queuedMessages] = [0, 0, 0]
+    let [bytesReceived, bytesSent] = [this.#bytesReceived, this.#bytesSent]
+    for (const session of this.#sessions) {
+      if (!session.connected) handshakes++
+      bytesReceived += session.bytesReceived
+      bytesSent += session.bytesSent
+    }
+    for (const peer of this.#attached) {
+      if (peer.connected) connections++
+      queuedMessages += peer.queuedMessages
+    }
+    const refused = { ...this.#refused }
+    return {
+      connections,
+      handshakes,
+      failedHandshakes: this.#failedHandshakes,
+      refused,
+      queuedMessages,
+      bytesReceived,
+      bytesSent,
+      lost: this.#lostMessages,
+    }
+  }
+
   #checkOpen(): void {
     if (this.closed) throw new SocketError('EBADF')
   }
@@ -188,8 +223,17 @@ export class SocketCore {
       if (load !== undefined) await load()
       return address.transport === 'tcp' ? tcp.listen(address, transportOptions, handler) : ipc.listen(address, transportOptions, handler)
     }
-    return Acceptor.listen(listen, { ...this.#sessionOptions(), mechanism }, this.#peers, {
-      accepted: (session) => this.#emit({ type: 'accept', address: session.endpoint, remoteAddress: session.remoteAddress }),
+    const { maxConnections, maxHandshakes } = this.#options
+    return Acceptor.listen(listen, { ...this.#sessionOptions(), mechanism, maxConnections, maxHandshakes }, this.#peers, {
+      accepted: (session) => {
+        this.#sessions.add(session)
+        this.#emit({ type: 'accept', address: session.endpoint, remoteAddress: session.remoteAddress })
+      },
+      refused: (limit, error, remoteAddress, session) => {
+        this.#refused[limit]++
+        // One that was accepted is told of when it has ended.
+        if (session === undefined) this.#emit({ type: 'accept:error', address: error.address ?? endpoint, remoteAddress, error })
+      },
       handshake: (session) => this.#emit({ type: 'handshake', address: session.endpoint, remoteAddress: session.remoteAddress }),
       disconnected: (session, reason) => this.#ended(session, reason),
       failed: (bound, error) => this.#emit({ type: 'accept:error', address: bound, error }),
@@ -237,7 +281,10 @@ export class SocketCore {
     const { reconnectInterval, reconnectMaxInterval } = this.#options
     const dialerOptions = { ...this.#sessionOptions(), mechanism, reconnectInterval, reconnectMaxInterval }
     const dialer = new Dialer(endpoint, dial, dialerOptions, this.#peers, {
-      connected: (session) => this.#emit({ type: 'connect', address: endpoint, remoteAddress: session.remoteAddress }),
+      connected: (session) => {
+        this.#sessions.add(session)
+        this.#emit({ type: 'connect', address: endpoint, remoteAddress: session.remoteAddress })
+      },
       handshake: (session) => this.#emit({ type: 'handshake', address: endpoint, remoteAddress: session.remoteAddress }),
       disconnected: (session, reason) => this.#ended(session, reason),
       waiting: (_session, reason, retryMs) => {
@@ -299,12 +346,22 @@ export class SocketCore {
 
   #detach(peer: Peer): void {
     if (this.#attached.delete(peer)) this.#listener.detached(peer)
+    this.#countLost(peer)
+  }
+
+  #countLost(peer: Peer): void {
+    this.#lostMessages += peer.lostMessages
+    peer.lostMessages = 0
   }
 
   /** A connection is gone, before or after its handshake. What we end ourselves is no news, as in libzmq. */
   #ended(session: Session, reason: Error | undefined): void {
     if (session.closing) return
     const about = { address: session.endpoint, remoteAddress: session.remoteAddress }
+    this.#sessions.delete(session)
+    this.#bytesReceived += session.bytesReceived
+    this.#bytesSent += session.bytesSent
+    if (!session.wasConnected) this.#failedHandshakes++
     if (session.wasConnected) this.#emit({ type: 'disconnect', ...about, error: reason })
     else if (reason instanceof AuthRefused) this.#emit({ type: 'handshake:error:auth', ...about, error: reason })
     else if (reason instanceof ProtocolError) this.#emit({ type: 'handshake:error:protocol', ...about, error: reason })

@@ -19,6 +19,7 @@ import {
 } from './options.ts'
 import type { Pattern, PatternHost } from './pattern.ts'
 import { SocketCore } from './socket-core.ts'
+import { noDrops, type SocketStats } from './stats.ts'
 import { Receives, Sends } from './waiting.ts'
 
 /** What a socket's constructor takes: its options, and the context it belongs to. */
@@ -31,6 +32,7 @@ export interface Socket extends CommonOptions {}
 export abstract class Socket {
   readonly context: Context
   readonly #core: SocketCore
+  readonly #drops = noDrops()
   #observer: Observer | undefined
   protected readonly receives: Receives
   protected readonly sends: Sends
@@ -39,7 +41,13 @@ export abstract class Socket {
   protected constructor(type: SocketType, makePattern: (host: PatternHost, socket: object) => Pattern, options: object = {}) {
     const { context = defaultContext, ...rest } = options as { context?: Context }
     this.context = context
-    const host = { readable: () => this.receives.readable(), writable: () => this.sends.writable() }
+    const host: PatternHost = {
+      readable: () => this.receives.readable(),
+      writable: () => this.sends.writable(),
+      dropped: (reason) => {
+        this.#drops[reason]++
+      },
+    }
     const pattern = makePattern(host, this)
     this.receives = new Receives(pattern)
     this.sends = new Sends(pattern)
@@ -74,6 +82,12 @@ export abstract class Socket {
   /** The last endpoint that was bound or connected, with wildcards and port 0 resolved; null before (ZMQ_LAST_ENDPOINT). */
   get lastEndpoint(): string | null {
     return this.#core.lastEndpoint
+  }
+
+  /** How many connections there are, what they carried, and what was let go and why. Not in `zeromq`. */
+  stats(): SocketStats {
+    const { lost, ...stats } = this.#core.stats()
+    return { ...stats, dropped: { ...this.#drops, lost } }
   }
 
   /**

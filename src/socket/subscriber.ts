@@ -57,7 +57,7 @@ defineOptions(Subscriber.prototype, CONFLATE_OPTIONS)
 
 /** What SUB and XSUB have in common: subscriptions that outlive connections. */
 export class SubscribingPattern implements Pattern {
-  readonly #host: PatternHost
+  protected readonly host: PatternHost
   protected readonly incoming: FairQueue = new FairQueue()
   protected readonly peers: Set<Peer> = new Set()
   /** How often each topic was subscribed to, by its bytes as latin1: a publisher does not count, so we do. */
@@ -65,7 +65,7 @@ export class SubscribingPattern implements Pattern {
   protected readonly topics: Subscriptions<true> = new Subscriptions()
 
   constructor(host: PatternHost) {
-    this.#host = host
+    this.host = host
   }
 
   attached(peer: Peer): void {
@@ -78,7 +78,7 @@ export class SubscribingPattern implements Pattern {
 
   message(peer: Peer, message: Message): void {
     this.incoming.push(peer, message)
-    this.#host.readable()
+    this.host.readable()
   }
 
   subscription(): void {}
@@ -127,5 +127,6 @@ class SubscriberPattern extends SubscribingPattern {
 
   override message(peer: Peer, message: Message): void {
     if (this.topics.matches(message[0] as Buffer) !== this.#options.invertMatching) super.message(peer, message)
+    else this.host.dropped('filtered')
   }
 }

@@ -157,7 +157,9 @@ export class PublishingPattern implements Pattern {
   /** A topic has its first holder, or lost its last. */
   protected changed(_peer: Peer, _subscribe: boolean, _topic: Buffer): void {}
   /** A peer at its high-water mark missed a message. */
-  protected dropped(_peer: Peer): void {}
+  protected dropped(_peer: Peer): void {
+    this.host.dropped('highWaterMark')
+  }
   /** A message that is no subscription. */
   protected other(_peer: Peer, _message: Message): void {}
 

@@ -26,7 +26,7 @@ class XSubscriberPattern extends SubscribingPattern {
       return true
     }
     const shared = new SharedMessage(message, this.peers.size)
-    for (const peer of this.peers as Set<Peer>) if (peer.connected) peer.sendShared(shared)
+    for (const peer of this.peers as Set<Peer>) if (peer.connected && !peer.sendShared(shared)) this.host.dropped('highWaterMark')
     return true
   }
 }

@@ -12,6 +12,9 @@ export interface PipeHandler {
 export interface Pipe {
   /** Where the far end is, as an endpoint: `tcp://192.168.1.4:41234`. */
   readonly remoteAddress: string
+  /** So far, in all. */
+  readonly bytesReceived: number
+  readonly bytesSent: number
   /** Starts reading. */
   open(handler: PipeHandler): void
   /** Takes the buffers, in order, as one write; they must not change afterwards. False: wait for `onDrained`. */

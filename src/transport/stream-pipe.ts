@@ -31,6 +31,14 @@ export class StreamPipe implements Pipe {
     socket.on('close', () => this.#finish())
   }
 
+  get bytesReceived(): number {
+    return this.#socket.bytesRead
+  }
+
+  get bytesSent(): number {
+    return this.#socket.bytesWritten
+  }
+
   open(handler: PipeHandler): void {
     this.#handler = handler
     if (this.#closed) return queueMicrotask(() => handler.onClosed(this.#error))

@@ -55,6 +55,7 @@ describe('TIMED_OUT', () => {
   it.each(['tcp://127.0.0.1:0', 'ipc://*', 'inproc://timed-out'])('leaves the client able to go on by itself: %s', async (rep) => {
     const server = await rpc.started({ rep }, (server) => server.register(Count, ({ n }) => (n === 0 ? never : n)))
     const client = rpc.client({ req: endpointOf(server) })
+    await client.ready()
     for (let n = 1; n <= 3; n++) {
       expect(await failureOf(client.execute(new Count(0), { timeoutMs: 20 }))).toMatchObject({ code: 'TIMED_OUT' })
       expect(await client.execute(new Count(n))).toBe(n)
@@ -69,6 +70,7 @@ describe('TIMED_OUT', () => {
       server.register(Count, ({ n }) => (n === 0 ? slow.promise : n === 1 ? other.promise : n)),
     )
     const client = rpc.client({ req: endpointOf(server) })
+    await client.ready()
     const dropped = rpc.hear('zmq-rpc:dropped')
     const waits = client.execute(new Count(1))
     expect(await failureOf(client.execute(new Count(0), { timeoutMs: 30 }))).toMatchObject({ code: 'TIMED_OUT' })
@@ -99,11 +101,11 @@ describe('NOT_CONNECTED', () => {
   it('says what is being tried and why it fails', async () => {
     const endpoint = await freeEndpoint()
     const client = rpc.client({ req: endpoint })
-    const error = await failureOf(client.execute(new Greet('Ada'), { timeoutMs: 150 }))
+    const error = await failureOf(client.execute(new Greet('Ada'), { timeoutMs: 500 }))
     expect(error).toMatchObject({ code: 'NOT_CONNECTED', endpoint, command: 'Greet' })
     const address = endpoint.slice('tcp://'.length)
     expect(error.message).toBe(
-      `[NOT_CONNECTED] command "Greet" was not sent: no connection to ${endpoint} within 150 ms (last reason: connect ECONNREFUSED ${address})`,
+      `[NOT_CONNECTED] command "Greet" was not sent: no connection to ${endpoint} within 500 ms (last reason: connect ECONNREFUSED ${address})`,
     )
     const waiting = await failureOf(client.ready({ timeoutMs: 50 }))
     expect(waiting).toMatchObject({ code: 'NOT_CONNECTED', endpoint })
@@ -112,7 +114,7 @@ describe('NOT_CONNECTED', () => {
 
   it('says so for ipc, too, and for inproc, where there is nothing to say', async () => {
     const ipc = rpc.client({ req: 'ipc:///tmp/zmq-rpc-nobody-here.sock' })
-    const error = await failureOf(ipc.execute(new Greet(), { timeoutMs: 50 }))
+    const error = await failureOf(ipc.execute(new Greet(), { timeoutMs: 500 }))
     expect(error).toMatchObject({ code: 'NOT_CONNECTED' })
     expect(error.message).toContain('ENOENT')
     const inproc = rpc.client({ req: 'inproc://nobody-here' })
@@ -124,7 +126,7 @@ describe('NOT_CONNECTED', () => {
 
   it('names both reasons where a name has two addresses', async () => {
     const endpoint = (await freeEndpoint()).replace('127.0.0.1', 'localhost')
-    const error = await failureOf(rpc.client({ req: endpoint }).execute(new Greet(), { timeoutMs: 150 }))
+    const error = await failureOf(rpc.client({ req: endpoint }).execute(new Greet(), { timeoutMs: 500 }))
     expect(error.message).toMatch(/last reason: .*ECONNREFUSED/)
   })
 
@@ -132,7 +134,7 @@ describe('NOT_CONNECTED', () => {
     const raw = await RawServer.listen()
     rpc.defer(() => raw.close())
     const client = rpc.client({ req: raw.endpoint })
-    const failing = failureOf(client.execute(new Greet(), { timeoutMs: 300 }))
+    const failing = failureOf(client.execute(new Greet(), { timeoutMs: 1500 }))
     const connection = await raw.accept()
     connection.write(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'.repeat(4)))
     const error = await failing

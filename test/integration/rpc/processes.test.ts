@@ -83,7 +83,7 @@ describe('a server that is killed and started again, with 100 calls in flight', 
     expect(await client.execute(new Count(1))).toBe(1)
     server.process.kill('SIGSTOP')
     const calls = Array.from({ length: 100 }, (_, n) =>
-      client.execute(new Count(n), { timeoutMs: 300 }).catch((error: ZmqRpcError) => error.code),
+      client.execute(new Count(n), { timeoutMs: 1000 }).catch((error: ZmqRpcError) => error.code),
     )
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['TIMED_OUT']))
     server.process.kill('SIGCONT')

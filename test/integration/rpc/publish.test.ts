@@ -46,12 +46,13 @@ describe('ready', () => {
   it('no longer counts one that is gone', async () => {
     const client = rpc.client({ pub: 'tcp://127.0.0.1:0' })
     await client.ready()
-    const lost = rpc.hear('zmq-rpc:disconnected', ({ endpoint }) => endpoint === client.publishEndpoint)
+    const endpoint = client.publishEndpoint
+    // As the publisher tells it: the far end is the listener.
+    const lost = rpc.hear('zmq-rpc:disconnected', (event) => event.endpoint === endpoint && event.remoteAddress !== endpoint)
     const server = await listening(client.publishEndpoint as string, [])
     await client.ready({ subscribers: 1 })
     await server.stop()
-    // Both ends tell of it.
-    await lost.atLeast(2)
+    await lost.atLeast(1)
     expect(await failureOf(client.ready({ subscribers: 1, timeoutMs: 30 }))).toMatchObject({ code: 'NOT_CONNECTED' })
   })
 
@@ -119,9 +120,9 @@ describe('heartbeats', () => {
     await client.ready()
     const silent = rpc.hear('zmq-rpc:sub:silent')
     const refused = rpc.hear('zmq-rpc:command:refused')
-    await rpc.started({ sub: client.publishEndpoint as string, heartbeatTimeoutMs: 300 })
+    await rpc.started({ sub: client.publishEndpoint as string, heartbeatTimeoutMs: 600 })
     await client.ready({ subscribers: 1 })
-    await new Promise((resolve) => setTimeout(resolve, 700))
+    await new Promise((resolve) => setTimeout(resolve, 1000))
     expect(silent.events).toEqual([])
     expect(refused.events).toEqual([])
   })
@@ -130,11 +131,11 @@ describe('heartbeats', () => {
     const publisher = rpc.client({ pub: 'tcp://127.0.0.1:0' })
     await publisher.ready()
     const silent = rpc.hear('zmq-rpc:sub:silent')
-    await rpc.started({ sub: publisher.publishEndpoint as string, heartbeatTimeoutMs: 250 })
+    await rpc.started({ sub: publisher.publishEndpoint as string, heartbeatTimeoutMs: 600 })
     await publisher.ready({ subscribers: 1 })
     for (let n = 0; n < 10; n++) {
       await publisher.sendHeartbeat()
-      await new Promise((resolve) => setTimeout(resolve, 50))
+      await new Promise((resolve) => setTimeout(resolve, 80))
     }
     expect(silent.events).toEqual([])
   })
@@ -193,7 +194,7 @@ describe('a publisher that goes mute', () => {
       heartbeatTimeoutMs: 300,
     })
     await until(() => silent.events.some(({ endpoint }) => endpoint === patient), 'the patient one is silent')
-    expect(silent.events.filter(({ endpoint }) => endpoint === quick).length).toBeGreaterThan(3)
+    expect(silent.events.filter(({ endpoint }) => endpoint === quick).length).toBeGreaterThan(1)
     expect(silent.events.filter(({ endpoint }) => endpoint === never)).toEqual([])
     expect(lost.events.filter(({ endpoint }) => endpoint === never)).toEqual([])
     expect(silent.events.find(({ endpoint }) => endpoint === patient)).toEqual({ endpoint: patient, heartbeatTimeoutMs: 300 })
@@ -237,7 +238,7 @@ describe('passwords between a publisher and its listeners', () => {
     await failed.atLeast(1)
     await unknown.publish(new Count(2))
     await until(() => seen.length > 0, 'the known one is heard')
-    expect(await failureOf(unknown.ready({ subscribers: 1, timeoutMs: 100 }))).toMatchObject({ code: 'NOT_CONNECTED' })
+    expect(await failureOf(unknown.ready({ subscribers: 1 }))).toMatchObject({ code: 'AUTH_REFUSED' })
     expect(seen).toEqual([1])
   })
 

@@ -165,10 +165,10 @@ describe('a heartbeat', () => {
     const sender = rpc.sender({ pub: 'tcp://127.0.0.1:0', heartbeatIntervalMs: 10 })
     await sender.ready()
     const silent = rpc.hear('zmq-rpc:sub:silent')
-    const receiver = rpc.receiver({ sub: { endpoint: sender.publishEndpoint as string, heartbeatTimeoutMs: 300 } })
+    const receiver = rpc.receiver({ sub: { endpoint: sender.publishEndpoint as string, heartbeatTimeoutMs: 600 } })
     await receiver.start()
     await sender.ready({ subscribers: 1 })
-    await new Promise((resolve) => setTimeout(resolve, 700))
+    await new Promise((resolve) => setTimeout(resolve, 1000))
     expect(silent.events).toEqual([])
   })
 

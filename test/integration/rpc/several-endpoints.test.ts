@@ -43,7 +43,7 @@ describe('execute', () => {
     const there = await numbered(1)
     const client = rpc.client({ req: [away, endpointOf(there)] })
     // Neither is connected yet: whichever comes first gets what waits, in order.
-    const calls = Array.from({ length: 10 }, () => client.execute(new Count(), { timeoutMs: 3000 }))
+    const calls = Array.from({ length: 10 }, () => client.execute(new Count(), { timeoutMs: 10_000 }))
     expect(await Promise.all(calls)).toEqual(calls.map(() => 1))
   })
 
@@ -55,7 +55,10 @@ describe('execute', () => {
       }),
     )
     const client = rpc.client({ req: [away, endpointOf(failing)] })
-    expect(await failureOf(client.execute(new Count(), { timeoutMs: 3000 }))).toMatchObject({ status: 463, endpoint: endpointOf(failing) })
+    expect(await failureOf(client.execute(new Count(), { timeoutMs: 10_000 }))).toMatchObject({
+      status: 463,
+      endpoint: endpointOf(failing),
+    })
   })
 
   it('takes an endpoint in again when it is back, with nothing to help', async () => {
@@ -78,7 +81,7 @@ describe('executeAll', () => {
     const down = await freeEndpoint()
     const [zero, two] = await Promise.all([numbered(0), numbered(2)])
     const client = rpc.client({ req: [endpointOf(zero), down, endpointOf(two)] })
-    const answers = await client.executeAll(new Count(), { timeoutMs: 500 })
+    const answers = await client.executeAll(new Count(), { timeoutMs: 1500 })
     expect(answers).toMatchObject([
       { endpoint: endpointOf(zero), ok: true, value: 0 },
       { endpoint: down, ok: false, error: { code: 'NOT_CONNECTED', endpoint: down, command: 'Count' } },

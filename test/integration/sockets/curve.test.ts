@@ -23,6 +23,8 @@ import { RawConnection } from '../../helpers/raw-peer.ts'
 import { event, link, outcome, STREAM_TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
 import { command, greeting } from '../../unit/wire/helpers.ts'
 
+const BY_NAME = { ...sockets }
+
 const ofServer = curveKeyPair()
 const ofClient = curveKeyPair()
 const SERVER = { curveServer: true, curveSecretKey: ofServer.secretKey }
@@ -40,9 +42,9 @@ describe.each(STREAM_TRANSPORTS)('CURVE over $name', ({ endpoint }) => {
         [SERVER, CLIENT],
         [CLIENT, SERVER],
       ]) {
-        const one = use.open<sockets.Socket, object>(sockets[pairing.left], { ...pairing.leftOptions, ...ofLeft }) as sockets.Socket &
+        const one = use.open<sockets.Socket, object>(BY_NAME[pairing.left], { ...pairing.leftOptions, ...ofLeft }) as sockets.Socket &
           AnyDuplex
-        const two = use.open<sockets.Socket, object>(sockets[pairing.right], { ...pairing.rightOptions, ...ofRight }) as sockets.Socket &
+        const two = use.open<sockets.Socket, object>(BY_NAME[pairing.right], { ...pairing.rightOptions, ...ofRight }) as sockets.Socket &
           AnyDuplex
         await (binder === 'first' ? link(one, two, endpoint()) : link(two, one, endpoint()))
         await prepare?.(one, two)

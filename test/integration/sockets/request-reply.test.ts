@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { Dealer, Reply, Request, Router } from '../../../src/socket/index.ts'
-import { event, link, outcome, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
+import { event, link, outcome, TRANSPORTS, texts, useSockets } from '../../helpers/sockets.ts'
 
 describe.each(TRANSPORTS)('REQ and REP over $name', ({ endpoint }) => {
   const use = useSockets()

@@ -27,6 +27,9 @@ const CLIENT = { curveServerKey: ofServer.publicKey, curvePublicKey: ofClient.pu
 const STRANGER = (({ publicKey, secretKey }) => ({ ...CLIENT, curvePublicKey: publicKey, curveSecretKey: secretKey }))(curveKeyPair())
 const HEARTBEATS = { heartbeatInterval: 50, heartbeatTimeout: 5000 }
 
+/** By name. */
+const OURS = { ...ours }
+
 const ENDS = ['the left', 'the right'] as const
 const CASES = ENDS.flatMap((ourEnd) => ENDS.map((serverEnd) => ({ ourEnd, serverEnd })))
 
@@ -39,7 +42,7 @@ describe.skipIf(!libzmq.available).each(CASES)(
       it.each(ENDS)('carry every message when %s one binds', async (binder) => {
         const open = (type: typeof pairing.left, end: (typeof ENDS)[number], options = {}): AnyDuplex => {
           const all = { ...HEARTBEATS, ...(end === serverEnd ? SERVER : CLIENT), ...options }
-          return (end === ourEnd ? use.open<ours.Socket, object>(ours[type], all) : openLibzmq(use, zmq[type], all)) as unknown as AnyDuplex
+          return (end === ourEnd ? use.open<ours.Socket, object>(OURS[type], all) : openLibzmq(use, zmq[type], all)) as unknown as AnyDuplex
         }
         const [left, right] = [open(pairing.left, 'the left', pairing.leftOptions), open(pairing.right, 'the right', pairing.rightOptions)]
         const [bound, connecting] = binder === 'the left' ? [left, right] : [right, left]

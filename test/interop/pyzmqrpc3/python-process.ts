@@ -1,5 +1,6 @@
 /** A process of pyzmqrpc3 and the objects that a test makes in it; `../python/fleet.py` is the other side. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { peer } from '../../helpers/peers.ts'
 import { until } from '../../helpers/sockets.ts'
@@ -76,6 +77,18 @@ export class PythonProcess {
     return this.#process.close()
   }
 }
+
+/**
+ * What a call of a Python client comes to whose server does not let it in. Its time-out, or nothing: where libzmq has given the
+ * connection up before Python sends, Python blocks for ever. It does so with its own server, too.
+ */
+export async function callInVain(client: PythonObject): Promise<string> {
+  const outcome = await Promise.race([client.execute('Remember(1)', 1), sleep(3000)])
+  return outcome === undefined ? 'blocked' : (outcome.error ?? outcome.shown)
+}
+
+/** What that may be. */
+export const IN_VAIN = /^(blocked$|No response received on ZMQ Request to end point \('tcp:.*',\) in 1 seconds\. Discarding message\.)/
 
 export class PythonObject {
   readonly #process: LineProcess

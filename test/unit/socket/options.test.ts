@@ -39,6 +39,8 @@ describe('the options of sockets', () => {
       curveSecretKey: null,
       curveServerKey: null,
       authenticate: null,
+      maxConnections: 0,
+      maxHandshakes: 1000,
       maxQueueBytes: 268_435_456,
       handshakeProperties: {},
       sendHighWaterMark: 1000,

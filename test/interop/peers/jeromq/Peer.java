@@ -21,6 +21,7 @@ import org.zeromq.ZMQException;
 public final class Peer {
     private static final HexFormat HEX = HexFormat.of();
     private static final PrintStream OUTPUT = new PrintStream(System.out, false);
+    private static final int HANDSHAKE_MS = 400;
     private static final ZContext CONTEXT = new ZContext();
     /** What the ZAP handler lets in: `user:password` and public keys, in hex. */
     private static final Set<String> ALLOWED = ConcurrentHashMap.newKeySet();
@@ -61,6 +62,8 @@ public final class Peer {
             // So that it sees when it is to be closed.
             socket.setReceiveTimeOut(50);
             socket.setSendTimeOut(50);
+            // Some of its connections stay mute when TCP is up (pull request 1022 of JeroMQ); this is when it tries anew.
+            socket.setHandshakeIvl(HANDSHAKE_MS);
             for (String option : Arrays.copyOfRange(words, 1, words.length)) {
                 String[] values = option.substring(option.indexOf('=') + 1).split(":");
                 switch (option.substring(0, option.indexOf('='))) {

@@ -1,0 +1,46 @@
+/** A socket in numbers: what it holds now, and what it had to let go. */
+
+/** Messages that were let go, by reason. */
+export interface DropCounts {
+  /** The peer was at its high-water mark: PUB, XPUB, XSUB, REP, and ROUTER without `mandatory`. */
+  highWaterMark: number
+  /** There was nobody to send it to: an id that no peer has (ROUTER), or a reply to a peer that is gone (REP). */
+  unroutable: number
+  /** A request without the empty frame that ends its envelope (REP). */
+  noEnvelope: number
+  /** A reply that was not asked for, or no longer (REQ); a message of a peer that was turned away (PAIR, ROUTER). */
+  unexpected: number
+  /** It came without being subscribed to (SUB). */
+  filtered: number
+  /** It waited to be written when its connection was lost, or when `linger` was over. */
+  lost: number
+}
+
+export type DropReason = keyof DropCounts
+
+/** Connections that were turned away, by the option whose limit was met. */
+export interface RefusalCounts {
+  maxConnections: number
+  maxHandshakes: number
+}
+
+/** What {@link Socket.stats} tells. Sums are since the socket was made. */
+export interface SocketStats {
+  /** Connections on which messages travel. */
+  readonly connections: number
+  /** Handshakes under way, with those that connect. */
+  readonly handshakes: number
+  /** Handshakes that failed, whoever's fault it was. */
+  readonly failedHandshakes: number
+  readonly refused: Readonly<RefusalCounts>
+  /** Messages that wait to be written. */
+  readonly queuedMessages: number
+  /** Bytes of TCP and ipc connections, all that ZMTP adds included. */
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  readonly dropped: Readonly<DropCounts>
+}
+
+export function noDrops(): DropCounts {
+  return { highWaterMark: 0, unroutable: 0, noEnvelope: 0, unexpected: 0, filtered: 0, lost: 0 }
+}
