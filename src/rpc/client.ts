@@ -51,18 +51,21 @@ export class RpcClient {
    * ZmqRpcError TIMED_OUT, NOT_CONNECTED, CONNECTION_LOST, AUTH_REFUSED, QUEUE_FULL, BAD_REPLY, BAD_COMMAND, ABORTED, CLOSED.
    */
   async execute<C extends Command>(command: C, options: CallOptions = {}): Promise<ResultOf<C>> {
+    const frame = encodeCommand(command)
     const name = commandNameOf(command)
-    const { endpoint, body } = await this.#outlets.requester.call(encodeCommand(command), this.#outlets.settings(name, options))
+    const { endpoint, body } = await this.#outlets.requester.call(frame, this.#outlets.settings(name, options))
     return readResult<ResultOf<C>>(body, endpoint, name)
   }
 
   /**
    * Has a command carried out by every server, and resolves to all answers, in the order of `req`: a value or an error each.
-   * It only throws for a command that cannot be written.
+   *
+   * @throws ZmqRpcError BAD_COMMAND for a command that cannot be written, BAD_OPTION without `req`; nothing else.
    */
   async executeAll<C extends Command>(command: C, options: CallOptions = {}): Promise<Answer<ResultOf<C>>[]> {
-    const name = commandNameOf(command)
     const frame = encodeCommand(command)
+    const name = commandNameOf(command)
+    if (this.#outlets.requester.links.length === 0) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
     const settings = this.#outlets.settings(name, options)
     return Promise.all(
       this.#outlets.requester.links.map(async (link): Promise<Answer<ResultOf<C>>> => {

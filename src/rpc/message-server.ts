@@ -143,7 +143,7 @@ export abstract class MessageServer {
     return this.#listener.endpoints
   }
 
-  /** True from the end of `start` to the beginning of `stop`. */
+  /** True from the call of `start` to the beginning of `stop`. */
   get running(): boolean {
     return this.#state === 'started'
   }

@@ -376,10 +376,13 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
 
   // ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** One timer a connection, moved only when a deadline comes nearer; one that has moved away is seen when it fires. */
+  /**
+   * One timer a connection, moved only when a deadline comes nearer; one that has moved away is seen when it fires. Without
+   * a deadline there is none: most connections need no timer once the handshake is over.
+   */
   #armTimer(connection: Connection | undefined): void {
     const deadline = connection?.deadline ?? Number.POSITIVE_INFINITY
-    if (deadline >= this.#timerAt && connection !== undefined) return
+    if (deadline >= this.#timerAt && (deadline !== Number.POSITIVE_INFINITY || this.#timer === undefined)) return
     clearTimeout(this.#timer)
     this.#timerAt = deadline
     if (deadline === Number.POSITIVE_INFINITY) {

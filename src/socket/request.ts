@@ -83,7 +83,8 @@ class RequestPattern implements Pattern {
     }
     if (!this.#waiting || peer !== this.#asked || this.#reply !== undefined) return this.#host.dropped('unexpected')
     const { correlate } = this.#options
-    if (start !== (correlate ? 1 : 0) || (correlate && !message[0]?.equals(this.#correlationFrame()))) return
+    const ours = start === (correlate ? 1 : 0) && (!correlate || message[0]?.equals(this.#correlationFrame()))
+    if (!ours) return this.#host.dropped('unexpected')
     this.#reply = message.slice(start + 1)
     this.#host.readable()
   }

@@ -158,7 +158,8 @@ class RouterPattern implements Pattern {
   }
 
   #giveNumber(peer: Peer): void {
-    const id = Buffer.alloc(5)
+    const id = Buffer.allocUnsafe(5)
+    id[0] = 0
     id.writeUInt32BE(this.#nextNumber, 1)
     this.#numbered.set(this.#nextNumber, peer)
     this.#nextNumber = (this.#nextNumber + 1) >>> 0

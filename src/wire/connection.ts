@@ -107,7 +107,8 @@ export class Connection implements FrameSink {
   readonly #handler: ConnectionHandler
   readonly #writer = new FrameWriter()
   readonly #decoder: FrameDecoder
-  readonly #greetingDecoder: GreetingDecoder
+  /** Let go once the greeting came. */
+  #greetingDecoder: GreetingDecoder | undefined
 
   readonly #frameLimits: FrameLimits
 
@@ -158,7 +159,7 @@ export class Connection implements FrameSink {
 
   /** What it tells when the peer closes the transport now, as far as it tells anything. */
   get reasonIfClosedNow(): ProtocolError | undefined {
-    if (this.#state === 'greeting') return this.#greetingDecoder.cutShort
+    if (this.#state === 'greeting') return this.#greetingDecoder?.cutShort
     return this.#state === 'handshake' ? this.#options.mechanism.reasonIfClosedNow : undefined
   }
 
@@ -198,7 +199,7 @@ export class Connection implements FrameSink {
     this.#ttlBy = Number.POSITIVE_INFINITY
     this.#guard(() => {
       let rest = chunk
-      if (this.#state === 'greeting') {
+      if (this.#greetingDecoder !== undefined) {
         rest = chunk.subarray(this.#greetingDecoder.push(chunk))
         this.#greetingCame()
       }
@@ -366,8 +367,9 @@ export class Connection implements FrameSink {
   }
 
   #greetingCame(): void {
-    const greeting = this.#greetingDecoder.greeting
+    const greeting = this.#greetingDecoder?.greeting
     if (greeting === undefined) return
+    this.#greetingDecoder = undefined
     this.#finishGreeting()
     this.#greeting = greeting
     this.#state = 'handshake'

@@ -55,7 +55,7 @@ export class FrameDecoder {
   #rest: Buffer = EMPTY
 
   // The header under way: it may be split between chunks.
-  readonly #header = Buffer.alloc(9)
+  #header: Buffer | undefined
   #headerFilled = 0
 
   // The body under way, when it did not lie whole in a chunk.
@@ -125,7 +125,7 @@ export class FrameDecoder {
       const flags = chunk[offset] as number
       const length = this.#headerLengthOf(flags, chunk, offset)
       if (end - offset < length) {
-        this.#headerFilled = chunk.copy(this.#header, 0, offset)
+        this.#headerFilled = chunk.copy((this.#header ??= Buffer.allocUnsafe(9)), 0, offset)
         return
       }
       const size = length === 2 ? (chunk[offset + 1] as number) : this.#readLongSize(chunk, offset + 1)
@@ -193,7 +193,7 @@ export class FrameDecoder {
 
   /** Completes a header that an earlier chunk began, and its body as far as the chunk goes. Returns the bytes taken. */
   #continueHeader(chunk: Buffer): number {
-    const header = this.#header
+    const header = this.#header as Buffer
     let offset = 0
     for (;;) {
       const flags = header[0] as number

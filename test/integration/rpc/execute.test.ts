@@ -293,6 +293,15 @@ describe('a command that cannot be written', () => {
     expect(error.message).toContain('state.value.map is a Map')
     await expect(client.executeAll(new Echo(Symbol('x')))).rejects.toMatchObject({ code: 'BAD_COMMAND', command: 'Echo' })
   })
+
+  it('is also what is no command at all', async () => {
+    const client = rpc.client({ req: 'tcp://127.0.0.1:1', pub: 'tcp://127.0.0.1:0' })
+    for (const nothing of [{ name: 'Ada' }, 'Greet', null, undefined, Greet] as never[]) {
+      for (const failing of [client.execute(nothing), client.executeAll(nothing), client.publish(nothing)]) {
+        expect(await failureOf(failing)).toMatchObject({ code: 'BAD_COMMAND', message: expect.stringContaining('no command') })
+      }
+    }
+  })
 })
 
 describe('ten thousand calls', () => {

@@ -77,6 +77,13 @@ describe('execute', () => {
 })
 
 describe('executeAll', () => {
+  it('fails where there is nobody to ask', async () => {
+    const client = rpc.client({ pub: 'tcp://127.0.0.1:0' })
+    for (const failing of [client.execute(new Count()), client.executeAll(new Count())]) {
+      expect(await failureOf(failing)).toMatchObject({ code: 'BAD_OPTION' })
+    }
+  })
+
   it('has the answer of every endpoint, in their order, one that is down included', async () => {
     const down = await freeEndpoint()
     const [zero, two] = await Promise.all([numbered(0), numbered(2)])

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -125,21 +126,22 @@ func main() {
 		}
 		words := strings.Split(strings.TrimSuffix(line, "\n"), " ")
 		id, verb, name, args := words[0], words[1], words[2], words[3:]
-		switch verb {
-		case "open":
+		s, known := sockets[name]
+		switch {
+		case verb == "open":
 			made, err := open(args)
 			if err == nil {
 				sockets[name] = made
 			}
 			answer(id, nil, err)
-		case "close":
+		case !known:
+			answer(id, nil, errors.New("closed"))
+		case verb == "close":
 			// At once: it ends what the socket is waiting for.
-			closing := sockets[name]
 			delete(sockets, name)
-			close(closing.requests)
-			go func() { answer(id, nil, closing.Close()) }()
+			close(s.requests)
+			go func() { answer(id, nil, s.Close()) }()
 		default:
-			s := sockets[name]
 			s.requests <- func() {
 				fields, err := s.do(verb, args)
 				answer(id, fields, err)

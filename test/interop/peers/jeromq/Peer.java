@@ -35,6 +35,10 @@ public final class Peer {
             String[] words = line.split(" ", -1);
             String id = words[0];
             String name = words[2];
+            if (!words[1].equals("open") && !sockets.containsKey(name)) {
+                fail(id, new IllegalStateException("closed"));
+                continue;
+            }
             switch (words[1]) {
                 case "open" -> {
                     try {

@@ -114,10 +114,13 @@ def main() -> None:
                 answer(number, {})
             except Exception as error:
                 answer(number, {"failed": repr(error)})
+        elif name not in sockets:
+            answer(number, {"failed": "closed"})
         else:
-            opened = sockets.pop(name) if verb == "close" else sockets[name]
+            opened = sockets[name]
             if verb == "close":
                 opened.closing = True
+                del sockets[name]
             opened.requests.put(words)
 
 

@@ -182,7 +182,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => {
                 let argument = arguments.first().copied().unwrap_or_default();
                 let request = (id.to_string(), verb.to_string(), argument.to_string());
-                sockets.get(name).ok_or("no such socket")?.requests.send(request)?;
+                match sockets.get(name) {
+                    Some(opened) => opened.requests.send(request)?,
+                    None => answer(id, Err("closed".into())),
+                }
             }
         }
     }

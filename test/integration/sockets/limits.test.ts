@@ -1,0 +1,262 @@
+/** What strangers may make a socket hold, and what `stats` tells of it. */
+
+import { describe, expect, it } from 'vitest'
+import { Dealer, Pair, Publisher, Pull, Push, Reply, Request, Router, type Socket, Subscriber } from '../../../src/socket/index.ts'
+import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
+import { event, link, texts, until, useSockets } from '../../helpers/sockets.ts'
+import { bytes, command, greeting, naiveMessage } from '../../unit/wire/helpers.ts'
+
+const use = useSockets()
+const ANY = 'tcp://127.0.0.1:0'
+
+async function stranger(socket: Socket): Promise<RawConnection> {
+  const accepted = event(socket, 'accept')
+  const raw = await RawConnection.connect(socket.lastEndpoint as string)
+  use.defer(() => raw.close())
+  await accepted
+  return raw
+}
+
+describe('maxConnections', () => {
+  it('turns away connections over it, says so, and takes the next one when another has left', async () => {
+    const router = use.open(Router, { maxConnections: 2 })
+    await router.bind(ANY)
+    const [first, second] = [await stranger(router), await stranger(router)]
+    await first.handshake('DEALER', 'first')
+    const refused = event(router, 'accept:error')
+    const third = await RawConnection.connect(router.lastEndpoint as string)
+    const { error, address, remoteAddress } = await refused
+    expect(error).toMatchObject({ code: 'EBUSY', message: expect.stringContaining('2 connections (maxConnections)') })
+    expect(address).toBe(router.lastEndpoint)
+    expect(remoteAddress).toBe(`tcp://127.0.0.1:${third.socket.localPort}`)
+    await third.closed
+    expect(third.socket.bytesRead).toBe(0)
+    expect(router.stats()).toMatchObject({ refused: { maxConnections: 1, maxHandshakes: 0 }, connections: 1, handshakes: 1 })
+
+    const left = event(router, 'handshake:error:other')
+    second.close()
+    await left
+    const fourth = await stranger(router)
+    await fourth.handshake('DEALER', 'fourth')
+    fourth.write(bytes('00 01 61'))
+    expect(texts(await router.receive())).toEqual(['fourth', 'a'])
+  })
+
+  it('counts for each endpoint by itself, and lets a client that was turned away in when there is room', async () => {
+    const pull = use.open(Pull, { maxConnections: 1 })
+    await pull.bind(ANY)
+    const one = pull.lastEndpoint as string
+    await pull.bind(ANY)
+    const other = await stranger(pull)
+    await other.handshake('PUSH')
+    const taker = await RawConnection.connect(one)
+    await taker.handshake('PUSH')
+    const push = use.open(Push, { reconnectInterval: 1 })
+    const refused = event(pull, 'accept:error')
+    push.connect(one)
+    await push.send('waits for its turn')
+    await refused
+    taker.close()
+    expect(texts(await pull.receive())).toEqual(['waits for its turn'])
+  })
+})
+
+describe('maxHandshakes', () => {
+  it('ends the oldest handshake when there are more, and says so; honest clients always get in', async () => {
+    const router = use.open(Router, { maxHandshakes: 3 })
+    await router.bind(ANY)
+    const slow: RawConnection[] = []
+    for (let count = 0; count < 3; count++) {
+      const raw = await stranger(router)
+      raw.write(greeting('NULL').subarray(0, 10 + count))
+      slow.push(raw)
+    }
+    expect(router.stats().handshakes).toBe(3)
+    const told = event(router, 'handshake:error:other')
+    const dealer = use.open(Dealer, { routingId: 'honest' })
+    dealer.connect(router.lastEndpoint as string)
+    await dealer.send('hello')
+    expect(texts(await router.receive())).toEqual(['honest', 'hello'])
+    const { error, remoteAddress } = await told
+    expect(error).toMatchObject({ code: 'EBUSY', message: expect.stringContaining('maxHandshakes') })
+    expect(remoteAddress).toBe(`tcp://127.0.0.1:${slow[0]?.socket.localPort}`)
+    await slow[0]?.closed
+    expect(router.stats()).toMatchObject({ connections: 1, handshakes: 2, failedHandshakes: 1, refused: { maxHandshakes: 1 } })
+    expect([slow[1], slow[2]].every((raw) => raw?.socket.readyState === 'open')).toBe(true)
+  })
+
+  it('bounds what a flood of strangers can hold', async () => {
+    const router = use.open(Router, { maxHandshakes: 10 })
+    await router.bind(ANY)
+    let most = 0
+    router.events.on('accept', () => {
+      most = Math.max(most, router.stats().handshakes)
+    })
+    const flood: RawConnection[] = []
+    for (let count = 0; count < 200; count++) {
+      const raw = await RawConnection.connect(router.lastEndpoint as string)
+      use.defer(() => raw.close())
+      raw.write(greeting('NULL'), bytes('06 00*5 00FFFF', Buffer.alloc(60_000)))
+      flood.push(raw)
+    }
+    await until(() => router.stats().refused.maxHandshakes === 190, 'all but ten are closed')
+    await until(() => router.stats().handshakes === 10, 'ten are left')
+    // One over it is counted before it ends, and those that end are, until their connection is closed.
+    expect(most).toBeLessThanOrEqual(20)
+  })
+
+  it('a handshake that waits for the authenticator counts, one that is over does not', async () => {
+    const router = use.open(Router, { plainServer: true, maxHandshakes: 1, authenticate: () => new Promise(() => {}) })
+    await router.bind(ANY)
+    const asking = await stranger(router)
+    asking.write(greeting('PLAIN'), command('05"HELLO" 00 00'))
+    await asking.read(64)
+    await stranger(router)
+    await asking.closed
+    const open = use.open(Router, { maxHandshakes: 1 })
+    await open.bind(ANY)
+    const [first, second] = [await stranger(open), await stranger(open)]
+    await first.closed
+    await second.handshake('DEALER')
+    const third = await stranger(open)
+    await third.handshake('DEALER')
+    await until(() => open.stats().connections === 2, 'both are in')
+  })
+})
+
+describe('stats', () => {
+  it('tell connections, handshakes, bytes and what waits, on both sides', async () => {
+    const [pull, push] = [use.open(Pull), use.open(Push)]
+    expect(push.stats()).toEqual({
+      connections: 0,
+      handshakes: 0,
+      failedHandshakes: 0,
+      refused: { maxConnections: 0, maxHandshakes: 0 },
+      queuedMessages: 0,
+      bytesReceived: 0,
+      bytesSent: 0,
+      dropped: { highWaterMark: 0, unroutable: 0, noEnvelope: 0, unexpected: 0, filtered: 0, lost: 0 },
+    })
+    const server = await RawServer.listen()
+    use.defer(() => server.close())
+    push.connect(server.endpoint)
+    await push.send('waits')
+    expect(push.stats()).toMatchObject({ queuedMessages: 1, connections: 0 })
+    await server.accept()
+    await until(() => push.stats().handshakes === 1, 'the handshake has begun')
+    push.disconnect(server.endpoint)
+    await link(pull, push)
+    await push.send(Buffer.alloc(1000))
+    await pull.receive()
+    const [sender, receiver] = [push.stats(), pull.stats()]
+    expect([sender.connections, receiver.connections]).toEqual([1, 1])
+    expect(receiver.bytesReceived).toBeGreaterThan(1000 + 64)
+    expect(sender.bytesSent).toBeGreaterThanOrEqual(receiver.bytesReceived)
+    // Bytes of a connection that is over still count.
+    const lost = event(pull, 'disconnect')
+    push.disconnect(pull.lastEndpoint as string)
+    await lost
+    expect(pull.stats()).toMatchObject({ connections: 0, handshakes: 0, bytesReceived: receiver.bytesReceived })
+  })
+
+  it('count connections over inproc, too', async () => {
+    const [pull, push] = [use.open(Pull), use.open(Push)]
+    await link(pull, push, 'inproc://stats')
+    await push.send('x')
+    await pull.receive()
+    expect([pull.stats().connections, push.stats().connections]).toEqual([1, 1])
+  })
+
+  it('count messages that were over the high-water mark: PUB and ROUTER', async () => {
+    const publisher = use.open(Publisher, { sendHighWaterMark: 5 })
+    await publisher.bind(ANY)
+    const subscriber = await stranger(publisher)
+    await subscriber.handshake('SUB')
+    subscriber.socket.pause()
+    subscriber.write(command('09"SUBSCRIBE"'))
+    const body = Buffer.alloc(256 * 1024)
+    await until(async () => {
+      await publisher.send(body)
+      return publisher.stats().dropped.highWaterMark === 7
+    }, 'seven were dropped')
+
+    const router = use.open(Router, { sendHighWaterMark: 5 })
+    await router.bind(ANY)
+    const dealer = await stranger(router)
+    await dealer.handshake('DEALER', 'slow')
+    dealer.socket.pause()
+    await until(async () => {
+      await router.send(['slow', body])
+      return router.stats().dropped.highWaterMark === 7
+    }, 'seven were dropped')
+    expect(router.stats().queuedMessages).toBe(5)
+  })
+
+  it('count what had nobody to go to: ROUTER, and REP when the asker is gone', async () => {
+    const router = use.open(Router)
+    await router.send(['nobody', 'x'])
+    expect(router.stats().dropped.unroutable).toBe(1)
+    const reply = use.open(Reply)
+    await reply.bind(ANY)
+    const raw = await stranger(reply)
+    await raw.handshake('REQ')
+    raw.write(naiveMessage([Buffer.alloc(0), Buffer.from('question')]), naiveMessage([Buffer.from('no envelope')]))
+    await reply.receive()
+    const lost = event(reply, 'disconnect')
+    raw.close()
+    await lost
+    await reply.send('answer')
+    expect(reply.stats().dropped).toMatchObject({ unroutable: 1, noEnvelope: 1 })
+  })
+
+  it('count what was not asked for: REQ, PAIR, SUB', async () => {
+    const request = use.open(Request)
+    const server = await RawServer.listen()
+    use.defer(() => server.close())
+    request.connect(server.endpoint)
+    const router = await server.accept()
+    await router.handshake('ROUTER')
+    router.write(naiveMessage([Buffer.alloc(0), Buffer.from('nobody asked')]))
+    await until(() => request.stats().dropped.unexpected === 1, 'the stray reply was seen')
+
+    const pair = use.open(Pair)
+    await pair.bind(ANY)
+    const only = await stranger(pair)
+    await only.handshake('PAIR')
+    await until(() => pair.stats().connections === 1, 'the first is in')
+    const second = await stranger(pair)
+    await second.handshake('PAIR')
+    await second.closed
+    expect(pair.stats().connections).toBe(1)
+
+    const subscriber = use.open(Subscriber)
+    subscriber.subscribe('a')
+    await subscriber.bind(ANY)
+    const publisher = await stranger(subscriber)
+    await publisher.handshake('PUB')
+    publisher.write(bytes('00 01 "b" 00 01 "c" 00 01 "a"'))
+    expect(texts(await subscriber.receive())).toEqual(['a'])
+    expect(subscriber.stats().dropped.filtered).toBe(2)
+  })
+
+  it('count what was lost unwritten: with its connection, and when linger was over', async () => {
+    const router = use.open(Router, { mandatory: true, sendTimeout: 0 })
+    await router.bind(ANY)
+    const raw = await stranger(router)
+    await raw.handshake('DEALER', 'slow')
+    raw.socket.pause()
+    const body = Buffer.alloc(256 * 1024)
+    await until(() => router.send(['slow', body]).then(() => router.stats().queuedMessages === 3), 'three wait')
+    const lost = event(router, 'disconnect')
+    raw.socket.resetAndDestroy()
+    await lost
+    expect(router.stats()).toMatchObject({ queuedMessages: 0, dropped: { lost: 3 } })
+
+    const push = use.open(Push, { linger: 0 })
+    push.connect('tcp://127.0.0.1:9')
+    await push.send('x')
+    await push.send('y')
+    push.disconnect('tcp://127.0.0.1:9')
+    await until(() => push.stats().dropped.lost === 2, 'both were given up')
+  })
+})
