@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Dealer, Pull, Publisher, Push, Router, Subscriber, XPublisher, XSubscriber } from '../../../src/socket/index.ts'
+import { Dealer, Publisher, Pull, Push, Router, Subscriber, XPublisher, XSubscriber } from '../../../src/socket/index.ts'
 import { useSockets } from '../../helpers/sockets.ts'
 
 const sockets = useSockets()

@@ -50,7 +50,9 @@ function security(mechanism: Mechanism, peerIsServer: boolean, password = 'secre
       return { mine: { plainUsername: 'pi', plainPassword: password }, theirs: { 'plain-server': ['pi', 'secret'] } }
     }
     const authenticate = (request: ours.AuthRequest): ours.AuthAnswer =>
-      request.mechanism === 'PLAIN' && request.username === 'pi' && request.password === 'secret' ? { status: 200, user: 'pi' } : { status: 400 }
+      request.mechanism === 'PLAIN' && request.username === 'pi' && request.password === 'secret'
+        ? { status: 200, user: 'pi' }
+        : { status: 400 }
     return { mine: { plainServer: true, authenticate }, theirs: { 'plain-client': ['pi', password] } }
   }
   const client = password === 'secret' ? CLIENT : ours.curveKeyPair()
@@ -98,7 +100,9 @@ export function matrix(under: PeerUnderTest): void {
 
     async function carry({ pairing, oursIsLeft, peerBinds }: Case, mechanism: Mechanism, shapes: readonly string[]): Promise<void> {
       const [myType, theirType] = oursIsLeft ? [pairing.left, pairing.right] : [pairing.right, pairing.left]
-      const [myOptions, theirOptions] = oursIsLeft ? [pairing.leftOptions, pairing.rightOptions] : [pairing.rightOptions, pairing.leftOptions]
+      const [myOptions, theirOptions] = oursIsLeft
+        ? [pairing.leftOptions, pairing.rightOptions]
+        : [pairing.rightOptions, pairing.leftOptions]
       if (theirOptions !== undefined) throw new Error('not for the peers')
       const faults = under.faults.filter(
         (fault) =>
@@ -170,4 +174,5 @@ function outcome(got: readonly Buffer[], sent: readonly Buffer[]): string {
   if (got.length !== sent.length || got.some((frame, index) => frame.length !== sent[index]?.length)) return `${sizes(got)} bytes`
   return got.every((frame, index) => frame.equals(sent[index] as Buffer)) ? INTACT : 'other bytes'
 }
+
 export type { TestSockets }
