@@ -125,7 +125,8 @@ export class FrameDecoder {
       const flags = chunk[offset] as number
       const length = this.#headerLengthOf(flags, chunk, offset)
       if (end - offset < length) {
-        this.#headerFilled = chunk.copy((this.#header ??= Buffer.allocUnsafe(9)), 0, offset)
+        this.#header ??= Buffer.allocUnsafe(9)
+        this.#headerFilled = chunk.copy(this.#header, 0, offset)
         return
       }
       const size = length === 2 ? (chunk[offset + 1] as number) : this.#readLongSize(chunk, offset + 1)

@@ -1,3 +1,9 @@
+/** JeroMQ: ZeroMQ in Java. */
+
 import { matrix } from './matrix.ts'
 
-matrix({ name: 'jeromq', lacks: [], mechanisms: ['NULL', 'PLAIN', 'CURVE'], faults: [] })
+matrix({
+  name: 'jeromq',
+  mechanisms: ['PLAIN', 'CURVE'],
+  mutelyConnects: 'its poller loses a connection that it has just made (pull request 1022 of JeroMQ)',
+})

@@ -31,13 +31,16 @@ const TYPES: Readonly<Record<TypeName, string>> = {
 export type PeerOptions = Readonly<Record<string, readonly (string | Buffer)[]>>
 
 export class PeerProcess {
+  /** What a peer says that refuses to send when nobody is connected; it is asked again, then. */
+  readonly notConnected: string | undefined
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
   readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>()
   readonly #ended: Promise<unknown>
   #nextId = 1
   #nextName = 1
 
-  constructor(command: readonly string[]) {
+  constructor(command: readonly string[], notConnected?: string) {
+    this.notConnected = notConnected
     this.#child = spawn(command[0] as string, command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] })
     this.#ended = once(this.#child, 'close')
     // A process that is gone says so by its end.
@@ -120,6 +123,20 @@ export class PeerSocket implements AnyDuplex {
   }
 
   async send(message: string | Buffer | (string | Buffer)[]): Promise<void> {
+    const { notConnected } = this.#process
+    const end = performance.now() + PATIENCE_MS
+    for (;;) {
+      try {
+        return await this.sendAtOnce(message)
+      } catch (error) {
+        const again = notConnected !== undefined && (error as Error).message.includes(notConnected)
+        if (!again || performance.now() > end) throw error
+      }
+    }
+  }
+
+  /** @throws what the peer says, whatever it is. */
+  async sendAtOnce(message: string | Buffer | (string | Buffer)[]): Promise<void> {
     await within(this.#ask('send', [message].flat().map(hex).join(',')))
   }
 

@@ -1,3 +1,12 @@
+/** zmq.rs: ZeroMQ in Rust. */
+
 import { matrix } from './matrix.ts'
 
-matrix({ name: 'zmq-rs', lacks: ['Pair'], mechanisms: ['NULL'], faults: [] })
+matrix({
+  name: 'zmq-rs',
+  lacks: ['Pair'],
+  notConnected: 'Not connected to peers',
+  textTopics: 'its SUB takes a topic as text',
+  noHeartbeats: { why: 'it takes PING for a command that it does not know, and ends the connection', instead: 'end' },
+  connectsOnce: { why: 'only SUB and XSUB have what it takes to connect again', but: ['Subscriber', 'XSubscriber'] },
+})
