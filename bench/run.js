@@ -3,7 +3,7 @@
  *
  *     node bench/run.js [ROW ...] [--quick] [--warmup S] [--rounds N] [--seconds S] [--only REGEXP] [--connections N]
  *
- * Rows: echo, publish, large, memory, import, subscriptions; without a name, all. `--only` picks the peers whose names match (raw `net`
+ * Rows: echo, rpc, publish, large, subscriptions, memory, import; without a name, all. `--only` picks the peers whose names match (raw `net`
  * always takes part, as the measure). Ratios are medians over rounds in which every peer had its turn; on a noisy machine
  * trust them, and CPU seconds, rather than rates. A wrong reply ends the run.
  */
@@ -15,9 +15,10 @@ import * as imports from './rows/import.js'
 import * as large from './rows/large.js'
 import * as memory from './rows/memory.js'
 import * as publish from './rows/publish.js'
+import * as rpc from './rows/rpc.js'
 import * as subscriptions from './rows/subscriptions.js'
 
-const ROWS = [echo, publish, large, subscriptions, memory, imports]
+const ROWS = [echo, rpc, publish, large, subscriptions, memory, imports]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

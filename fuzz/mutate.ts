@@ -49,8 +49,29 @@ function mutatePieces(pieces: Pieces, random: Random, target: Target, another: (
   }
 }
 
+/** Behind flags and size of one byte, if that is what the piece is: a frame, or one behind a byte of its target's. */
+function bodyStart(piece: Buffer): number {
+  if (piece.length >= 2 && piece[1] === piece.length - 2) return 2
+  return piece.length >= 3 && piece[2] === piece.length - 3 ? 3 : -1
+}
+
+/** Spoils the end of a frame's body, and puts its size right: what the frame holds is wrong, not the framing. */
+function mutateBody(piece: Buffer, start: number, random: Random): Buffer {
+  const end = random.oneIn(2) ? start + random.below(piece.length - start + 1) : Math.max(start, piece.length - 1 - random.below(4))
+  const body = random.oneIn(3) ? Buffer.concat([piece.subarray(start), random.bytes(1 + random.below(3))]) : piece.subarray(start, end)
+  if (body.length > 255) return piece
+  const frame = Buffer.concat([piece.subarray(0, start), body])
+  frame[start - 1] = body.length
+  return frame
+}
+
 function mutateBytes(pieces: Pieces, random: Random): void {
   const index = random.below(pieces.length)
+  const start = bodyStart(pieces[index] as Buffer)
+  if (start > 0 && random.oneIn(4)) {
+    pieces[index] = mutateBody(pieces[index] as Buffer, start, random)
+    return
+  }
   const piece = Buffer.from(pieces[index] as Buffer)
   pieces[index] = piece
   const at = random.below(piece.length + 1)

@@ -4,6 +4,25 @@ import type { SocketType } from '../src/wire/index.ts'
 
 export const TYPES: readonly SocketType[] = ['REQ', 'REP', 'DEALER', 'ROUTER', 'PUB', 'SUB', 'XPUB', 'XSUB', 'PUSH', 'PULL', 'PAIR']
 
+/** One of the types that go with each. */
+const FITTING: Readonly<Record<SocketType, SocketType>> = {
+  REQ: 'REP',
+  REP: 'DEALER',
+  DEALER: 'ROUTER',
+  ROUTER: 'DEALER',
+  PUB: 'SUB',
+  SUB: 'XPUB',
+  XPUB: 'XSUB',
+  XSUB: 'PUB',
+  PUSH: 'PULL',
+  PULL: 'PUSH',
+  PAIR: 'PAIR',
+}
+
+export function fittingType(type: SocketType): SocketType {
+  return FITTING[type]
+}
+
 export function greeting(mechanism: string, minor = 1, asServer = 0): Buffer {
   const bytes = Buffer.alloc(64)
   bytes[0] = 0xff

@@ -5,16 +5,29 @@ import { compete } from '../lib/rounds.js'
 import { spin } from '../lib/spinner.js'
 import { count, printStandings } from '../lib/table.js'
 
-/** A peer on both sides. @param {string} name @param {() => Peer} make @returns {(run: object) => import('../lib/rounds.js').Entrant} */
-export function echoEntrant(name, make) {
-  return (work) => ({
+/**
+ * @typedef {{ inFlight: number }} Work
+ * @typedef {{ most: number, entrant: (work: Work) => import('../lib/rounds.js').Entrant }} EchoPeer
+ */
+
+/**
+ * @param {string} name
+ * @param {() => Peer} makeServer
+ * @param {() => Peer} [makeClient] where the two differ
+ * @param {number} [most] calls that it can have in flight
+ * @returns {EchoPeer}
+ */
+export function echoEntrant(name, makeServer, makeClient = makeServer, most = Number.POSITIVE_INFINITY) {
+  const entrant = (/** @type {Work} */ work) => ({
     name,
     start: async () => {
-      const [server, client] = [make(), make()]
+      const [server, client] = [makeServer(), makeClient()]
       await client.call('connect', await server.call('listenEcho'))
-      return { processes: [server, client], run: (seconds) => client.call('echo', { ...work, seconds }) }
+      const run = (/** @type {number} */ seconds) => client.call('echo', { ...work, seconds })
+      return { processes: [server, client], run }
     },
   })
+  return { most, entrant }
 }
 
 const PEERS = [
@@ -32,18 +45,12 @@ export async function run(plan) {
   await echoTables('Echo of 64 bytes (DEALER to ROUTER)', PEERS, plan)
 }
 
-/**
- * @param {string} what
- * @param {((work: object) => import('../lib/rounds.js').Entrant)[]} peers
- * @param {import('../lib/rounds.js').Plan} plan
- */
+/** @param {string} what @param {EchoPeer[]} peers the first is the measure for the others @param {import('../lib/rounds.js').Plan} plan */
 export async function echoTables(what, peers, plan) {
   for (const inFlight of [1, 100, 1000]) {
     const stop = inFlight === 1 ? spin() : () => {}
-    const standings = await compete(
-      peers.map((peer) => peer({ inFlight })),
-      plan,
-    ).finally(stop)
+    const entrants = peers.filter(({ most }) => most >= inFlight).map(({ entrant }) => entrant({ inFlight }))
+    const standings = await compete(entrants, plan).finally(stop)
     const unit = inFlight === 1 ? 'round trip, µs' : 'per second'
     printStandings(`${what}, ${inFlight} in flight`, unit, standings, inFlight === 1 ? (rate) => (1e6 / rate).toFixed(1) : count)
   }

@@ -10,7 +10,7 @@ import type { AuthAnswer, Mechanism, Message, PeerInfo, SocketType } from '../..
 import { allocatedBytes } from '../allocations.ts'
 import { Random } from '../random.ts'
 import { kindOf, must, type Pieces, type Target } from '../target.ts'
-import { command, frame, ready, TYPES } from '../vocabulary.ts'
+import { command, fittingType, frame, ready, TYPES } from '../vocabulary.ts'
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -48,10 +48,6 @@ function settingOf(piece: Buffer | undefined): Setting {
     staged: at(3) % 16 === 15,
     seed: at(4) * 256 + at(5),
   }
-}
-
-export function randomSetting(random: Random): Buffer {
-  return random.bytes(6)
 }
 
 /** Where the peer's bytes come from, for a mechanism. */
@@ -132,10 +128,10 @@ class Log implements ConnectionHandler {
 export class ConnectionTarget implements Target {
   readonly name: string
   readonly #dialogue: Dialogue
-  readonly #pieces: (random: Random) => Pieces
+  readonly #pieces: (random: Random, peer: string) => Pieces
   readonly #piece: (random: Random) => Buffer
 
-  constructor(name: string, dialogue: Dialogue, pieces: (random: Random) => Pieces, piece: (random: Random) => Buffer) {
+  constructor(name: string, dialogue: Dialogue, pieces: (random: Random, peer: string) => Pieces, piece: (random: Random) => Buffer) {
     this.name = name
     this.#dialogue = dialogue
     this.#pieces = pieces
@@ -143,7 +139,9 @@ export class ConnectionTarget implements Target {
   }
 
   generate(random: Random): Pieces {
-    return [randomSetting(random), ...this.#pieces(random)]
+    const setting = random.bytes(6)
+    const peer = random.oneIn(20) ? random.pick(TYPES) : fittingType(settingOf(setting).type)
+    return [setting, ...this.#pieces(random, peer)]
   }
 
   piece(random: Random): Buffer {
@@ -163,6 +161,11 @@ export class ConnectionTarget implements Target {
       () => `${allocated} bytes`,
     )
     must(whole.saidBytes <= 2 * KiB + 4 * stream.length, 'what is said is bounded', () => `${whole.saidBytes} for ${stream.length} bytes`)
+    // Only what came in clear can be counted from outside. A context may hold anything, and comes back.
+    if (!whole.connection.encrypted) {
+      const [asked, echoed] = [times(stream, '\x04PING'), times(stream, '\x04PONG')]
+      must(times(Buffer.concat(whole.said), '\x04PONG') <= asked + echoed, 'there are no more PONGs than PINGs')
+    }
     must(whole.lines.filter((line) => line.startsWith('closed')).length <= 1, 'it closes once')
 
     const random = new Random(setting.seed)
@@ -248,6 +251,10 @@ function same(one: Log, two: Log, property: string): void {
   must(equal, property, () => JSON.stringify([one.connection.state, one.lines, two.connection.state, two.lines]))
 }
 
+function times(bytes: Buffer, text: string): number {
+  return bytes.toString('latin1').split(text).length - 1
+}
+
 function reached(log: Log): string {
   const kinds = new Set(log.lines.map((line) => line.slice(0, line.indexOf(' ') >>> 0)))
   const last = log.lines.at(-1)
@@ -297,7 +304,7 @@ export function traffic(random: Random): Pieces {
   return Array.from({ length: random.below(8) }, () => trafficPiece(random))
 }
 
-export function peerReady(random: Random): Buffer {
+export function peerReady(random: Random, type: string = random.pick(TYPES)): Buffer {
   const id = random.oneIn(2) ? undefined : random.bytes(random.oneIn(10) ? random.pick([255, 256]) : random.below(6))
-  return ready(random.pick(TYPES), id)
+  return ready(type, id)
 }

@@ -24,9 +24,9 @@ const ours = (type: SocketType): Buffer => encodeMetadata(socketProperties(type,
 const asItIs = (pieces: Pieces): Buffer => Buffer.concat(pieces)
 
 /** A peer's metadata, now and then with more in it. */
-function someMetadata(random: Random): Buffer {
+function someMetadata(random: Random, type: string = random.pick(TYPES)): Buffer {
   const id = random.oneIn(2) ? undefined : random.bytes(random.oneIn(10) ? random.pick([255, 256]) : random.below(6))
-  return metadata(random.pick(TYPES), id)
+  return metadata(type, id)
 }
 
 const text = (random: Random): Buffer => words(random.oneIn(10) ? 'x'.repeat(255) : random.pick(['', 'user', 'secret']))
@@ -44,7 +44,7 @@ const nullPiece = (random: Random): Buffer =>
 export const nullTarget: Target = new ConnectionTarget(
   'null',
   { mechanism: (type) => new NullMechanism(ours(type)), stream: asItIs },
-  (random) => [greeting('NULL', random.below(2)), random.oneIn(20) ? refusedBy(random) : peerReady(random), ...traffic(random)],
+  (random, peer) => [greeting('NULL', random.below(2)), random.oneIn(20) ? refusedBy(random) : peerReady(random, peer), ...traffic(random)],
   nullPiece,
 )
 
@@ -52,7 +52,7 @@ export const nullTarget: Target = new ConnectionTarget(
 
 const hello = (random: Random): Buffer => command('HELLO', text(random), text(random))
 const welcome = (): Buffer => command('WELCOME')
-const initiate = (random: Random): Buffer => command('INITIATE', someMetadata(random))
+const initiate = (random: Random, type?: string): Buffer => command('INITIATE', someMetadata(random, type))
 
 const plainPiece = (random: Random): Buffer =>
   random.oneIn(2) ? random.pick([hello, welcome, initiate, peerReady, refusedBy])(random) : trafficPiece(random)
@@ -60,14 +60,19 @@ const plainPiece = (random: Random): Buffer =>
 export const plainServerTarget: Target = new ConnectionTarget(
   'plain-server',
   { mechanism: (type) => new PlainServer(ours(type)), stream: asItIs },
-  (random) => [greeting('PLAIN'), hello(random), initiate(random), ...traffic(random)],
+  (random, peer) => [greeting('PLAIN'), hello(random), initiate(random, peer), ...traffic(random)],
   plainPiece,
 )
 
 export const plainClientTarget: Target = new ConnectionTarget(
   'plain-client',
   { mechanism: (type) => new PlainClient(ours(type), 'user', 'secret'), stream: asItIs },
-  (random) => [greeting('PLAIN', 1, 1), random.oneIn(20) ? refusedBy(random) : welcome(), peerReady(random), ...traffic(random)],
+  (random, peer) => [
+    greeting('PLAIN', 1, 1),
+    random.oneIn(20) ? refusedBy(random) : welcome(),
+    peerReady(random, peer),
+    ...traffic(random),
+  ],
   plainPiece,
 )
 
@@ -141,7 +146,7 @@ const vouched = once(() => {
   return Buffer.concat([CLIENT.publicKey, nonce, vouch])
 })
 
-const initiateContent = (random: Random): Buffer => Buffer.concat([vouched(), someMetadata(random)])
+const initiateContent = (random: Random, type?: string): Buffer => Buffer.concat([vouched(), someMetadata(random, type)])
 
 /** The content of a MESSAGE: a byte of flags, COMMAND being 02 inside. */
 function sealedTraffic(random: Random): Buffer {
@@ -180,7 +185,7 @@ export const curveServerTarget: Target = new ConnectionTarget(
     mechanism: (type) => new CurveServer(ours(type), SERVER, fixed(SERVER_TRANSIENT)),
     stream: curveStream('client'),
   },
-  (random) => [asIs(greeting('CURVE')), asIs(clientHello()), sealed(1, initiateContent(random)), ...someSealed(random)],
+  (random, peer) => [asIs(greeting('CURVE')), asIs(clientHello()), sealed(1, initiateContent(random, peer)), ...someSealed(random)],
   curvePiece(clientHello, initiateContent),
 )
 
@@ -190,6 +195,6 @@ export const curveClientTarget: Target = new ConnectionTarget(
     mechanism: (type) => new CurveClient(ours(type), CLIENT, SERVER.publicKey, fixed(CLIENT_TRANSIENT)),
     stream: curveStream('server'),
   },
-  (random) => [asIs(greeting('CURVE', 1, 1)), asIs(serverWelcome()), sealed(1, someMetadata(random)), ...someSealed(random)],
+  (random, peer) => [asIs(greeting('CURVE', 1, 1)), asIs(serverWelcome()), sealed(1, someMetadata(random, peer)), ...someSealed(random)],
   curvePiece(serverWelcome, someMetadata),
 )

@@ -7,7 +7,7 @@ import type { Command, ResultOf } from './command.ts'
 export interface PeerInfo {
   /** The server's endpoint it came in on. */
   readonly endpoint: string
-  /** The far end, as an endpoint; undefined once it is gone. */
+  /** The far end, as an endpoint: of its connection, or of the last one. */
   readonly remoteAddress: string | undefined
   /** `req`: somebody waits for the answer. `pub`: nobody does. */
   readonly kind: 'req' | 'pub'

@@ -94,6 +94,8 @@ export class SubscriptionLink implements PeerListener {
   }
 
   ready(peer: Peer): void {
+    // Its silence counts from now on: a publisher that was long away is not to be cut off as soon as it is back.
+    this.#lastHeard = performance.now()
     peer.sendSubscription(true, EVERYTHING)
   }
 

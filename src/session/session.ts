@@ -45,6 +45,9 @@ export interface SessionOptions extends QueueLimits {
 /** Encoded bytes are given to the pipe at once when there are so many. */
 const FLUSH_BYTES = 64 * 1024
 
+/** Time for a peer to take our last words (an ERROR) when we end its connection. */
+const ENDING_MS = 1000
+
 /** Whoever made a session and looks after its connections: the dialer or the listener. */
 export interface SessionOwner {
   /** A handshake is over. */
@@ -78,6 +81,8 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   #reason: Error | undefined
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
+  /** Set while a pipe ends for a reason of ours. */
+  #ending: NodeJS.Timeout | undefined
   #closing = false
   /** The end that `close` brings about, once. */
   #finished: Promise<void> | undefined
@@ -261,6 +266,8 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     this.#pipe = undefined
     this.#connected = false
     this.#blocked = false
+    clearTimeout(this.#ending)
+    this.#ending = undefined
     this.#armTimer(undefined)
     if (!this.connecting) {
       this.loseQueued()
@@ -369,9 +376,11 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     this.#connected = false
     this.#flush()
     this.#connection?.close()
-    // A peer that does not read would never let the pipe end in good order.
-    if (this.#blocked) this.#pipe?.destroy()
-    else this.#pipe?.end()
+    // A peer that does not read would never let the pipe end in good order: it gets no more than a moment.
+    const pipe = this.#pipe
+    if (this.#blocked) return pipe?.destroy()
+    pipe?.end()
+    this.#ending ??= setTimeout(() => pipe?.destroy(), ENDING_MS).unref()
   }
 
   // ── Time ────────────────────────────────────────────────────────────────────────────────────────────────────────────

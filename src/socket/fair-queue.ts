@@ -8,7 +8,7 @@ import type { Message } from '../wire/index.ts'
 
 export class FairQueue {
   /** Peers with something in their inbox, once each, or once for each message in the order of arrival. */
-  #turns: Peer[] = []
+  readonly #turns: Peer[] = []
   #next = 0
   readonly #order: 'turns' | 'arrival'
   readonly #paused = new Set<Peer>()
@@ -39,7 +39,7 @@ export class FairQueue {
     if (this.#next >= turns.length) this.#next = 0
     const peer = turns[this.#next] as Peer
     const message = peer.inbox.shift() as Message
-    if (this.#order === 'arrival') turns.shift()
+    if (this.#order === 'arrival') this.#taken()
     else if (peer.inbox.length === 0) turns.splice(this.#next, 1)
     else this.#next++
     if (this.#paused.size > 0 && this.#paused.has(peer) && peer.inbox.halfEmpty) {
@@ -50,14 +50,16 @@ export class FairQueue {
     return message
   }
 
+  /** Drops the turns that are over, many at a time: one by one would move all the others each time. */
+  #taken(): void {
+    this.#next++
+    if (this.#next * 2 < this.#turns.length) return
+    this.#turns.splice(0, this.#next)
+    this.#next = 0
+  }
+
   /** A peer is gone: what it has sent is still given out. Should it come back, it is read from. */
   detached(peer: Peer): void {
     if (this.#paused.delete(peer)) peer.resume()
-  }
-
-  /** Lets everything go. */
-  clear(): void {
-    for (const peer of this.#turns) peer.inbox.clear()
-    this.#turns = []
   }
 }

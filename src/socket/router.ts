@@ -55,12 +55,22 @@ export class Router extends DuplexSocket {
     this.#pattern = pattern as unknown as RouterPattern
   }
 
-  /** As `Socket.connect`; `routingId` names the peer for us, whatever it calls itself (ZMQ_CONNECT_ROUTING_ID). */
+  /**
+   * As `Socket.connect`; `routingId` names the peer for us, whatever it calls itself (ZMQ_CONNECT_ROUTING_ID).
+   *
+   * @throws SocketError EINVAL also for a `routingId` that is none.
+   */
   override connect(address: string, options: RouterConnectOptions = {}): void {
     const { routingId } = options
+    const wrong = routingId === undefined ? undefined : ROUTING_ID_OPTIONS.routingId.check(routingId)
+    if (wrong !== undefined) throw new SocketError('EINVAL', { text: `routingId is ${wrong}`, address })
     this.#pattern.nextRoutingId = routingId === undefined ? undefined : Buffer.from(routingId)
-    super.connect(address)
-    this.#pattern.nextRoutingId = undefined
+    try {
+      super.connect(address)
+    } finally {
+      // What was refused leaves no name behind for whoever comes in next.
+      this.#pattern.nextRoutingId = undefined
+    }
   }
 }
 

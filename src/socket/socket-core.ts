@@ -356,11 +356,11 @@ export class SocketCore {
 
   /** A connection is gone, before or after its handshake. What we end ourselves is no news, as in libzmq. */
   #ended(session: Session, reason: Error | undefined): void {
-    if (session.closing) return
-    const about = { address: session.endpoint, remoteAddress: session.remoteAddress }
     this.#sessions.delete(session)
     this.#bytesReceived += session.bytesReceived
     this.#bytesSent += session.bytesSent
+    if (session.closing) return
+    const about = { address: session.endpoint, remoteAddress: session.remoteAddress }
     if (!session.wasConnected) this.#failedHandshakes++
     if (session.wasConnected) this.#emit({ type: 'disconnect', ...about, error: reason })
     else if (reason instanceof AuthRefused) this.#emit({ type: 'handshake:error:auth', ...about, error: reason })

@@ -127,6 +127,8 @@ export class PublishingPattern implements Pattern {
   lost(peer: Peer): void {
     this.#peers.delete(peer)
     for (const topic of this.subscriptions.removeAll(peer)) this.changed(peer, false, topic)
+    // With `noDrop`, whoever waits for room at this peer no longer has to.
+    this.host.writable()
   }
 
   send(message: Message): boolean {

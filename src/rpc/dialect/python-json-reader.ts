@@ -228,9 +228,13 @@ class PythonJsonReader {
   }
 
   #fail(what: string): never {
-    const before = this.#text.slice(0, this.#at)
-    const line = before.split('\n').length
-    const column = this.#at - before.lastIndexOf('\n')
+    let line = 1
+    let column = this.#at + 1
+    // Counted without a list of the lines: the text may be one of millions.
+    for (let at = this.#text.indexOf('\n'); at >= 0 && at < this.#at; at = this.#text.indexOf('\n', at + 1)) {
+      line++
+      column = this.#at - at
+    }
     throw new SyntaxError(`${what} at position ${this.#at} (line ${line}, column ${column})`)
   }
 }

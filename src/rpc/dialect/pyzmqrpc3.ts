@@ -252,15 +252,20 @@ function interpret(text: string, registry: CommandRegistry, limits: Pyzmqrpc3Lim
 
 /** Replaces, in a value fresh from the parser, every object that stands for a command; innermost first. */
 function decodeMembers(container: unknown, registry: CommandRegistry): void {
-  if (typeof container !== 'object' || container === null) return
-  const members = container as Record<string, unknown>
-  for (const key of Object.keys(members)) {
-    const member = members[key]
-    if (typeof member !== 'object' || member === null) continue
-    decodeMembers(member, registry)
+  if (Array.isArray(container)) {
+    // By number: to ask for the keys of an array makes a string of each, and a peer may send an array of millions.
+    for (let index = 0; index < container.length; index++) container[index] = decodeMember(container[index], registry)
+  } else if (typeof container === 'object' && container !== null) {
+    const members = container as Record<string, unknown>
     // The key exists as an own property, so that even `__proto__` is assigned as one.
-    if (hasCommandKey(member)) members[key] = construct(...nameAndState(member), registry)
+    for (const key of Object.keys(members)) members[key] = decodeMember(members[key], registry)
   }
+}
+
+function decodeMember(member: unknown, registry: CommandRegistry): unknown {
+  if (typeof member !== 'object' || member === null) return member
+  decodeMembers(member, registry)
+  return hasCommandKey(member) ? construct(...nameAndState(member), registry) : member
 }
 
 function hasCommandKey(value: unknown): value is { [COMMAND_KEY]: unknown } {

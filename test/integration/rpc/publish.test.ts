@@ -127,6 +127,20 @@ describe('heartbeats', () => {
     expect(refused.events).toEqual([])
   })
 
+  it('are waited for from when the publisher is there, not from when it was looked for', async () => {
+    const probe = new Publisher()
+    await probe.bind('tcp://127.0.0.1:0')
+    const endpoint = probe.lastEndpoint as string
+    await probe.close()
+    const silent = rpc.hear('zmq-rpc:sub:silent')
+    await rpc.started({ sub: endpoint, heartbeatTimeoutMs: 2000 })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    const client = rpc.client({ pub: endpoint })
+    await client.ready({ subscribers: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 1800))
+    expect(silent.events).toEqual([])
+  })
+
   it('by hand do the same', async () => {
     const publisher = rpc.client({ pub: 'tcp://127.0.0.1:0' })
     await publisher.ready()

@@ -23,6 +23,20 @@ describe.each(TRANSPORTS)('DEALER and ROUTER over $name', ({ endpoint }) => {
     expect([texts(await one.receive()), texts(await two.receive())]).toEqual([['for one'], ['for two']])
   })
 
+  it.each([
+    ['tcp://nowhere', 'name'],
+    ['tcp://127.0.0.1:9', ''],
+    ['tcp://127.0.0.1:9', '\0abcd'],
+    ['tcp://127.0.0.1:9', 'i'.repeat(256)],
+  ])('a connect to %s as %j is refused, and names nobody', async (address, routingId) => {
+    const [router, dealer] = [use.open(Router), use.open(Dealer)]
+    await router.bind('tcp://127.0.0.1:0')
+    expect(() => router.connect(address, { routingId })).toThrow(expect.objectContaining({ code: 'EINVAL' }))
+    dealer.connect(router.lastEndpoint as string)
+    await dealer.send('hello')
+    expect((await router.receive())[0]).toHaveLength(5)
+  })
+
   it.each(['a', 'é', '__proto__', 'five5', 'i'.repeat(255)])('a peer may call itself %s', async (routingId) => {
     const [router, dealer] = [use.open(Router), use.open(Dealer, { routingId })]
     await link(router, dealer, endpoint())

@@ -9,6 +9,29 @@ import { command } from '../../unit/wire/helpers.ts'
 describe('heartbeats', () => {
   const use = useSockets()
 
+  it('a server that has left unread what the system took, and a little more, is dropped and connected to anew', async () => {
+    const server = await RawServer.listen()
+    use.defer(() => server.close())
+    const push = use.open(Push, { heartbeatInterval: 100, heartbeatTimeout: 100, reconnectInterval: 5 })
+    push.connect(server.endpoint)
+    const frozen = await server.accept()
+    await frozen.handshake('PULL')
+    const lost = event(push, 'disconnect')
+    frozen.socket.pause()
+    // Until the stream keeps something: not enough for it to be full.
+    const stream = () =>
+      (process as unknown as { _getActiveHandles(): { remotePort?: number; writableLength: number }[] })
+        ._getActiveHandles()
+        .find(({ remotePort }) => remotePort === Number(new URL(server.endpoint).port))
+    const body = Buffer.alloc(16 * 1024)
+    while (stream()?.writableLength === 0) {
+      await push.send(body)
+      await new Promise(setImmediate)
+    }
+    await lost
+    await server.accept()
+  })
+
   it('a server that no longer answers is dropped and connected to anew', async () => {
     const server = await RawServer.listen()
     use.defer(() => server.close())

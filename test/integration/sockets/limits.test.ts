@@ -241,6 +241,23 @@ describe('stats', () => {
     expect(subscriber.stats().dropped.filtered).toBe(2)
   })
 
+  it('forget the connections of an endpoint that was given up, but not their bytes', async () => {
+    const [push, pull] = [use.open(Push), use.open(Pull)]
+    await pull.bind(ANY)
+    const at = pull.lastEndpoint as string
+    push.connect(at)
+    await push.send('x')
+    await pull.receive()
+    push.disconnect(at)
+    await until(() => push.stats().handshakes + push.stats().connections === 0, 'the client has forgotten it')
+    expect(push.stats().bytesSent).toBeGreaterThan(64)
+    push.connect(at)
+    await push.send('x')
+    await pull.receive()
+    await pull.unbind(at)
+    expect(pull.stats()).toMatchObject({ connections: 0, handshakes: 0, failedHandshakes: 0 })
+  })
+
   it('count what was lost unwritten: with its connection, and when linger was over', async () => {
     const router = use.open(Router, { mandatory: true, sendTimeout: 0 })
     await router.bind(ANY)

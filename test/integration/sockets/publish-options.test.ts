@@ -118,6 +118,26 @@ describe('a publisher', () => {
     await sending
     expect(waited).toBe(true)
   })
+
+  test('waits with noDrop no longer than the slow subscriber is there', async () => {
+    const publisher = sockets.open(XPublisher, { noDrop: true, sendHighWaterMark: 2 })
+    const subscriber = sockets.open(Subscriber, { receiveHighWaterMark: 1 })
+    subscriber.subscribe()
+    subscriber.connect(await bound(publisher))
+    await publisher.receive()
+    const body = Buffer.alloc(1024 * 1024)
+    publisher.sendTimeout = 0
+    while (
+      await publisher.send(body).then(
+        () => true,
+        () => false,
+      )
+    );
+    publisher.sendTimeout = 5000
+    const waiting = publisher.send(body)
+    await subscriber.close()
+    await waiting
+  })
 })
 
 describe('conflate', () => {

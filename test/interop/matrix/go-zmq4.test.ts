@@ -11,7 +11,8 @@ matrix({
   muteXPublisher: 'it keeps subscriptions to itself',
   trustsEveryone: 'its PLAIN server does not look at the password (a FIXME in its source)',
   serverMustBind: 'it is the server of PLAIN where it listens, and the client where it dials',
-  noHeartbeats: { why: 'it gives PING to the application as a message, and sends no PONG', instead: 'silence' },
+  noHeartbeats: { why: 'it gives PING to the application as a message, and sends no PONG', told: '\x04PING\0\0' },
+  losesServers: { why: 'it has no queues: it writes to the connections that there are', told: 'EOF' },
   faults: [
     {
       why: LAST_EMPTY,

@@ -11,13 +11,15 @@ import { Bench, type UnderTest } from './under-test.ts'
 export function matrix(under: UnderTest): void {
   describe.skipIf(!peer(under.name).available)(under.name, () => {
     const bench = new Bench(under)
+    // What may stay mute when it connects may do so when it comes back, and when it is to be refused.
+    const mayFail = { retry: under.mutelyConnects === undefined ? 0 : 3 }
     describe('patterns', () => patterns(bench, 'NULL'))
     describe('topics', () => topics(bench))
-    describe('connections', () => connections(bench))
+    describe('connections', mayFail, () => connections(bench))
     for (const mechanism of under.mechanisms ?? []) {
       describe(mechanism, () => {
         patterns(bench, mechanism)
-        refusals(bench, mechanism)
+        describe('letting in', mayFail, () => refusals(bench, mechanism))
       })
     }
   })

@@ -42,19 +42,21 @@ export function patterns(bench: Bench, mechanism: Mechanism): void {
     })
   }
 
-  describe.skipIf(under.muteXPublisher === undefined)('XPUB', () => {
-    it('gives no subscriptions to the application', async () => {
-      const { my, their } = await bench.link(
-        ['Subscriber', security(mechanism, true).mine],
-        ['XPublisher', security(mechanism, true).theirs],
-        {
-          peerBinds: true,
-        },
-      )
-      my.subscribe()
-      await expect(within(their.receive(), SHORT_MS)).rejects.toThrow('nothing came')
+  if (under.muteXPublisher !== undefined) {
+    describe('XPUB', () => {
+      it('gives no subscriptions to the application', async () => {
+        const { my, their } = await bench.link(
+          ['Subscriber', security(mechanism, true).mine],
+          ['XPublisher', security(mechanism, true).theirs],
+          {
+            peerBinds: true,
+          },
+        )
+        my.subscribe()
+        await expect(within(their.receive(), SHORT_MS)).rejects.toThrow('nothing came')
+      })
     })
-  })
+  }
 }
 
 function cases({ under: { lacks = [], muteXPublisher } }: Bench): Case[] {

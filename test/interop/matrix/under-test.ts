@@ -5,8 +5,8 @@ import * as ours from '../../../src/socket/index.ts'
 import { decodeZ85 } from '../../../src/wire/index.ts'
 import type { TypeName } from '../../helpers/pairings.ts'
 import { type Peer, peer } from '../../helpers/peers.ts'
-import { type TestSockets, useSockets } from '../../helpers/sockets.ts'
-import { type PeerOptions, PeerProcess, type PeerSocket } from './peer-process.ts'
+import { event, type TestSockets, useSockets } from '../../helpers/sockets.ts'
+import { type PeerOptions, PeerProcess, type PeerSocket, within } from './peer-process.ts'
 
 export type Mechanism = 'NULL' | 'PLAIN' | 'CURVE'
 
@@ -44,10 +44,14 @@ export interface UnderTest {
   readonly serverMustBind?: string
   /** Topics must be text. */
   readonly textTopics?: string
-  /** It does not answer PING, but does this. */
-  readonly noHeartbeats?: { readonly why: string; readonly instead: 'silence' | 'end' }
+  /** It does not answer PING; its application is told this instead. */
+  readonly noHeartbeats?: { readonly why: string; readonly told: string }
   /** Its sockets, but for those named, do not connect again when they have lost a server. */
   readonly connectsOnce?: { readonly why: string; readonly but: readonly TypeName[] }
+  /** What is sent while the server is away is lost, and a `receive` that waits meanwhile fails with this. */
+  readonly losesServers?: { readonly why: string; readonly told: string }
+  /** Its ipc is something else than sockets of the file system. */
+  readonly otherIpc?: string
 }
 
 type Classes = { readonly [T in TypeName]: (typeof ours)[T] }
@@ -95,7 +99,7 @@ export interface Link<S extends ours.Socket = ours.Socket> {
 }
 
 /** How long a connection of {@link UnderTest.mutelyConnects} is waited for before another one is tried. */
-const MUTE_MS = 700
+const MUTE_MS = 500
 
 /** To be made once for each group of tests; it has one process of the peer for all of them. */
 export class Bench {
@@ -136,31 +140,43 @@ export class Bench {
     return socket
   }
 
-  /** One of each, joined; `their` is called for every socket of the peer before it is joined. */
+  /** One of each, joined: connecting, or, where that is asked for, connected as far as ours knows. */
   async link<T extends TypeName>(
     [myType, myOptions]: readonly [T, object?],
     [theirType, theirOptions]: readonly [TypeName, PeerOptions?],
-    { peerBinds, endpoint = 'tcp://127.0.0.1:0' }: { peerBinds: boolean; endpoint?: string },
+    { peerBinds, endpoint = 'tcp://127.0.0.1:0', ready = false }: { peerBinds: boolean; endpoint?: string; ready?: boolean },
   ): Promise<Link<InstanceType<Classes[T]>>> {
+    const my = this.my(myType, myOptions)
+    if (!peerBinds) {
+      await my.bind(endpoint)
+      return { my, their: await this.arrive(my, () => this.their(theirType, theirOptions), ready) }
+    }
+    const their = this.their(theirType, theirOptions)
+    await their.bind(endpoint)
+    const shakesHands = event(my, 'handshake')
+    my.connect(their.lastEndpoint as string)
+    if (ready) await within(shakesHands)
+    return { my, their }
+  }
+
+  /** A socket of the peer that connects to ours; `ready`: is connected, as far as ours knows. */
+  async arrive(my: ours.Socket, open: () => PeerSocket, ready = true): Promise<PeerSocket> {
     for (;;) {
-      const [my, their] = [this.my(myType, myOptions), this.their(theirType, theirOptions)]
-      const [bound, connecting] = peerBinds ? [their, my] : [my, their]
-      await bound.bind(endpoint)
-      connecting.connect(bound.lastEndpoint as string)
-      if (peerBinds || this.under.mutelyConnects === undefined || (await shakesHands(my))) return { my, their }
-      await unlink({ my, their })
+      const their = open()
+      const shakesHands = event(my, 'handshake')
+      their.connect(my.lastEndpoint as string)
+      if (this.under.mutelyConnects === undefined) {
+        if (ready) await within(shakesHands)
+        return their
+      }
+      const isThere = await within(shakesHands, MUTE_MS).then(
+        () => true,
+        () => false,
+      )
+      if (isThere) return their
+      await their.close()
     }
   }
-}
-
-function shakesHands(socket: ours.Socket): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), MUTE_MS)
-    socket.events.on('handshake', () => {
-      clearTimeout(timer)
-      resolve(true)
-    })
-  })
 }
 
 export async function unlink({ my, their }: Link): Promise<void> {

@@ -7,6 +7,6 @@ matrix({
   lacks: ['Pair'],
   notConnected: 'Not connected to peers',
   textTopics: 'its SUB takes a topic as text',
-  noHeartbeats: { why: 'it takes PING for a command that it does not know, and ends the connection', instead: 'end' },
+  noHeartbeats: { why: 'it knows no command but READY', told: 'receive failed: Codec Error: Unknown command received' },
   connectsOnce: { why: 'only SUB and XSUB have what it takes to connect again', but: ['Subscriber', 'XSubscriber'] },
 })

@@ -20,6 +20,25 @@ describe('a fair queue', () => {
     expect(queue.shift()).toBeUndefined()
   })
 
+  it('may take in the order of arrival, however it is filled and emptied', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(2), fc.nat(3))), (steps) => {
+        const queue = new FairQueue('arrival')
+        const peers = [new FakePeer('a'), new FakePeer('b'), new FakePeer('c')]
+        const [expected, got]: [string[], string[]] = [[], []]
+        for (const [index, [peer, takes]] of steps.entries()) {
+          queue.push(peers[peer] as FakePeer, frame(String(index)))
+          expected.push(String(index))
+          for (let count = takes - 1; count > 0; count--) {
+            const message = queue.shift()
+            if (message !== undefined) got.push(String(message[0]))
+          }
+        }
+        expect([...got, ...drain(queue)]).toEqual(expected)
+      }),
+    )
+  })
+
   it('says whose message it gave', () => {
     const queue = new FairQueue()
     const [a, b] = [new FakePeer('a'), new FakePeer('b')]

@@ -196,6 +196,20 @@ describe('the frame decoder', () => {
     expect(frames.map(String)).toEqual(['\0\0\0', 'def'])
   })
 
+  it('keeps little of a large chunk alive with small frames, and has nothing copied of large ones', () => {
+    const sizes = [60, 0, 5, 8000, 250, 9000, 1, 20_000, 30, 3]
+    const bodies = sizes.map((size, index) => Buffer.alloc(size, index + 1))
+    const stream = Buffer.concat(bodies.flatMap((body) => [naiveFrame(0, body), naiveFrame(1, body)]))
+    // As a socket gives it: a chunk with memory of its own.
+    const chunk = Buffer.allocUnsafeSlow(stream.length)
+    stream.copy(chunk)
+    const frames: Buffer[] = []
+    new FrameDecoder({ frame: (_flags, body) => frames.push(body) }, LIMITS).decode(chunk)
+    expect(frames).toEqual(bodies.flatMap((body) => [body, body]))
+    for (const frame of frames) expect(frame.buffer.byteLength).toBeLessThanOrEqual(Math.max(8192, frame.length * 4))
+    for (const frame of frames) expect(frame.buffer === chunk.buffer).toBe(frame.length === 20_000)
+  })
+
   it('refuses a message at its header, with nothing held of it, while only commands are due', () => {
     const frames: string[] = []
     const decoder = new FrameDecoder({ frame: (_flags, body) => frames.push(String(body)) }, LIMITS)

@@ -131,7 +131,11 @@ public final class Peer {
                     return ",\"endpoint\":\"" + socket.getLastEndpoint() + "\"";
                 }
                 case "connect" -> socket.connect(argument);
-                case "subscribe" -> socket.subscribe(HEX.parseHex(argument));
+                case "subscribe" -> {
+                    socket.subscribe(HEX.parseHex(argument));
+                    // Connections that came in are taken notice of, and told the topics, in the next call only.
+                    socket.getEvents();
+                }
                 case "unsubscribe" -> socket.unsubscribe(HEX.parseHex(argument));
                 case "send" -> {
                     String[] frames = argument.split(",", -1);

@@ -69,6 +69,8 @@ class Opened:
             self.socket.connect(argument)
         elif verb == "subscribe":
             self.socket.subscribe(bytes.fromhex(argument))
+            # Connections that came in are taken notice of, and told the topics, in the next call only.
+            self.socket.getsockopt(zmq.EVENTS)
         elif verb == "unsubscribe":
             self.socket.unsubscribe(bytes.fromhex(argument))
         elif verb == "send":
