@@ -45,6 +45,7 @@ interface Thread {
   latest: Progress | undefined
   readonly heaps: number[]
   begun: number
+  finished: boolean
   since: number
 }
 
@@ -72,7 +73,8 @@ async function fuzz(): Promise<void> {
   const watch = setInterval(() => {
     rss.push(process.memoryUsage.rss())
     for (const thread of threads) checkAlive(thread)
-    if (performance.now() - start >= seconds * 1000) for (const { header } of threads) Atomics.store(header, 3, 1)
+    const over = performance.now() - start >= seconds * 1000 || process.exitCode === 1
+    if (over) for (const { header } of threads) Atomics.store(header, 3, 1)
     if (rss.length % 15 === 0) console.log(summary(threads, rss, start))
   }, 1000)
   await Promise.all(finished.map(({ done }) => done))
@@ -91,11 +93,15 @@ function begin(ownSeed: number, inputs: number): { thread: Thread; done: Promise
     latest: undefined,
     heaps: [],
     begun: 0,
+    finished: false,
     since: performance.now(),
   }
   const done = new Promise<void>((resolve, reject) => {
     worker.on('error', reject)
-    worker.on('exit', () => resolve())
+    worker.on('exit', () => {
+      thread.finished = true
+      resolve()
+    })
     worker.on('message', (news: News) => {
       if (news.name === 'progress') {
         thread.latest = news
@@ -115,6 +121,7 @@ function fail(text: string, target: string, hex: string): void {
 }
 
 function checkAlive(thread: Thread): void {
+  if (thread.finished) return
   const begun = Atomics.load(thread.header, 0)
   const now = performance.now()
   if (begun !== thread.begun) {

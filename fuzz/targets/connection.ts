@@ -20,13 +20,8 @@ const LIMITS: readonly ConnectionLimits[] = [
   { maxFrameBytes: 1000, maxMessageBytes: 1500, maxMessageFrames: 5, maxCommandBytes: 700 },
 ]
 
-const ANSWERS: readonly AuthAnswer[] = [
-  { status: 200, user: 'user' },
-  { status: 200, user: 'user' },
-  { status: 300 },
-  { status: 400 },
-  { status: 500 },
-]
+const LET_IN: AuthAnswer = { status: 200, user: 'user' }
+const ANSWERS: readonly AuthAnswer[] = [...Array<AuthAnswer>(13).fill(LET_IN), { status: 300 }, { status: 400 }, { status: 500 }]
 
 /** What the first piece of an input says. */
 interface Setting {

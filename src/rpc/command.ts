@@ -8,7 +8,11 @@
 
 import { ZmqRpcError } from '../errors.ts'
 
-/** Carries the result's type. Nothing has this key at run time. */
+/**
+ * Carries the result's type. Nothing has this key at run time.
+ *
+ * @public named in the declarations of every class that extends `Command`
+ */
 export declare const RESULT: unique symbol
 
 const BRAND = Symbol.for('zmq-rpc.command')

@@ -42,6 +42,14 @@ export interface CallSettings {
   signal: AbortSignal | undefined
 }
 
+/** Told where calls that were not sent could go. */
+export interface RequestLinkOwner {
+  /** A new connection, before what waits is sent. */
+  ready(link: RequestLink): void
+  /** The connection is lost, or refused: what was not sent waits for the next one. */
+  away(link: RequestLink): void
+}
+
 const DELIMITER = Buffer.alloc(0)
 
 /** Calls in flight. libzmq's REP throws replies away while this many (its ZMQ_SNDHWM) wait for a client to read them. */
@@ -50,7 +58,7 @@ const MAX_IN_FLIGHT = 1000
 export class RequestLink implements PeerListener, CallCarrier {
   readonly endpoint: Endpoint
   readonly #options: RequestLinkOptions
-  readonly #whenReady: (link: RequestLink) => void
+  readonly #owner: RequestLinkOwner
   readonly #deadlines: Deadlines
   readonly #core: SocketCore
   readonly #peer: Peer
@@ -67,10 +75,14 @@ export class RequestLink implements PeerListener, CallCarrier {
   #closed = false
   #readyWaiters: { resolve(): void; reject(error: Error): void }[] = []
 
-  /** `whenReady` is told of each new connection, before what waits is sent. */
-  constructor(endpoint: Endpoint, options: RequestLinkOptions, deadlines: Deadlines, whenReady: (link: RequestLink) => void = () => {}) {
+  constructor(
+    endpoint: Endpoint,
+    options: RequestLinkOptions,
+    deadlines: Deadlines,
+    owner: RequestLinkOwner = { ready: () => {}, away: () => {} },
+  ) {
     this.endpoint = endpoint
-    this.#whenReady = whenReady
+    this.#owner = owner
     this.#options = options
     this.#deadlines = deadlines
     this.#nextId = options.firstId ?? 1
@@ -131,10 +143,13 @@ export class RequestLink implements PeerListener, CallCarrier {
     return calls
   }
 
-  /** Takes a call over that another link gave away. */
-  adopt(call: Call): void {
-    call.carrier = this
-    this.#queue.add(call)
+  /** Takes calls over that another link gave away. */
+  adopt(calls: readonly Call[]): void {
+    for (const call of calls) {
+      call.carrier = this
+      this.#queue.add(call)
+    }
+    this.#sendQueued()
   }
 
   /** Resolves once messages can travel. @throws ZmqRpcError AUTH_REFUSED, NOT_CONNECTED after `timeoutMs`, CLOSED. */
@@ -216,7 +231,7 @@ export class RequestLink implements PeerListener, CallCarrier {
   ready(): void {
     this.#refusal = undefined
     this.#lastFailure = undefined
-    this.#whenReady(this)
+    this.#owner.ready(this)
     this.#sendQueued()
     this.#settleReady(undefined)
   }
@@ -257,6 +272,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     }
     for (const call of waiting) this.#queue.add(call)
     this.#lastFailure = reason ?? new Error('the far end closed the connection')
+    this.#owner.away(this)
   }
 
   // ── Inside ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -317,6 +333,7 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   #refusedBy(error: Error): void {
     this.#refusal = error
+    this.#owner.away(this)
     this.#failAll((call) => this.#refusalError(call, error))
     this.#settleReady(this.#refusalError(undefined, error))
   }

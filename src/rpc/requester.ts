@@ -11,7 +11,8 @@ export class Requester {
   #next = 0
 
   constructor(endpoints: readonly Endpoint[], options: RequestLinkOptions, deadlines: Deadlines) {
-    for (const endpoint of endpoints) this.#links.push(new RequestLink(endpoint, options, deadlines, (link) => this.#gather(link)))
+    const owner = { ready: (link: RequestLink) => this.#gather(link), away: (link: RequestLink) => this.#handOver(link) }
+    for (const endpoint of endpoints) this.#links.push(new RequestLink(endpoint, options, deadlines, owner))
   }
 
   get links(): readonly RequestLink[] {
@@ -34,7 +35,12 @@ export class Requester {
 
   /** What waits for an endpoint that is away goes to the one that is there. */
   #gather(ready: RequestLink): void {
-    for (const link of this.#links) if (!link.connected) for (const call of link.takeMovable()) ready.adopt(call)
+    for (const link of this.#links) if (!link.connected) ready.adopt(link.takeMovable())
+  }
+
+  /** What waits for an endpoint that has gone away goes to one that is there, if any is. */
+  #handOver(gone: RequestLink): void {
+    this.#links.find((link) => link !== gone && link.connected)?.adopt(gone.takeMovable())
   }
 
   #pick(): RequestLink {

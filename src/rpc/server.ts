@@ -5,7 +5,7 @@ import { publish } from '../observability/events.ts'
 import type { Message } from '../wire/index.ts'
 import { type Command, type CommandClass, commandNameOf, ShutdownServer } from './command.ts'
 import { CommandRegistry } from './command-registry.ts'
-import { type DecodeFailure, decodeCommand, encodeReply, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
+import { DEFAULT_LIMITS, type DecodeFailure, decodeCommand, encodeReply, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { resolveNumber } from './endpoint.ts'
 import { errorText } from './error-text.ts'
 import { type Answer, isPromiseLike, MessageServer, type MessageServerOptions, publishServiceFailure } from './message-server.ts'
@@ -20,7 +20,7 @@ export interface RpcServerOptions extends MessageServerOptions {
    * @default those who have a principal, by a password or a key (see `auth`)
    */
   readonly allowShutdown?: boolean | undefined
-  /** Largest command once it is unpacked, bytes: a few bytes of zlib can stand for a thousand times as many. @default 67108864 (64 MiB) */
+  /** Largest command once it is unpacked, bytes: a few bytes of zlib can stand for a thousand times as many. @default 8388608 (8 MiB) */
   readonly maxInflatedBytes?: number | undefined
 }
 
@@ -48,7 +48,7 @@ export class RpcServer extends MessageServer {
   /** @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands`. */
   constructor(options: RpcServerOptions) {
     // Before `super` opens the first socket: what is refused leaves nothing open.
-    const maxInflatedBytes = resolveNumber('maxInflatedBytes', options.maxInflatedBytes, 64 * 1024 * 1024, 1)
+    const maxInflatedBytes = resolveNumber('maxInflatedBytes', options.maxInflatedBytes, DEFAULT_LIMITS.maxInflatedBytes, 1)
     const registry = new CommandRegistry(options.commands ?? [])
     super(options)
     this.#maxInflatedBytes = maxInflatedBytes

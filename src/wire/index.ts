@@ -17,11 +17,9 @@ export {
   Connection,
   type ConnectionHandler,
   type ConnectionLimits,
-  HandshakeTimeout,
   type HeartbeatOptions,
   IncompatiblePeer,
   type PeerInfo,
-  PeerSilent,
 } from './connection.ts'
 export { encodeMessage, type Message, messageBytes } from './frame.ts'
 export { MechanismMismatch } from './greeting.ts'
@@ -30,6 +28,6 @@ export { CurveClient, type CurveRandom, CurveServer, HelloRefused } from './mech
 export { type AuthAnswer, AuthRefused, type AuthRequest, type Mechanism, type MechanismFactory } from './mechanism/mechanism.ts'
 export { NullMechanism } from './mechanism/null.ts'
 export { MAX_PLAIN_BYTES, PlainClient, PlainServer } from './mechanism/plain.ts'
-export { encodeMetadata, type Metadata, type Property, socketProperties } from './metadata.ts'
-export { hearsSubscriptions, mayTalk, type SocketType } from './socket-type.ts'
+export { encodeMetadata, type Property, socketProperties } from './metadata.ts'
+export { mayTalk, type SocketType } from './socket-type.ts'
 export { decodeZ85, encodeZ85 } from './z85.ts'

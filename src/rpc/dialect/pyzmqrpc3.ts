@@ -50,16 +50,19 @@ const NOT_INTERPRETED = STATUS_TEXT.badCommand('Could not interpret the unzipped
 
 const COMMAND_KEY = '_icmd_'
 
+/** So much of a name that a peer has chosen goes into replies, logs and events. */
+const MAX_SHOWN_NAME = 255
+
 /** What a peer may make us allocate. */
 export interface Pyzmqrpc3Limits {
-  /** How large a request's JSON may be, in bytes: a few bytes of zlib can stand for a thousand times as many. @default 64 MiB */
+  /** How large a request's JSON may be, in bytes: a few bytes of zlib can stand for a thousand times as many. @default 8 MiB */
   readonly maxInflatedBytes?: number
   /** How deeply a request's or reply's arrays and objects may be nested. @default 1000 */
   readonly maxDepth?: number
 }
 
 /** The limits where none are given. */
-export const DEFAULT_LIMITS: Required<Pyzmqrpc3Limits> = { maxInflatedBytes: 64 * 1024 * 1024, maxDepth: DEFAULT_MAX_DEPTH }
+export const DEFAULT_LIMITS: Required<Pyzmqrpc3Limits> = { maxInflatedBytes: 8 * 1024 * 1024, maxDepth: DEFAULT_MAX_DEPTH }
 
 /** What {@link decodeCommand} made of a frame. */
 export type DecodedCommand = { readonly kind: 'command'; readonly name: string; readonly command: Command } | DecodeFailure
@@ -246,7 +249,10 @@ function interpret(text: string, registry: CommandRegistry, limits: Pyzmqrpc3Lim
   const [name, state] = nameAndState(value)
   // Python cannot construct a class that it does not know, and answers 400. With no registry of all classes of the
   // process, "not registered here" is all that we can know, and 451 is what tells the caller what to do about it.
-  if (!registry.has(name)) return { ...noService(name.slice(0, 255), `no command "${name.slice(0, 255)}" is registered`), name }
+  if (!registry.has(name)) {
+    const shown = name.slice(0, MAX_SHOWN_NAME)
+    return { ...noService(shown, `no command "${shown}" is registered`), name: shown }
+  }
   return { kind: 'command', name, command: construct(name, state, registry) }
 }
 
@@ -281,7 +287,8 @@ function nameAndState(encoded: { [COMMAND_KEY]: unknown }): [name: string, state
 function construct(name: string, state: unknown, registry: CommandRegistry): Command {
   const commandClass = registry.get(name)
   if (commandClass === undefined) {
-    throw new ZmqRpcError('BAD_COMMAND', `no command "${name}" is registered, and the message holds one`, { command: name })
+    const shown = name.slice(0, MAX_SHOWN_NAME)
+    throw new ZmqRpcError('BAD_COMMAND', `no command "${shown}" is registered, and the message holds one`, { command: shown })
   }
   const command = new commandClass()
   try {

@@ -44,7 +44,7 @@ describe('the documentation of the options', () => {
     expect(documented('server')).toMatchObject({
       commands: '[]',
       allowShutdown: 'those who have a principal, by a password or a key (see `auth`)',
-      maxInflatedBytes: '67108864 (64 MiB)',
+      maxInflatedBytes: '8388608 (8 MiB)',
     })
   })
 })
@@ -108,12 +108,12 @@ describe('a server without options', () => {
     await Promise.all(calls)
   })
 
-  it('takes a command of 64 MiB once it is unpacked, and not of more', { timeout: 30_000 }, async () => {
+  it('takes a command of 8 MiB once it is unpacked, and not of more', { timeout: 30_000 }, async () => {
     const server = await rpc.started(TCP)
     const dealer = new Dealer({ linger: 0 })
     rpc.defer(() => dealer.close())
     dealer.connect(endpointOf(server))
-    const limit = 64 * 1024 * 1024
+    const limit = 8 * 1024 * 1024
     const ask = async (bytes: number): Promise<number> => {
       const json = Buffer.alloc(bytes, ' ')
       json.write('"text"')

@@ -107,11 +107,6 @@ describe('what is published', () => {
     expect(dropped.events[0]).toMatchObject({ endpoint, reason: 'a published message: the subscriber does not keep up' })
     raw.close()
   })
-
-  it('is nothing that a client without req waits for', async () => {
-    const client = rpc.client({ pub: 'tcp://127.0.0.1:0' })
-    expect(await client.executeAll(new Count())).toEqual([])
-  })
 })
 
 describe('heartbeats', () => {

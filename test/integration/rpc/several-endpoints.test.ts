@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { RpcServer } from '../../../src/index.ts'
-import { Count, endpointOf, failureOf, Greet, useRpc } from './helpers.ts'
+import { Count, deferred, endpointOf, failureOf, Greet, useRpc } from './helpers.ts'
 
 const rpc = useRpc()
 
@@ -73,6 +73,26 @@ describe('execute', () => {
     await client.ready()
     const results = [await client.execute(new Count()), await client.execute(new Count())]
     expect(results.sort()).toEqual([1, 2])
+  })
+})
+
+describe('a server that goes away with a thousand calls in flight', () => {
+  it('takes those along; what was not sent yet goes to the one that is left', async () => {
+    const go = deferred()
+    const waiting = (number: number): Promise<RpcServer> =>
+      rpc.started({ rep: 'tcp://127.0.0.1:0', maxConcurrentCalls: 5000 }, (server) =>
+        server.register(Count, () => go.promise.then(() => number)),
+      )
+    const [leaving, staying] = await Promise.all([waiting(0), waiting(1)])
+    const client = rpc.client({ req: [endpointOf(leaving), endpointOf(staying)] })
+    await client.ready()
+    const calls = Array.from({ length: 2600 }, (_, n) => client.execute(new Count(n)).catch(({ code }) => code as string))
+    await leaving.stop({ drainMs: 0 })
+    await calls[0]
+    go.resolve()
+    const ends = await Promise.all(calls)
+    expect(ends.filter((end) => end === 'CONNECTION_LOST')).toHaveLength(1000)
+    expect(ends.filter((end) => end === 1)).toHaveLength(1600)
   })
 })
 

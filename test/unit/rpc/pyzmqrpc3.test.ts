@@ -208,8 +208,14 @@ describe('a frame that holds no command', () => {
     })
   })
 
-  it('does not make us send a long name back', () => {
-    expect(failed(frameOf(`{"_icmd_": ["${'A'.repeat(100_000)}", {}]}`)).statusText.length).toBeLessThan(400)
+  it('does not make us send a long name back, or log it', () => {
+    const name = 'A'.repeat(100_000)
+    const failure = failed(frameOf(`{"_icmd_": ["${name}", {}]}`))
+    expect(failure.statusText.length).toBeLessThan(400)
+    expect([failure.detail.length < 400, failure.name?.length]).toEqual([true, 255])
+    // Found by fuzzing: inside of another command it was logged whole.
+    const nested = failed(frameOf(`{"_icmd_": ["Greet", [{"_icmd_": ["${name}", 1]}]]}`))
+    expect([nested.detail.length < 400, String(nested.cause).length < 400]).toEqual([true, true])
   })
 
   it.each<[string, Buffer, string | RegExp]>([

@@ -21,7 +21,7 @@ import org.zeromq.ZMQException;
 public final class Peer {
     private static final HexFormat HEX = HexFormat.of();
     private static final PrintStream OUTPUT = new PrintStream(System.out, false);
-    private static final int HANDSHAKE_MS = 400;
+    private static final int HANDSHAKE_MS = 2000;
     private static final ZContext CONTEXT = new ZContext();
     /** What the ZAP handler lets in: `user:password` and public keys, in hex. */
     private static final Set<String> ALLOWED = ConcurrentHashMap.newKeySet();
