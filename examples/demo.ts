@@ -147,7 +147,7 @@ interface PythonPeer {
 
 /** Installs pyzmqrpc3 into .peers/python, unless it is there. Never rejects. */
 async function setUpPython(): Promise<PythonPeer> {
-  const setup = new Program('setup-peers.js', process.execPath, [pathOf('../scripts/setup-peers.js')], {
+  const setup = new Program('setup-peers.js', process.execPath, [pathOf('../scripts/setup-peers.js'), 'pyzmqrpc3'], {
     wholeGroup: true,
     // What is missing is told, not an error.
     env: { REQUIRE_PEERS: '0' },

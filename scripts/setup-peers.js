@@ -1,7 +1,7 @@
 /**
  * Gets the peers of the interop tests ready and writes what it found to `.peers/status.json`, which
  * `test/helpers/peers.ts` reads. Quick when all is there already: what was built carries a stamp of what it was built
- * from. A missing peer is no error, except under `REQUIRE_PEERS=1`.
+ * from. A missing peer is no error, except under `REQUIRE_PEERS=1`. Names of peers as arguments: only those.
  */
 
 import { execFile } from 'node:child_process'
@@ -20,7 +20,7 @@ import {
 } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { promisify, stripVTControlCharacters } from 'node:util'
 
 /** @typedef {'pyzmqrpc3' | 'libzmq' | 'netns' | 'jeromq' | 'go-zmq4' | 'zmq-rs'} PeerName */
 /**
@@ -168,18 +168,40 @@ async function status(setUp) {
  * @param {Error & { stdout?: string, stderr?: string }} error
  */
 function reason(error) {
-  const written = (error.stderr || error.stdout || '').trim().split('\n')
+  const written = stripVTControlCharacters(`${error.stdout ?? ''}\n${error.stderr ?? ''}`)
+    .trim()
+    .split('\n')
   const line = written.find((text) => /\berror\b/i.test(text)) ?? written.at(-1)
   return line || (error.message.split('\n')[0] ?? error.name)
 }
 
+/** @type {Record<PeerName, () => Promise<Found>>} */
+const SET_UPS = {
+  pyzmqrpc3: setUpPython,
+  libzmq: findLibzmq,
+  netns: tryNetns,
+  jeromq: buildJeromq,
+  'go-zmq4': buildGo,
+  'zmq-rs': buildRust,
+}
+const STATUS_FILE = `${PEERS}/status.json`
+
+/** @returns {Record<string, PeerStatus>} */
+function foundBefore() {
+  const none = Object.fromEntries(Object.keys(SET_UPS).map((name) => [name, { available: false, why: 'not asked for' }]))
+  try {
+    return { ...none, ...JSON.parse(readFileSync(STATUS_FILE, 'utf8')) }
+  } catch {
+    return none
+  }
+}
+
 mkdirSync(PEERS, { recursive: true })
+const asked = process.argv.slice(2)
+const wanted = Object.entries(SET_UPS).filter(([name]) => asked.length === 0 || asked.includes(name))
 // All at once: one downloads while another compiles.
-const [pyzmqrpc3, libzmq, netns, jeromq, goZmq4, zmqRs] = await Promise.all(
-  [setUpPython, findLibzmq, tryNetns, buildJeromq, buildGo, buildRust].map(status),
-)
-const found = /** @type {Record<PeerName, PeerStatus>} */ ({ pyzmqrpc3, libzmq, netns, jeromq, 'go-zmq4': goZmq4, 'zmq-rs': zmqRs })
-writeFileSync(`${PEERS}/status.json`, `${JSON.stringify(found, null, 2)}\n`)
+const found = Object.fromEntries(await Promise.all(wanted.map(async ([name, setUp]) => [name, await status(setUp)])))
+writeFileSync(STATUS_FILE, `${JSON.stringify({ ...foundBefore(), ...found }, null, 2)}\n`)
 
 for (const [name, { available, why }] of Object.entries(found)) {
   if (available) continue

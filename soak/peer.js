@@ -15,10 +15,12 @@ const receives = { ...common, receiveHighWaterMark: 200 }
 const both = { ...sends, ...receives }
 
 let running = true
-const complain = (/** @type {string} */ text) => process.send?.({ complaint: `${packageName} ${who}: ${text}` })
+/** A parent that is gone hears nothing. @param {object} news */
+const tell = (news) => process.connected && process.send?.(news, () => {})
+const complain = (/** @type {string} */ text) => tell({ complaint: `${packageName} ${who}: ${text}` })
 const checker = (/** @type {boolean} */ contiguous) => {
   const made = new Checker(role, contiguous, complain)
-  setInterval(() => process.send?.({ count: made.count }), 200).unref()
+  setInterval(() => tell({ count: made.count }), 200).unref()
   return made
 }
 

@@ -33,6 +33,38 @@ export function connections(bench: Bench): void {
     expect(theirs.map(([number]) => String(number))).toEqual(numbers)
   })
 
+  it(`a PUSH of the peer gives each message to ${under.sendsToAll === undefined ? 'one' : 'all'} of our PULLs`, async () => {
+    const push = bench.their('Push')
+    await push.bind('tcp://127.0.0.1:0')
+    const pulled: string[][] = [[], []]
+    for (const got of pulled) {
+      const pull = bench.my('Pull')
+      const there = event(pull, 'handshake')
+      pull.connect(push.lastEndpoint as string)
+      await there
+      void (async () => {
+        for await (const message of pull) got.push(...texts(message))
+      })()
+    }
+    // As soon as the peer, too, knows both.
+    await until(async () => {
+      await push.send('ready')
+      return pulled.every((got) => got.length > 0)
+    }, 'messages at both')
+    const each = under.sendsToAll === undefined ? 1 : 2
+    for (let number = 0; number < 10; number++) await push.send(String(number))
+    await push.send('last')
+    await until(() => pulled.flat().filter((text) => text === 'last').length === each, 'the last one')
+    // Over two connections the order is no one's promise.
+    const numbers = (): string[] =>
+      pulled
+        .flat()
+        .filter((text) => /\d/.test(text))
+        .sort()
+    await until(() => numbers().length >= 10 * each, 'all of them')
+    expect(numbers()).toEqual(Array.from({ length: 10 * each }, (_, index) => String(Math.floor(index / each))))
+  })
+
   if (under.otherIpc === undefined) {
     it('messages go over ipc, too', async () => {
       for (const peerBinds of [true, false]) {

@@ -9,6 +9,7 @@ matrix({
   mechanisms: ['PLAIN'],
   notConnected: 'no connections available',
   muteXPublisher: 'it keeps subscriptions to itself',
+  sendsToAll: 'it writes to all connections, whatever the socket, if it is no REQ, REP or ROUTER',
   trustsEveryone: 'its PLAIN server does not look at the password (a FIXME in its source)',
   serverMustBind: 'it is the server of PLAIN where it listens, and the client where it dials',
   noHeartbeats: { why: 'it gives PING to the application as a message, and sends no PONG', told: '\x04PING\0\0' },

@@ -36,6 +36,8 @@ export interface UnderTest {
   readonly notConnected?: string
   /** Its XPUB gives the application no subscriptions. */
   readonly muteXPublisher?: string
+  /** Its DEALER and PUSH send every message to all connections. */
+  readonly sendsToAll?: string
   /** Now and then it connects and then says nothing. */
   readonly mutelyConnects?: string
   /** Its server lets everybody in. */
