@@ -1,4 +1,7 @@
-/** What a published message costs as subscriptions that do not match it grow. */
+/**
+ * What a published message costs as subscriptions that do not match it grow. Not with `zeromq`: libzmq loses subscriptions
+ * of a burst beyond a high-water mark that the package does not let one set.
+ */
 
 import { Peer } from '../lib/peer.js'
 import { compete } from '../lib/rounds.js'
@@ -9,12 +12,9 @@ export const title = 'subscriptions'
 
 /** @param {import('../lib/rounds.js').Plan} plan */
 export async function run(plan) {
-  for (const pack of ['zmq-rpc/sockets', 'zeromq']) {
-    if (pack === 'zeromq' && plan.only !== undefined && !plan.only.test(pack)) continue
-    const entrants = [1, 1000, 100_000].map((others) =>
-      publishEntrant(`${others} others`, () => Peer.node('sockets.js', [pack]), 1, { others }),
-    )
-    const standings = await compete(entrants, { ...plan, only: undefined })
-    printStandings(`Publishing beside subscriptions that do not match, ${pack}`, 'delivered per second', standings, count)
-  }
+  const entrants = [1, 1000, 100_000].map((others) =>
+    publishEntrant(`${others} others`, () => Peer.node('sockets.js', ['zmq-rpc/sockets']), 1, { others }),
+  )
+  const standings = await compete(entrants, { ...plan, only: undefined })
+  printStandings('Publishing beside subscriptions that do not match', 'delivered per second', standings, count)
 }

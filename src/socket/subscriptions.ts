@@ -1,13 +1,14 @@
 /**
  * Who wants to hear what: topics are prefixes of a message's first frame [RFC 29].
  *
- * Topics are kept by their length, so that the cost of a message depends on how many lengths there are, not on how many
- * topics. A holder counts once per topic: libzmq subscribers repeat SUBSCRIBE and cancel once. Losing a holder costs as much
+ * The cost of a message depends on its first frame and on who gets it, not on how many topics there are. A holder counts once per topic: libzmq subscribers repeat SUBSCRIBE and cancel once. Losing a holder costs as much
  * as it held.
  */
 
+import { PrefixTree } from './prefix-tree.ts'
+
 /** What a topic costs besides its bytes, roughly. */
-const TOPIC_OVERHEAD_BYTES = 128
+const TOPIC_OVERHEAD_BYTES = 256
 
 const NOBODY: ReadonlySet<never> = new Set()
 
@@ -18,11 +19,11 @@ interface Holdings {
 }
 
 export class Subscriptions<H> {
-  /** Holders by topic, by the length of the topic. Topics are bytes, written as latin1. */
-  readonly #byLength = new Map<number, Map<string, Set<H>>>()
+  /** Holders by topic. Topics are bytes, written as latin1. */
+  readonly #byTopic = new PrefixTree<Set<H>>()
   readonly #byHolder = new Map<H, Holdings>()
-  /** The lengths, ascending. */
-  #lengths: number[] = []
+  /** What a search finds; kept, since there are many. */
+  readonly #found: Set<H>[] = []
 
   /** Memory that a holder's topics take, bytes, roughly. */
   bytesOf(holder: H): number {
@@ -40,14 +41,10 @@ export class Subscriptions<H> {
     if (holdings.topics.has(key)) return false
     holdings.topics.add(key)
     holdings.bytes += key.length + TOPIC_OVERHEAD_BYTES
-    const topics = this.#topicsOfLength(key.length)
-    const holders = topics.get(key)
-    if (holders !== undefined) {
-      holders.add(holder)
-      return false
-    }
-    topics.set(key, new Set([holder]))
-    return true
+    const holders = this.#byTopic.get(key)
+    if (holders === undefined) this.#byTopic.add(key, new Set([holder]))
+    else holders.add(holder)
+    return holders === undefined
   }
 
   /** True when the holder was the last one. False also when it did not hold the topic. */
@@ -70,60 +67,38 @@ export class Subscriptions<H> {
 
   /** All topics, each once. */
   topics(): Buffer[] {
-    return [...this.#byLength.values()].flatMap((topics) => [...topics.keys()].map((key) => Buffer.from(key, 'latin1')))
+    const keys = new Set<string>()
+    for (const { topics } of this.#byHolder.values()) for (const key of topics) keys.add(key)
+    return [...keys].map((key) => Buffer.from(key, 'latin1'))
   }
 
   matches(frame: Buffer): boolean {
-    for (const length of this.#lengths) {
-      // A length is here as long as a topic has it: the topic of no bytes stands for all messages.
-      if (length === 0) return true
-      if (length > frame.length) return false
-      if (this.#byLength.get(length)?.has(frame.toString('latin1', 0, length))) return true
-    }
-    return false
+    return this.#byTopic.matches(frame)
   }
 
   /** The holders that want the message, each once; to be read before the next change. */
   holdersFor(frame: Buffer): ReadonlySet<H> {
-    let found: Set<H> | undefined
-    let merged = false
-    for (const length of this.#lengths) {
-      if (length > frame.length) break
-      const holders = this.#byLength.get(length)?.get(length === 0 ? '' : frame.toString('latin1', 0, length))
-      if (holders === undefined) continue
-      if (found === undefined) {
-        found = holders
-      } else {
-        if (!merged) found = new Set(found)
-        merged = true
-        for (const holder of holders) found.add(holder)
-      }
-    }
-    return found ?? NOBODY
-  }
-
-  #topicsOfLength(length: number): Map<string, Set<H>> {
-    let topics = this.#byLength.get(length)
-    if (topics === undefined) {
-      topics = new Map()
-      this.#byLength.set(length, topics)
-      this.#lengths = [...this.#lengths, length].sort((a, b) => a - b)
-    }
-    return topics
+    const found = this.#found
+    this.#byTopic.collect(frame, found)
+    const [first = NOBODY as ReadonlySet<H>] = found
+    const all = found.length < 2 ? first : merged(found)
+    found.length = 0
+    return all
   }
 
   /** Takes a holder from a topic that it holds; true when nobody is left. */
   #drop(key: string, holder: H): boolean {
-    const topics = this.#byLength.get(key.length)
-    const holders = topics?.get(key)
-    if (topics === undefined || holders === undefined) return false
+    const holders = this.#byTopic.get(key)
+    if (holders === undefined) return false
     holders.delete(holder)
     if (holders.size > 0) return false
-    topics.delete(key)
-    if (topics.size === 0) {
-      this.#byLength.delete(key.length)
-      this.#lengths = this.#lengths.filter((length) => length !== key.length)
-    }
+    this.#byTopic.delete(key)
     return true
   }
+}
+
+function merged<H>(sets: readonly ReadonlySet<H>[]): Set<H> {
+  const all = new Set<H>()
+  for (const set of sets) for (const holder of set) all.add(holder)
+  return all
 }

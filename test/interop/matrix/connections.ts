@@ -1,6 +1,6 @@
 /** Connections over time: many messages, routing ids, heartbeats, restarts of either side. */
 
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -68,8 +68,10 @@ export function connections(bench: Bench): void {
   if (under.otherIpc === undefined) {
     it('messages go over ipc, too', async () => {
       for (const peerBinds of [true, false]) {
-        const endpoint = `ipc://${ipcPath(under.name, peerBinds)}`
-        const { my, their } = await bench.link(['Dealer'], ['Router'], { peerBinds, endpoint })
+        const path = ipcPath(under.name, peerBinds)
+        // Not everybody takes it away.
+        bench.use.defer(() => rmSync(path, { force: true }))
+        const { my, their } = await bench.link(['Dealer'], ['Router'], { peerBinds, endpoint: `ipc://${path}` })
         await my.send('to')
         const [id, body] = await their.receive()
         expect(String(body)).toBe('to')

@@ -28,7 +28,10 @@ class Naive {
 }
 
 describe('subscriptions', () => {
-  const topic = fc.string({ unit: fc.constantFrom('a', 'b', '\xff', '\0'), maxLength: 4 })
+  const short = fc.string({ unit: fc.constantFrom('a', 'b', '\xff', '\0'), maxLength: 4 })
+  // With much in common, so that they part, and meet again, in the middle.
+  const long = fc.tuple(fc.constantFrom('same/same/', 'same/other/', 'same/sam', ''), short).map((parts) => parts.join(''))
+  const topic = fc.oneof(short, long)
   const holder = fc.constantFrom('x', 'y', 'z')
   const step = fc.record({ what: fc.constantFrom('add', 'add', 'remove', 'match', 'removeAll'), topic, holder })
 
@@ -75,6 +78,20 @@ describe('subscriptions', () => {
     subscriptions.add(Buffer.from([0xc3]), 'x')
     expect(subscriptions.matches(Buffer.from('é'))).toBe(true)
     expect(subscriptions.matches(Buffer.from([0xff, 0xfd]))).toBe(false)
+  })
+
+  it('cost no more than the frame is long, however deeply they lie within each other', () => {
+    const subscriptions = new Subscriptions<number>()
+    const nested = (index: number): Buffer => topicOf('a'.repeat(index))
+    for (let index = 0; index < 10_000; index++) subscriptions.add(Buffer.concat([nested(index), topicOf('b')]), index)
+    const frame = nested(16_384)
+    const started = performance.now()
+    for (let count = 0; count < 100; count++) expect(subscriptions.holdersFor(frame).size).toBe(0)
+    // By a table for each length it was 30 seconds.
+    expect(performance.now() - started).toBeLessThan(2000)
+    expect(subscriptions.holdersFor(Buffer.concat([nested(5000), topicOf('b')]))).toEqual(new Set([5000]))
+    for (let index = 0; index < 10_000; index++) expect(subscriptions.removeAll(index)).toHaveLength(1)
+    expect(subscriptions.topics()).toEqual([])
   })
 
   it('take 200,000 topics in no time worth speaking of', () => {
