@@ -9,7 +9,6 @@ export { type ErrorCode, RemoteError, SocketError, type SocketErrorCode, ZmqRpcE
 export type { RpcEvents } from './observability/events.ts'
 export type {
   Auth,
-  AuthOrigin,
   Credentials,
   CurveAuth,
   CurveCredentials,
@@ -26,3 +25,4 @@ export { Sender } from './rpc/sender.ts'
 export { RpcServer, type RpcServerOptions } from './rpc/server.ts'
 export type { PeerInfo, Service, ServiceContext, ServiceFunction } from './rpc/service.ts'
 export { type CurveKeyPair, curveKeyPair, curvePublicKey } from './socket/curve-key-pair.ts'
+export type { AuthOrigin } from './socket/options.ts'

@@ -7,7 +7,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { ZmqRpcError } from '../errors.ts'
 import { curveKeyPair, curvePublicKey, decodeKey, KEY_FORM } from '../socket/curve-key-pair.ts'
-import type { Authenticate, CommonOptions } from '../socket/options.ts'
+import type { Authenticate, AuthOrigin, CommonOptions } from '../socket/options.ts'
 import { MAX_PLAIN_BYTES } from '../wire/index.ts'
 
 /** What a client shows: a password, or keys. Both sides need the same of the two. */
@@ -71,13 +71,6 @@ export interface CurveAuth {
   readonly authenticate?:
     | ((client: { readonly publicKey: string }, origin: AuthOrigin) => Principal | undefined | Promise<Principal | undefined>)
     | undefined
-}
-
-/** Where a client comes from. */
-export interface AuthOrigin {
-  /** The endpoint it came in on. */
-  readonly endpoint: string
-  readonly remoteAddress: string | undefined
 }
 
 /** The options of a socket that have to do with security. */

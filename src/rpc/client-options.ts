@@ -3,6 +3,7 @@
 import { ZmqRpcError } from '../errors.ts'
 import { type Auth, type Credentials, clientOptions, serverOptions } from './auth.ts'
 import { Deadlines } from './deadlines.ts'
+import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
 import { Publication } from './publication.ts'
 import { Requester } from './requester.ts'
@@ -78,6 +79,17 @@ export class Outlets {
     options: CallOptions,
   ): { command: string | undefined; timeoutMs: number; signal: AbortSignal | undefined } {
     return { command, timeoutMs: resolveNumber('timeoutMs', options.timeoutMs, this.timeoutMs), signal: options.signal }
+  }
+
+  /** @throws ZmqRpcError BAD_OPTION without `pub`, and as `Publication.publish`. */
+  async publish(frame: Buffer): Promise<void> {
+    if (this.publication === undefined) throw new ZmqRpcError('BAD_OPTION', 'there is nowhere to publish: give it pub')
+    await this.publication.publish(frame)
+  }
+
+  /** @throws as `publish` */
+  sendHeartbeat(): Promise<void> {
+    return this.publish(Buffer.from(HEARTBEAT))
   }
 
   async ready(options: ReadyOptions): Promise<void> {

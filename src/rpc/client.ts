@@ -3,7 +3,7 @@
 import { toError, ZmqRpcError } from '../errors.ts'
 import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
 import { type Command, commandNameOf, type ResultOf } from './command.ts'
-import { encodeCommand, HEARTBEAT } from './dialect/pyzmqrpc3.ts'
+import { encodeCommand } from './dialect/pyzmqrpc3.ts'
 import type { Endpoint } from './endpoint.ts'
 import { readResult } from './read-result.ts'
 
@@ -90,7 +90,7 @@ export class RpcClient {
    * @throws ZmqRpcError BAD_OPTION without `pub`, BAD_COMMAND, CLOSED; SocketError when `pub` cannot be bound.
    */
   async publish(command: Command): Promise<void> {
-    await this.#publication().publish(encodeCommand(command))
+    await this.#outlets.publish(encodeCommand(command))
   }
 
   /**
@@ -99,8 +99,8 @@ export class RpcClient {
    *
    * @throws as `publish`
    */
-  async sendHeartbeat(): Promise<void> {
-    await this.#publication().publish(Buffer.from(HEARTBEAT))
+  sendHeartbeat(): Promise<void> {
+    return this.#outlets.sendHeartbeat()
   }
 
   /** Calls under way fail with CLOSED; what was published has a second to be written. Never rejects. */
@@ -110,11 +110,5 @@ export class RpcClient {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  #publication(): NonNullable<Outlets['publication']> {
-    const { publication } = this.#outlets
-    if (publication === undefined) throw new ZmqRpcError('BAD_OPTION', 'there is nowhere to publish: give the client pub')
-    return publication
   }
 }

@@ -8,7 +8,6 @@
 
 import { performance } from 'node:perf_hooks'
 import { ZmqRpcError } from '../errors.ts'
-import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import { type Auth, type Credentials, clientOptions, type Principal, serverOptions } from './auth.ts'
@@ -17,6 +16,7 @@ import { encodeReply, isHeartbeat, STATUS, STATUS_TEXT } from './dialect/pyzmqrp
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
 import { RequestListener } from './request-listener.ts'
 import type { PeerInfo, ServiceContext } from './service.ts'
+import type { ReplyFrame } from './service-call.ts'
 import { SubscriptionLink } from './subscription-link.ts'
 
 /** A publisher to listen to, by itself or with its own time-out and passwords. */
@@ -70,9 +70,6 @@ const DEFAULTS = { heartbeatTimeoutMs: 600_000, maxConcurrentCalls: 1000, maxMes
 const LINGER_MS = 1000
 
 const OK_REPLY = encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok })
-
-/** The answer to a message: a frame, or undefined where nobody waits for one. */
-export type Answer = Buffer | undefined
 
 /** A message, and where it came in. */
 interface HeldMessage {
@@ -188,7 +185,7 @@ export abstract class MessageServer {
    *
    * `context.peer.kind` tells whether anybody waits for the answer.
    */
-  protected abstract answer(body: Message, context: ServiceContext): Answer | Promise<Answer>
+  protected abstract answer(body: Message, context: ServiceContext): ReplyFrame | Promise<ReplyFrame>
 
   async #stop(drainMs: number): Promise<void> {
     this.#state = 'stopping'
@@ -239,7 +236,7 @@ export abstract class MessageServer {
     })
   }
 
-  #answered(peer: Peer, envelope: Message | undefined, frame: Answer): void {
+  #answered(peer: Peer, envelope: Message | undefined, frame: ReplyFrame): void {
     if (envelope !== undefined && frame !== undefined) this.#listener.reply(peer, envelope, frame)
   }
 
@@ -320,15 +317,4 @@ class CallContext implements ServiceContext, PeerInfo {
     this.#reason ??= reason
     this.#controller?.abort(reason)
   }
-}
-
-/** True for a promise, of whatever library. */
-export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-}
-
-/** What a service or handler threw, told to whoever listens. */
-export function publishServiceFailure(context: ServiceContext, command: string, error: unknown): void {
-  const { endpoint, remoteAddress } = context.peer
-  publish('zmq-rpc:service:failed', () => ({ endpoint, remoteAddress, command, error }))
 }

@@ -1,11 +1,10 @@
 /** The receiver of plain text messages, on REP and SUB endpoints: pyzmqrpc3's ZmqReceiver. */
 
-import { publish } from '../observability/events.ts'
 import type { Message } from '../wire/index.ts'
-import { encodeReply, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
-import { errorText } from './error-text.ts'
-import { type Answer, isPromiseLike, MessageServer, publishServiceFailure } from './message-server.ts'
+import { STATUS } from './dialect/pyzmqrpc3.ts'
+import { MessageServer } from './message-server.ts'
 import type { ServiceContext } from './service.ts'
+import { type ReplyFrame, refuse, runService } from './service-call.ts'
 
 /**
  * Takes the messages of `Sender`s. Extend it and override {@link handleIncomingMessage} to do something with them.
@@ -28,45 +27,15 @@ export class Receiver extends MessageServer {
     return undefined
   }
 
-  protected override answer(body: Message, context: ServiceContext): Answer | Promise<Answer> {
-    const succeeded = (result: unknown): Answer => {
-      try {
-        return context.peer.kind === 'pub' ? undefined : encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok, result })
-      } catch (error) {
-        return failed(error)
-      }
-    }
-    const failed = (error: unknown): Answer => {
-      publishServiceFailure(context, '(text)', error)
-      if (context.peer.kind === 'pub') return undefined
-      return encodeReply({
-        status: STATUS.serviceRaised,
-        statusText: STATUS_TEXT.serviceRaised(this.constructor.name, errorText(error)),
-      })
-    }
+  protected override answer(body: Message, context: ServiceContext): ReplyFrame | Promise<ReplyFrame> {
     const text = readText(body)
-    if (text === undefined) return this.#refuse('The message is not one frame of UTF-8 text.', context)
-    this.#last = text
-    try {
-      const result = this.handleIncomingMessage(text, context)
-      return isPromiseLike(result) ? Promise.resolve(result).then(succeeded, failed) : succeeded(result)
-    } catch (error) {
-      return failed(error)
+    if (text === undefined) {
+      const statusText = 'The message is not one frame of UTF-8 text.'
+      return refuse({ status: STATUS.badCommand, statusText, detail: statusText }, context)
     }
-  }
-
-  #refuse(statusText: string, context: ServiceContext): Answer {
-    const { endpoint, remoteAddress } = context.peer
-    const status = STATUS.badCommand
-    publish('zmq-rpc:command:refused', () => ({
-      endpoint,
-      remoteAddress,
-      status,
-      command: undefined,
-      detail: statusText,
-      error: undefined,
-    }))
-    return encodeReply({ status, statusText })
+    this.#last = text
+    const serviceName = this.constructor.name
+    return runService({ command: '(text)', serviceName, execute: (given) => this.handleIncomingMessage(text, given) }, context)
   }
 }
 

@@ -46,10 +46,8 @@ export class Sender {
   }
 
   /** As `RpcClient.sendHeartbeat`. */
-  async sendHeartbeat(): Promise<void> {
-    const { publication } = this.#outlets
-    if (publication === undefined) throw new ZmqRpcError('BAD_OPTION', 'there is nowhere to publish a heartbeat: give the sender pub')
-    await publication.publish(Buffer.from(HEARTBEAT))
+  sendHeartbeat(): Promise<void> {
+    return this.#outlets.sendHeartbeat()
   }
 
   /** As `RpcClient.close`. */

@@ -1,15 +1,14 @@
 /** The RPC server: takes commands, finds the service of each, and answers with its result. */
 
 import { ZmqRpcError } from '../errors.ts'
-import { publish } from '../observability/events.ts'
 import type { Message } from '../wire/index.ts'
 import { type Command, type CommandClass, commandNameOf, ShutdownServer } from './command.ts'
 import { CommandRegistry } from './command-registry.ts'
-import { DEFAULT_LIMITS, type DecodeFailure, decodeCommand, encodeReply, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
+import { DEFAULT_LIMITS, decodeCommand, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { resolveNumber } from './endpoint.ts'
-import { errorText } from './error-text.ts'
-import { type Answer, isPromiseLike, MessageServer, type MessageServerOptions, publishServiceFailure } from './message-server.ts'
+import { MessageServer, type MessageServerOptions } from './message-server.ts'
 import type { Service, ServiceContext, ServiceFunction } from './service.ts'
+import { type ReplyFrame, refuse, runService } from './service-call.ts'
 
 export interface RpcServerOptions extends MessageServerOptions {
   /** Command classes that stand inside the states of others, and have no service of their own. @default [] */
@@ -75,57 +74,19 @@ export class RpcServer extends MessageServer {
     return this
   }
 
-  protected override answer(body: Message, context: ServiceContext): Answer | Promise<Answer> {
+  protected override answer(body: Message, context: ServiceContext): ReplyFrame | Promise<ReplyFrame> {
     // Another number of frames is not of this dialect: the empty frame stands for what cannot be decoded.
     const frame = body.length === 1 ? (body[0] as Buffer) : Buffer.alloc(0)
     const decoded = decodeCommand(frame, this.#registry, { maxInflatedBytes: this.#maxInflatedBytes })
-    if (decoded.kind === 'failure') return this.#refuse(decoded, context)
+    if (decoded.kind === 'failure') return refuse(decoded, context)
     const { name, command } = decoded
     const registration = this.#services.get(name)
     if (registration === undefined) {
-      return this.#refuse(
-        {
-          kind: 'failure',
-          status: STATUS.noService,
-          statusText: STATUS_TEXT.noService(name),
-          detail: 'the command is known, but has no service',
-          name,
-        },
-        context,
-      )
+      const statusText = STATUS_TEXT.noService(name)
+      return refuse({ status: STATUS.noService, statusText, detail: 'the command is known, but has no service', name }, context)
     }
-    const succeeded = (result: unknown): Answer => this.#succeeded(name, registration, result, context)
-    const failed = (error: unknown): Answer => this.#failed(name, registration, error, context)
-    try {
-      const result = registration.execute(command, context)
-      return isPromiseLike(result) ? Promise.resolve(result).then(succeeded, failed) : succeeded(result)
-    } catch (error) {
-      return failed(error)
-    }
-  }
-
-  #succeeded(name: string, registration: Registration, result: unknown, context: ServiceContext): Answer {
-    if (context.peer.kind === 'pub') return undefined
-    try {
-      return encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok, result })
-    } catch (error) {
-      // pyzmqrpc3 sends nothing here, and its REP socket is stuck from then on.
-      return this.#failed(name, registration, error, context)
-    }
-  }
-
-  #failed(name: string, registration: Registration, error: unknown, context: ServiceContext): Answer {
-    publishServiceFailure(context, name, error)
-    if (context.peer.kind === 'pub') return undefined
-    const statusText = STATUS_TEXT.serviceRaised(registration.serviceName, errorText(error))
-    return encodeReply({ status: STATUS.serviceRaised, statusText })
-  }
-
-  #refuse(failure: DecodeFailure, context: ServiceContext): Answer {
-    const { status, statusText, detail, name, cause } = failure
-    const { endpoint, remoteAddress, kind } = context.peer
-    publish('zmq-rpc:command:refused', () => ({ endpoint, remoteAddress, status, command: name, detail, error: cause }))
-    return kind === 'pub' ? undefined : encodeReply({ status, statusText })
+    const { serviceName } = registration
+    return runService({ command: name, serviceName, execute: (given) => registration.execute(command, given) }, context)
   }
 }
 

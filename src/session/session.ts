@@ -155,8 +155,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     if (this.#connected && !this.#blocked && this.outbox.length === 0) {
       const connection = this.#connection as Connection
       connection.send(message)
-      if (connection.outputBytes >= FLUSH_BYTES) this.#flush()
-      else if (!this.#flushScheduled) this.#scheduleFlush()
+      this.#written(connection)
       return true
     }
     if (this.outbox.push(message)) return true
@@ -169,8 +168,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
       const connection = this.#connection as Connection
       if (shared.alone || connection.encrypted) connection.send(shared.message)
       else connection.sendEncoded(shared.encoded)
-      if (connection.outputBytes >= FLUSH_BYTES) this.#flush()
-      else if (!this.#flushScheduled) this.#scheduleFlush()
+      this.#written(connection)
       return true
     }
     return this.outbox.push(shared.message)
@@ -318,6 +316,12 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   }
 
   // ── Output ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A message is encoded: it goes out with the turn, or at once when there is enough of it. */
+  #written(connection: Connection): void {
+    if (connection.outputBytes >= FLUSH_BYTES) this.#flush()
+    else if (!this.#flushScheduled) this.#scheduleFlush()
+  }
 
   #scheduleFlush(): void {
     if (this.#flushScheduled) return

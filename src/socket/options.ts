@@ -12,9 +12,9 @@ import { decodeKey, KEY_FORM } from './curve-key-pair.ts'
 /** Where a request to be let in comes from. */
 export interface AuthOrigin {
   /** The endpoint it came in on, as bound. */
-  endpoint: string
+  readonly endpoint: string
   /** The far end, as an endpoint. */
-  remoteAddress: string | undefined
+  readonly remoteAddress: string | undefined
 }
 
 /** Decides who is let in; see {@link CommonOptions.authenticate}. */
