@@ -37,6 +37,21 @@ const OURS = { Dealer, Pair, Publisher, Pull, Push, Reply, Request, Router, Subs
 
 export type TypeName = keyof typeof OURS
 
+/** What the types are called on the wire. */
+export const ZMTP_NAMES: Readonly<Record<TypeName, string>> = {
+  Request: 'REQ',
+  Reply: 'REP',
+  Dealer: 'DEALER',
+  Router: 'ROUTER',
+  Publisher: 'PUB',
+  Subscriber: 'SUB',
+  XPublisher: 'XPUB',
+  XSubscriber: 'XSUB',
+  Push: 'PUSH',
+  Pull: 'PULL',
+  Pair: 'PAIR',
+}
+
 /** Our class of that name. */
 export function ours(name: TypeName): new (options?: object) => Socket & AnyDuplex {
   return OURS[name] as never

@@ -1,10 +1,7 @@
 /** A process of a foreign implementation and its sockets; `../peers/README.md` has the protocol. */
 
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
-import type { AnyDuplex, TypeName } from '../../helpers/pairings.ts'
+import { LineProcess } from '../../helpers/line-process.ts'
+import { type AnyDuplex, type TypeName, ZMTP_NAMES } from '../../helpers/pairings.ts'
 
 interface Answer {
   id: number
@@ -13,76 +10,37 @@ interface Answer {
   frames?: string
 }
 
-const TYPES: Readonly<Record<TypeName, string>> = {
-  Request: 'REQ',
-  Reply: 'REP',
-  Dealer: 'DEALER',
-  Router: 'ROUTER',
-  Publisher: 'PUB',
-  Subscriber: 'SUB',
-  XPublisher: 'XPUB',
-  XSubscriber: 'XSUB',
-  Push: 'PUSH',
-  Pull: 'PULL',
-  Pair: 'PAIR',
-}
-
 /** Options of a socket of the peer, in the words of the protocol; each is a list of values. */
 export type PeerOptions = Readonly<Record<string, readonly (string | Buffer)[]>>
 
 export class PeerProcess {
   /** What a peer says that refuses to send when nobody is connected; it is asked again, then. */
   readonly notConnected: string | undefined
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>
-  readonly #waiting = new Map<number, { resolve(answer: Answer): void; reject(error: Error): void }>()
-  readonly #ended: Promise<unknown>
-  #nextId = 1
+  readonly #process: LineProcess
   #nextName = 1
 
   constructor(command: readonly string[], notConnected?: string) {
     this.notConnected = notConnected
-    this.#child = spawn(command[0] as string, command.slice(1), { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.#ended = once(this.#child, 'close')
-    // A process that is gone says so by its end.
-    this.#child.stdin.on('error', () => {})
-    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#answered(JSON.parse(line)))
-    this.#child.on('close', (code, signal) => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(`the peer ended: ${signal ?? code}`))
-      this.#waiting.clear()
-    })
+    this.#process = new LineProcess(command[0] as string, command.slice(1))
   }
 
   open(type: TypeName, options: PeerOptions = {}): PeerSocket {
-    return new PeerSocket(this, String(this.#nextName++), TYPES[type], options)
+    return new PeerSocket(this, String(this.#nextName++), ZMTP_NAMES[type], options)
   }
 
   /** @throws what the peer says went wrong, or that it ended. */
-  async ask(verb: string, socket: string, ...args: string[]): Promise<Answer> {
-    const id = this.#nextId++
-    const answer = await new Promise<Answer>((resolve, reject) => {
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw new Error('the peer has ended')
-      this.#waiting.set(id, { resolve, reject })
-      this.#child.stdin.write(`${[id, verb, socket, ...args].join(' ')}\n`)
-    })
-    if (answer.failed !== undefined) throw new Error(`${verb} failed: ${answer.failed}`)
-    return answer
+  ask(verb: string, socket: string, ...args: string[]): Promise<Answer> {
+    return this.#process.askInWords(verb, socket, ...args)
   }
 
   /** Ends it, by the end of its input. */
-  async close(): Promise<void> {
-    this.#child.stdin.end()
-    await this.#ended
+  close(): Promise<void> {
+    return this.#process.close()
   }
 
   /** Ends it without letting it do anything more. */
-  async kill(): Promise<void> {
-    this.#child.kill('SIGKILL')
-    await this.#ended
-  }
-
-  #answered(answer: Answer): void {
-    this.#waiting.get(answer.id)?.resolve(answer)
-    this.#waiting.delete(answer.id)
+  kill(): Promise<void> {
+    return this.#process.kill()
   }
 }
 

@@ -4,24 +4,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import type { AnyDuplex, TypeName } from '../../helpers/pairings.ts'
+import { type AnyDuplex, type TypeName, ZMTP_NAMES } from '../../helpers/pairings.ts'
 import { peer } from '../../helpers/peers.ts'
 
 const SCRIPT = fileURLToPath(new URL('sockets_peer.py', import.meta.url))
-
-const KINDS: Readonly<Record<TypeName, string>> = {
-  Request: 'REQ',
-  Reply: 'REP',
-  Dealer: 'DEALER',
-  Router: 'ROUTER',
-  Publisher: 'PUB',
-  Subscriber: 'SUB',
-  XPublisher: 'XPUB',
-  XSubscriber: 'XSUB',
-  Push: 'PUSH',
-  Pull: 'PULL',
-  Pair: 'PAIR',
-}
 
 interface Waiting {
   resolve(value: unknown): void
@@ -57,7 +43,7 @@ export class PythonSockets {
   /** `options` by pyzmq's names: `{ PLAIN_SERVER: 1 }`. */
   async open(type: TypeName, options: object = {}): Promise<PythonSocket> {
     const name = `socket ${this.#opened++}`
-    await this.ask('open', name, KINDS[type], options)
+    await this.ask('open', name, ZMTP_NAMES[type], options)
     return new PythonSocket(this, name)
   }
 

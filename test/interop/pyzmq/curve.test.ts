@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { Command, curveKeyPair, RpcServer } from '../../../src/index.ts'
 import { type AuthRequest, Reply, Request, Subscriber, XPublisher } from '../../../src/socket/index.ts'
+import { LineProcess } from '../../helpers/line-process.ts'
 import { peer } from '../../helpers/peers.ts'
 import { event, texts, useSockets } from '../../helpers/sockets.ts'
-import { LineProcess } from '../pyzmqrpc3/line-process.ts'
 
 const python = peer('pyzmqrpc3')
 const SCRIPT = fileURLToPath(new URL('../python/curve_peer.py', import.meta.url))

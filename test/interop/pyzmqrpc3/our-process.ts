@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url'
 import type { ClientOptions, RpcServerOptions } from '../../../src/index.ts'
-import { LineProcess } from './line-process.ts'
+import { LineProcess } from '../../helpers/line-process.ts'
 
 const MAIN = fileURLToPath(new URL('our-process-main.ts', import.meta.url))
 

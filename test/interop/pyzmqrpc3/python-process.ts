@@ -2,9 +2,9 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { LineProcess } from '../../helpers/line-process.ts'
 import { peer } from '../../helpers/peers.ts'
 import { until } from '../../helpers/sockets.ts'
-import { LineProcess } from './line-process.ts'
 
 const SCRIPT = fileURLToPath(new URL('../python/fleet.py', import.meta.url))
 

@@ -1,4 +1,4 @@
-/** A child process that answers questions: a JSON request a line, a JSON answer a line, matched by `id`. */
+/** A child process that answers questions: one a line, each answer a JSON object on a line, matched by `id`. */
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,18 +22,18 @@ export class LineProcess {
     createInterface({ input: this.#child.stdout }).on('line', (line) => this.#answered(JSON.parse(line)))
     this.#child.on('close', (code, signal) => {
       for (const { reject } of this.#waiting.values()) reject(new Error(`${command} ended: ${signal ?? code}`))
+      this.#waiting.clear()
     })
   }
 
-  /** @throws what the process says went wrong, or that it ended. */
+  /** Asks with a JSON object. @throws what the process says went wrong, or that it ended. */
   async ask<T>(request: { verb: string } & Record<string, unknown>): Promise<T> {
-    const id = this.#nextId++
-    const answer = await new Promise<Answer>((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject })
-      this.#child.stdin.write(`${JSON.stringify({ id, ...request })}\n`)
-    })
-    if (answer.failed !== undefined) throw new Error(`${request.verb} failed: ${answer.failed}`)
-    return answer as T
+    return (await this.#ask(request.verb, (id) => JSON.stringify({ id, ...request }))) as T
+  }
+
+  /** Asks with words: the id, the verb, and these. @throws as `ask` */
+  async askInWords<T>(verb: string, ...words: readonly string[]): Promise<T> {
+    return (await this.#ask(verb, (id) => [id, verb, ...words].join(' '))) as T
   }
 
   /** Ends it, by the end of its input. Questions that are open stay so. */
@@ -41,6 +41,23 @@ export class LineProcess {
     this.#waiting.clear()
     this.#child.stdin.end()
     await this.#ended
+  }
+
+  /** Ends it without letting it do anything more. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
+  async #ask(verb: string, line: (id: number) => string): Promise<Answer> {
+    const id = this.#nextId++
+    const answer = await new Promise<Answer>((resolve, reject) => {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw new Error('the process has ended')
+      this.#waiting.set(id, { resolve, reject })
+      this.#child.stdin.write(`${line(id)}\n`)
+    })
+    if (answer.failed !== undefined) throw new Error(`${verb} failed: ${answer.failed}`)
+    return answer
   }
 
   #answered(answer: Answer): void {
