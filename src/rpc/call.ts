@@ -1,7 +1,7 @@
 /** One call under way: from `execute` to its end, which comes exactly once. */
 
-import { setMaxListeners } from 'node:events'
 import { ZmqRpcError } from '../errors.ts'
+import { onAbort } from './abort-listeners.ts'
 import { Timed } from './deadlines.ts'
 import { errorText } from './error-text.ts'
 
@@ -31,12 +31,11 @@ export class Call extends Timed {
   carrier: CallCarrier
   /** Its number on the wire; given when it is sent. */
   id = 0
-  /** When it was written; 0 until then. */
+  /** When it was given to the connection; 0 until then, and again when it was taken back. */
   sentAt = 0
   readonly #resolve: (reply: CallReply) => void
   readonly #reject: (error: Error) => void
-  readonly #signal: AbortSignal | undefined
-  #onAbort: (() => void) | undefined
+  #forgetSignal: (() => void) | undefined
 
   constructor(
     carrier: CallCarrier,
@@ -51,25 +50,10 @@ export class Call extends Timed {
     this.command = options.command
     this.timeoutMs = options.timeoutMs
     this.movable = options.movable
-    this.#signal = options.signal
     this.#resolve = resolve
     this.#reject = reject
-    if (options.signal !== undefined) {
-      this.#onAbort = () => {
-        this.carrier.abandoned(this)
-        const cause = this.#signal?.reason
-        this.reject(
-          new ZmqRpcError('ABORTED', `${this.what} was given up by its caller: ${errorText(cause)}`, {
-            endpoint: this.carrier.endpoint,
-            command: this.command,
-            cause,
-          }),
-        )
-      }
-      // One signal for many calls is no leak: nobody is to be warned of it.
-      setMaxListeners(0, options.signal)
-      options.signal.addEventListener('abort', this.#onAbort, { once: true })
-    }
+    const { signal } = options
+    if (signal !== undefined && !signal.aborted) this.#forgetSignal = onAbort(signal, () => this.#aborted(signal.reason))
   }
 
   /** For the texts of errors. */
@@ -78,12 +62,12 @@ export class Call extends Timed {
   }
 
   resolve(body: Buffer): void {
-    this.#forgetSignal()
+    this.#forgetSignal?.()
     this.#resolve({ endpoint: this.carrier.endpoint, body })
   }
 
   reject(error: Error): void {
-    this.#forgetSignal()
+    this.#forgetSignal?.()
     this.#reject(error)
   }
 
@@ -91,8 +75,10 @@ export class Call extends Timed {
     this.carrier.timedOut(this)
   }
 
-  #forgetSignal(): void {
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
-    this.#onAbort = undefined
+  #aborted(cause: unknown): void {
+    this.carrier.abandoned(this)
+    const when = this.sentAt === 0 ? ' before it was sent' : ''
+    const details = { endpoint: this.carrier.endpoint, command: this.command, cause }
+    this.reject(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller${when}: ${errorText(cause)}`, details))
   }
 }

@@ -34,6 +34,8 @@ export interface ClientOptions {
 export interface ReadyOptions {
   /** @default the client's `timeoutMs` */
   readonly timeoutMs?: number | undefined
+  /** Endpoints of `req` that have to be connected: 1 is enough for `execute`. @default all of them */
+  readonly servers?: number | undefined
   /** Listeners that `pub` waits for. @default 0 */
   readonly subscribers?: number | undefined
 }
@@ -94,7 +96,10 @@ export class Outlets {
 
   async ready(options: ReadyOptions): Promise<void> {
     const timeoutMs = resolveNumber('timeoutMs', options.timeoutMs, this.timeoutMs)
-    await Promise.all([this.requester.whenConnected(timeoutMs), this.publication?.whenHeard(options.subscribers ?? 0, timeoutMs)])
+    const all = this.requester.links.length
+    const servers = resolveNumber('servers', options.servers, all)
+    if (servers > all) throw new ZmqRpcError('BAD_OPTION', `servers is ${servers}, but req has ${all} endpoints`)
+    await Promise.all([this.requester.whenConnected(servers, timeoutMs), this.publication?.whenHeard(options.subscribers ?? 0, timeoutMs)])
   }
 
   async close(): Promise<void> {

@@ -35,10 +35,10 @@ export class RpcClient {
   }
 
   /**
-   * Resolves when all of `req` are connected, `pub` is bound, and as many listeners as asked for are there. Not needed for
-   * `execute`, which waits for the connection within its own time; for `publish` it tells that somebody hears.
+   * Resolves when all of `req` (or as many as asked for) are connected, `pub` is bound, and as many listeners as asked for are
+   * there. Not needed for `execute`, which waits for the connection within its own time; for `publish` it tells that somebody hears.
    *
-   * @throws ZmqRpcError NOT_CONNECTED, AUTH_REFUSED, CLOSED; SocketError when `pub` cannot be bound.
+   * @throws ZmqRpcError NOT_CONNECTED, AUTH_REFUSED, CLOSED, BAD_OPTION; SocketError when `pub` cannot be bound.
    */
   ready(options: ReadyOptions = {}): Promise<void> {
     return this.#outlets.ready(options)

@@ -117,7 +117,9 @@ class CountingPattern extends PublishingPattern {
 
   override subscription(peer: Peer, subscribe: boolean, topic: Buffer): void {
     super.subscription(peer, subscribe, topic)
-    if (subscribe) this.#listeners.add(peer)
+    // One that takes back all it had asked for hears nothing any more.
+    if (this.subscriptions.bytesOf(peer) > 0) this.#listeners.add(peer)
+    else this.#listeners.delete(peer)
     for (const waiter of this.#waiters) waiter.check()
   }
 

@@ -9,6 +9,7 @@
  *   not written yet wait on.
  * - When the far end refuses the password or key, all calls fail at once, and so do new ones, until it lets us in. A server
  *   with another key than ours closes without a word: twice in a row counts.
+ * - A call that ends before it was written is not written any more.
  * - When the only call in flight times out and nothing was heard since it was sent, the connection is made again.
  */
 
@@ -198,10 +199,14 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   timedOut(call: Call): void {
     this.#forget(call)
-    const { timeoutMs, what } = call
-    if (call.sentAt === 0 && this.#peer.connected) {
-      const text = `${what} was not sent to ${this.endpoint} within ${timeoutMs} ms, nor executed: ${this.#pending.size} calls before it are not answered yet`
-      return call.reject(this.#error('TIMED_OUT', call, text))
+    const { timeoutMs, what, sentAt } = call
+    const takenBack = this.#takeBack(call)
+    if (takenBack || (sentAt === 0 && this.#peer.connected)) {
+      const why = takenBack ? 'the far end does not keep up' : `${this.#pending.size} calls before it are not answered yet`
+      const text = `${what} was not sent to ${this.endpoint} within ${timeoutMs} ms, nor executed: ${why}`
+      call.reject(this.#error('TIMED_OUT', call, text))
+      if (takenBack) this.#askAgain(sentAt, timeoutMs)
+      return
     }
     if (call.sentAt === 0) {
       const text = `${what} was not sent: no connection to ${this.endpoint} within ${timeoutMs} ms${this.#because()}`
@@ -210,15 +215,12 @@ export class RequestLink implements PeerListener, CallCarrier {
     call.reject(
       this.#error('TIMED_OUT', call, `no reply from ${this.endpoint} to ${what} within ${timeoutMs} ms; it may have been executed`),
     )
-    if (this.#pending.size === 0 && this.#lastHeard < call.sentAt) {
-      this.#peer.disconnect(new Error(`nothing was heard from ${this.endpoint} for ${timeoutMs} ms after a request`))
-    } else {
-      this.#sendQueued()
-    }
+    this.#askAgain(sentAt, timeoutMs)
   }
 
   abandoned(call: Call): void {
     this.#forget(call)
+    this.#takeBack(call)
     this.#sendQueued()
   }
 
@@ -308,6 +310,22 @@ export class RequestLink implements PeerListener, CallCarrier {
     this.#deadlines.remove(call)
     if (call.sentAt > 0) this.#pending.delete(call.id)
     else this.#queue.delete(call)
+  }
+
+  /** Has a call that the connection has not written yet left unsaid: nobody waits for its reply. */
+  #takeBack(call: Call): boolean {
+    if (call.sentAt === 0 || !this.#peer.takeBack((message) => (message[0] as Buffer).readUInt32BE(0) === call.id)) return false
+    call.sentAt = 0
+    return true
+  }
+
+  /** After a call that got no reply in time: on a new connection, if this one is silent. */
+  #askAgain(sentAt: number, timeoutMs: number): void {
+    if (this.#pending.size === 0 && this.#lastHeard < sentAt) {
+      this.#peer.disconnect(new Error(`nothing was heard from ${this.endpoint} for ${timeoutMs} ms after a request`))
+    } else {
+      this.#sendQueued()
+    }
   }
 
   #failAll(error: (call: Call) => Error): void {

@@ -24,9 +24,20 @@ export class Requester {
     return this.#pick().call(body, settings, true)
   }
 
-  /** Resolves when all endpoints are connected. */
-  async whenConnected(timeoutMs: number): Promise<void> {
-    await Promise.all(this.#links.map((link) => link.whenConnected(timeoutMs)))
+  /** Resolves when so many endpoints are connected. @throws as {@link RequestLink.whenConnected} once that cannot be any more. */
+  whenConnected(count: number, timeoutMs: number): Promise<void> {
+    const links = this.#links
+    if (links.filter((link) => link.connected).length >= count) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      let missing = count
+      let spare = links.length - count
+      for (const link of links) {
+        link.whenConnected(timeoutMs).then(
+          () => --missing === 0 && resolve(),
+          (error: Error) => spare-- === 0 && reject(error),
+        )
+      }
+    })
   }
 
   async close(): Promise<void> {

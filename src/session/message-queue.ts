@@ -70,6 +70,22 @@ export class MessageQueue {
     return message
   }
 
+  /** Takes the first message out that matches; false when there is none. Costs as much as the queue is long. */
+  remove(matches: (message: Message) => boolean): boolean {
+    const slots = this.#slots
+    const slotAt = (index: number): number => (this.#head + index) & (slots.length - 1)
+    for (let index = 0; index < this.#length; index++) {
+      const message = slots[slotAt(index)] as Message
+      if (!matches(message)) continue
+      const last = --this.#length
+      for (let at = index; at < last; at++) slots[slotAt(at)] = slots[slotAt(at + 1)]
+      slots[slotAt(last)] = undefined
+      this.#bytes -= messageBytes(message)
+      return true
+    }
+    return false
+  }
+
   clear(): void {
     this.#slots = NO_SLOTS
     this.#head = this.#length = this.#bytes = 0

@@ -98,6 +98,11 @@ export abstract class Peer {
     return messages
   }
 
+  /** Takes the first message back that matches, unless it was written: false. Costs as much as messages wait. */
+  takeBack(matches: (message: Message) => boolean): boolean {
+    return this.outbox.remove(matches)
+  }
+
   /** True when `send` would take a message. */
   get sendable(): boolean {
     return !this.outbox.full

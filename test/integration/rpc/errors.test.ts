@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { getEventListeners } from 'node:events'
+import { getEventListeners, getMaxListeners, setMaxListeners } from 'node:events'
 import { createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { RemoteError, type RpcEvents, ZmqRpcError } from '../../../src/index.ts'
+import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Reply, Router } from '../../../src/socket/index.ts'
 import { RawServer } from '../../helpers/raw-peer.ts'
 import { Count, deferred, Echo, endpointOf, failureOf, Greet, type Heard, Unknown, useRpc } from './helpers.ts'
@@ -369,6 +370,44 @@ describe('CLOSED', () => {
   })
 })
 
+describe('a call that ends before the connection took it', () => {
+  // Some megabytes are under way before the connection takes no more.
+  const big = 'x'.repeat(8 * 1024 * 1024)
+
+  it.each(['timed out', 'aborted'])('is not sent afterwards: %s', async (end) => {
+    const raw = await RawServer.listen()
+    rpc.defer(() => raw.close())
+    const sender = rpc.sender({ req: raw.endpoint })
+    const connection = await raw.accept()
+    await connection.handshake('ROUTER')
+    await sender.ready()
+    connection.socket.pause()
+    for (let n = 0; n < 3; n++) void failureOf(sender.send(big))
+    await new Promise((resolve) => setImmediate(resolve))
+    const controller = new AbortController()
+    const settings = end === 'aborted' ? { signal: controller.signal } : { timeoutMs: 20 }
+    const late = failureOf(sender.send('too late', settings))
+    const last = failureOf(sender.send('the last'))
+    await new Promise((resolve) => setImmediate(resolve))
+    controller.abort()
+    expect(await late).toMatchObject(
+      end === 'aborted'
+        ? { code: 'ABORTED', message: expect.stringContaining('before it was sent') }
+        : { code: 'TIMED_OUT', message: expect.stringContaining('was not sent') },
+    )
+    connection.socket.resume()
+    const bodies: number[] = []
+    for (let n = 0; n < 4; n++) {
+      await connection.readFrame()
+      await connection.readFrame()
+      bodies.push((await connection.readFrame()).body.length)
+    }
+    expect(bodies).toEqual([big.length, big.length, big.length, 'the last'.length])
+    await sender.close()
+    await last
+  })
+})
+
 describe('ABORTED', () => {
   it('before: nothing is sent', async () => {
     let executed = 0
@@ -447,10 +486,28 @@ describe('ABORTED', () => {
     const server = await rpc.started(NULL_ENDPOINT)
     const client = rpc.client({ req: endpointOf(server) })
     const { signal } = new AbortController()
+    setMaxListeners(2, signal)
     await Promise.all(Array.from({ length: 200 }, (_, n) => client.execute(new Count(n), { signal })))
     await new Promise((resolve) => setImmediate(resolve))
     expect(warnings).toEqual([])
     expect(getEventListeners(signal, 'abort')).toEqual([])
+    expect(getMaxListeners(signal), 'as its owner has set it').toBe(2)
+  })
+
+  it('for more calls than may be in flight at a time: none of those that waited is sent', async () => {
+    const router = new Router({ linger: 0 })
+    rpc.defer(() => router.close())
+    await router.bind('tcp://127.0.0.1:0')
+    const client = rpc.client({ req: router.lastEndpoint as string })
+    await client.ready()
+    const controller = new AbortController()
+    const calls = Array.from({ length: 1500 }, (_, n) => failureOf(client.execute(new Count(n), { signal: controller.signal })))
+    for (let n = 0; n < 1000; n++) await router.receive()
+    controller.abort()
+    const errors = await Promise.all(calls)
+    expect(errors.filter(({ message }) => message.includes('before it was sent'))).toHaveLength(500)
+    void failureOf(client.execute(new Greet()))
+    expect(String((await router.receive())[3])).toBe(String(encodeCommand(new Greet())))
   })
 
   it('of executeAll is an answer for each endpoint', async () => {

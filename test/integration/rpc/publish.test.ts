@@ -56,6 +56,27 @@ describe('ready', () => {
     expect(await failureOf(client.ready({ subscribers: 1, timeoutMs: 30 }))).toMatchObject({ code: 'NOT_CONNECTED' })
   })
 
+  it('no longer counts one that takes back all it has asked for', async () => {
+    const client = rpc.client({ pub: 'tcp://127.0.0.1:0' })
+    await client.ready()
+    const raw = await RawConnection.connect(client.publishEndpoint as string)
+    rpc.defer(() => raw.close())
+    await raw.handshake('SUB')
+    raw.write(command('09"SUBSCRIBE"61'), command('09"SUBSCRIBE"62'))
+    await client.ready({ subscribers: 1 })
+    raw.write(command('06"CANCEL"61'))
+    await client.ready({ subscribers: 1 })
+    raw.write(command('06"CANCEL"62'))
+    await until(
+      async () =>
+        await failureOf(client.ready({ subscribers: 1, timeoutMs: 1 })).then(
+          () => true,
+          () => false,
+        ),
+      'nobody listens',
+    )
+  })
+
   it('tells that the endpoint cannot be bound, as publish does', async () => {
     const taken = rpc.client({ pub: 'tcp://127.0.0.1:0' })
     await taken.ready()

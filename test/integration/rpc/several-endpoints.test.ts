@@ -158,4 +158,28 @@ describe('ready', () => {
     await client.ready()
     expect((await client.executeAll(new Count())).map((answer) => answer.ok && answer.value)).toEqual([1, 2])
   })
+
+  it('waits for as many as are asked for', async () => {
+    const there = await numbered(1)
+    const away = await freeEndpoint()
+    const client = rpc.client({ req: [away, endpointOf(there)] })
+    await client.ready({ servers: 1, timeoutMs: 5000 })
+    expect(await client.execute(new Count())).toBe(1)
+    await client.ready({ servers: 1 })
+    await client.ready({ servers: 0 })
+    expect(await failureOf(client.ready({ servers: 2, timeoutMs: 50 }))).toMatchObject({ code: 'NOT_CONNECTED', endpoint: away })
+    for (const servers of [3, -1, Number.NaN]) {
+      expect(await failureOf(client.ready({ servers }))).toMatchObject({ code: 'BAD_OPTION' })
+    }
+  })
+
+  it('is not disturbed by an endpoint that refuses us, while another is enough', async () => {
+    const closed = await rpc.started({ rep: 'tcp://127.0.0.1:0', auth: { users: { pi: 'secret' } } })
+    const late = await freeEndpoint()
+    const client = rpc.client({ req: [endpointOf(closed), late] })
+    const ready = client.ready({ servers: 1 })
+    expect(await failureOf(client.ready())).toMatchObject({ code: 'AUTH_REFUSED' })
+    await numbered(1, late)
+    await ready
+  })
 })

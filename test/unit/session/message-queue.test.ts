@@ -7,7 +7,11 @@ const message = (bytes: number): Buffer[] => [Buffer.alloc(bytes)]
 describe('a queue of messages', () => {
   it('is first in, first out, through any growth and wrap', () => {
     const steps = fc.array(
-      fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 0, max: 9 }) }, { weight: 2, arbitrary: fc.constant('shift' as const) }),
+      fc.oneof(
+        { weight: 3, arbitrary: fc.integer({ min: 0, max: 9 }) },
+        { weight: 2, arbitrary: fc.constant('shift' as const) },
+        { weight: 1, arbitrary: fc.constant('remove' as const) },
+      ),
       { maxLength: 300 },
     )
     fc.assert(
@@ -17,6 +21,10 @@ describe('a queue of messages', () => {
         for (const step of sequence) {
           if (step === 'shift') {
             expect(queue.shift()).toBe(model.shift())
+          } else if (step === 'remove') {
+            // From the middle, where there is one.
+            const [removed] = model.splice(model.length >> 1, 1)
+            expect(queue.remove((candidate) => candidate === removed)).toBe(removed !== undefined)
           } else {
             const added = message(step)
             expect(queue.push(added)).toBe(true)
