@@ -15,9 +15,8 @@ import { InprocPeer } from '../session/inproc.ts'
 import type { Peer, PeerHandler } from '../session/peer.ts'
 import type { Session, SessionOptions } from '../session/session.ts'
 import { type Address, parseEndpoint } from '../transport/endpoint.ts'
-import { ipc } from '../transport/ipc.ts'
 import type { Listener, ListenHandler, Pipe, TransportOptions } from '../transport/pipe.ts'
-import { tcp } from '../transport/tcp.ts'
+import { dial, listen } from '../transport/transports.ts'
 import { type AuthAnswer, AuthRefused, type SocketType } from '../wire/index.ts'
 import type { Context } from './context.ts'
 import { mechanismOf } from './mechanism.ts'
@@ -219,12 +218,12 @@ export class SocketCore {
     if (address.transport === 'inproc') return this.#bindInproc(endpoint, address.name)
     const { mechanism, load } = mechanismOf(this.#options)
     const transportOptions = this.#transportOptions()
-    const listen = async (handler: ListenHandler): Promise<Listener> => {
+    const start = async (handler: ListenHandler): Promise<Listener> => {
       if (load !== undefined) await load()
-      return address.transport === 'tcp' ? tcp.listen(address, transportOptions, handler) : ipc.listen(address, transportOptions, handler)
+      return listen(address, transportOptions, handler)
     }
     const { maxConnections, maxHandshakes } = this.#options
-    return Acceptor.listen(listen, { ...this.#sessionOptions(), mechanism, maxConnections, maxHandshakes }, this.#peers, {
+    return Acceptor.listen(start, { ...this.#sessionOptions(), mechanism, maxConnections, maxHandshakes }, this.#peers, {
       accepted: (session) => {
         this.#sessions.add(session)
         this.#emit({ type: 'accept', address: session.endpoint, remoteAddress: session.remoteAddress })
@@ -272,15 +271,13 @@ export class SocketCore {
 
   #dial(endpoint: string, address: Exclude<Address, { transport: 'inproc' }>): ConnectedEndpoint {
     const { mechanism, load } = mechanismOf(this.#options)
-    const dial = async (signal: AbortSignal): Promise<Pipe> => {
+    const attempt = async (signal: AbortSignal): Promise<Pipe> => {
       if (load !== undefined) await load()
-      return address.transport === 'tcp'
-        ? tcp.dial(address, this.#transportOptions(), signal)
-        : ipc.dial(address, this.#transportOptions(), signal)
+      return dial(address, this.#transportOptions(), signal)
     }
     const { reconnectInterval, reconnectMaxInterval } = this.#options
     const dialerOptions = { ...this.#sessionOptions(), mechanism, reconnectInterval, reconnectMaxInterval }
-    const dialer = new Dialer(endpoint, dial, dialerOptions, this.#peers, {
+    const dialer = new Dialer(endpoint, attempt, dialerOptions, this.#peers, {
       connected: (session) => {
         this.#sessions.add(session)
         this.#emit({ type: 'connect', address: endpoint, remoteAddress: session.remoteAddress })
