@@ -60,6 +60,17 @@ export class MessageQueue {
     this.#bytes += messageBytes(message)
   }
 
+  /** Keeps the message before all others, limit or not. With conflation only the last counts: this one, if it is alone. */
+  unshift(message: Message): void {
+    if (this.#length === 0) return this.pushAnyway(message)
+    if (this.#conflate) return
+    if (this.#length === this.#slots.length) this.#grow()
+    this.#head = (this.#head - 1) & (this.#slots.length - 1)
+    this.#slots[this.#head] = message
+    this.#length++
+    this.#bytes += messageBytes(message)
+  }
+
   shift(): Message | undefined {
     if (this.#length === 0) return undefined
     const message = this.#slots[this.#head] as Message

@@ -118,6 +118,11 @@ export abstract class Peer {
    * Bodies of 2 KiB and more are not copied: they must not change until they are written.
    */
   abstract send(message: Message): boolean
+  /** Only in `ready`: has a message written before those that wait, whatever the high-water mark. */
+  sendFirst(message: Message): void {
+    this.outbox.unshift(message)
+  }
+
   /** Writes or queues a message that goes to many; at the high-water mark false, and `writable` is not promised. */
   abstract sendShared(shared: SharedMessage): boolean
   /** Tells a publisher what we want to hear. Without a connection nothing happens: the pattern tells it all in `ready`. */

@@ -102,6 +102,6 @@ class DealerPattern extends BalancedPattern {
   }
 
   override ready(peer: Peer): void {
-    if (this.#options.probeRouter) peer.send(PROBE)
+    if (this.#options.probeRouter) peer.sendFirst(PROBE)
   }
 }

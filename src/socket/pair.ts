@@ -1,6 +1,6 @@
 /**
- * PAIR: exactly one peer [RFC 31]. A second one is turned away (libzmq leaves it connected and mute). At the high-water
- * mark, or without the peer, `send` waits.
+ * PAIR: exactly one peer [RFC 31]. A second one is turned away (libzmq leaves it connected and mute), and taken when it comes
+ * again after the first is gone. At the high-water mark, or without the peer, `send` waits.
  */
 
 import { SocketError } from '../errors.ts'
@@ -19,11 +19,15 @@ export class Pair extends DuplexSocket {
 
 class PairPattern extends BalancedPattern {
   #only: Peer | undefined
+  /** Connecting peers that come again and again, in order: the first takes the place once it is free. */
+  readonly #others = new Set<Peer>()
 
   override attached(peer: Peer): void {
     if (this.#only === undefined) {
       this.#only = peer
       super.attached(peer)
+    } else if (peer.connecting) {
+      this.#others.add(peer)
     }
   }
 
@@ -37,7 +41,13 @@ class PairPattern extends BalancedPattern {
   }
 
   override detached(peer: Peer): void {
-    if (peer === this.#only) this.#only = undefined
     super.detached(peer)
+    this.#others.delete(peer)
+    if (peer !== this.#only) return
+    this.#only = undefined
+    const [next] = this.#others
+    if (next === undefined) return
+    this.#others.delete(next)
+    this.attached(next)
   }
 }

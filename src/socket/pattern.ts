@@ -9,6 +9,8 @@ import type { DropReason } from './stats.ts'
 
 /** The peers of a socket, as they come and go. */
 export interface PeerListener extends PeerHandler {
+  /** A peer was made by `connect`, which is still under way. */
+  connecting?(peer: Peer): void
   /**
    * A peer is there to be sent to: one that connects from the beginning (it queues until it is connected), one that was
    * accepted from the end of its handshake on. `ready` follows for both.

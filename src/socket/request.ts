@@ -71,7 +71,7 @@ class RequestPattern implements Pattern {
   }
 
   ready(peer: Peer): void {
-    if (this.#options.probeRouter) peer.send(PROBE)
+    if (this.#options.probeRouter) peer.sendFirst(PROBE)
   }
 
   message(peer: Peer, message: Message): void {

@@ -56,7 +56,8 @@ export class Router extends DuplexSocket {
   }
 
   /**
-   * As `Socket.connect`; `routingId` names the peer for us, whatever it calls itself (ZMQ_CONNECT_ROUTING_ID).
+   * As `Socket.connect`; `routingId` names the peer for us, whatever it calls itself (ZMQ_CONNECT_ROUTING_ID). It may be sent to
+   * at once: what is for it waits until it is there (not with `immediate`).
    *
    * @throws SocketError EINVAL also for a `routingId` that is none.
    */
@@ -99,8 +100,14 @@ class RouterPattern implements Pattern {
 
   subscription(): void {}
 
-  attached(peer: Peer): void {
+  connecting(peer: Peer): void {
     if (this.nextRoutingId !== undefined) this.#givenNames.set(peer, this.nextRoutingId)
+  }
+
+  /** A peer that `connect` has named can be sent to before it is there. */
+  attached(peer: Peer): void {
+    const given = this.#givenNames.get(peer)
+    if (given !== undefined && !this.#named.has(given.toString('latin1'))) this.#giveName(peer, given)
   }
 
   /** Named anew on each connection: an id of ours is good for one connection, as in libzmq. */
@@ -117,10 +124,9 @@ class RouterPattern implements Pattern {
         this.#forget(holder)
         holder.disconnect(new SocketError('EADDRINUSE', { text: 'another peer took over this routing id', address: holder.endpoint }))
       }
-      peer.routingId = chosen
-      this.#named.set(name, peer)
+      this.#giveName(peer, chosen)
     }
-    if (this.#options.probeRouter) peer.send(PROBE)
+    if (this.#options.probeRouter) peer.sendFirst(PROBE)
     this.#host.writable()
   }
 
@@ -136,12 +142,14 @@ class RouterPattern implements Pattern {
   }
 
   lost(peer: Peer): void {
-    this.#forget(peer)
+    // One that we have named waits for its next connection under its name, as its messages do.
+    if (!this.#givenNames.has(peer)) this.#forget(peer)
     // Who waits for room at this peer learns that it is gone.
     this.#host.writable()
   }
 
   detached(peer: Peer): void {
+    this.#forget(peer)
     this.#incoming.detached(peer)
   }
 
@@ -165,6 +173,11 @@ class RouterPattern implements Pattern {
 
   #find(id: Buffer): Peer | undefined {
     return id.length === 5 && id[0] === 0 ? this.#numbered.get(id.readUInt32BE(1)) : this.#named.get(id.toString('latin1'))
+  }
+
+  #giveName(peer: Peer, id: Buffer): void {
+    peer.routingId = id
+    this.#named.set(id.toString('latin1'), peer)
   }
 
   #giveNumber(peer: Peer): void {

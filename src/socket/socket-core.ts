@@ -292,6 +292,7 @@ export class SocketCore {
     })
     const connected: ConnectedEndpoint = { endpoint, peer: dialer.session, close: (lingerMs) => dialer.close(lingerMs) }
     this.#connected.push(connected)
+    this.#listener.connecting?.(dialer.session)
     if (!this.#options.immediate) this.#attach(dialer.session)
     this.#emit({ type: 'connect:delay', address: endpoint })
     dialer.start()
@@ -327,6 +328,7 @@ export class SocketCore {
     }
     const connected: ConnectedEndpoint = { endpoint, peer, close }
     this.#connected.push(connected)
+    this.#listener.connecting?.(peer)
     if (!this.#options.immediate) this.#attach(peer)
     this.#emit({ type: 'connect:delay', address: endpoint })
     this.#context.inproc.connect(name, peer)

@@ -192,7 +192,7 @@ class XPublisherPattern extends PublishingPattern {
   override ready(peer: Peer): void {
     super.ready(peer)
     const { welcomeMessage } = this.#options
-    if (welcomeMessage !== null) peer.send([Buffer.from(welcomeMessage)])
+    if (welcomeMessage !== null) peer.sendFirst([Buffer.from(welcomeMessage)])
   }
 
   override detached(peer?: Peer): void {

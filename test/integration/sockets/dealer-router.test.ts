@@ -1,9 +1,17 @@
 /** DEALER and ROUTER: routing ids, turns, and who is told that nobody is there. */
 
 import { describe, expect, it } from 'vitest'
-import { Dealer, Router } from '../../../src/socket/index.ts'
+import { Dealer, Router, type Socket } from '../../../src/socket/index.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
 import { event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
+
+/** An address like this one that nobody has bound. */
+async function freeAddress(socket: Socket, endpoint: string): Promise<string> {
+  await socket.bind(endpoint)
+  const address = socket.lastEndpoint as string
+  await socket.close()
+  return address
+}
 
 describe.each(TRANSPORTS)('DEALER and ROUTER over $name', ({ endpoint }) => {
   const use = useSockets()
@@ -129,10 +137,46 @@ describe.each(TRANSPORTS)('DEALER and ROUTER over $name', ({ endpoint }) => {
     expect(texts(await second.receive())).toEqual(['for the second'])
   })
 
-  it('probeRouter sends an empty message first', async () => {
-    const [router, dealer] = [use.open(Router), use.open(Dealer, { probeRouter: true, routingId: 'prober' })]
-    await link(router, dealer, endpoint())
-    expect(texts(await router.receive())).toEqual(['prober', ''])
+  it('probeRouter sends an empty message first, before what was queued, and when the queue is full', async () => {
+    const [router, dealer] = [use.open(Router), use.open(Dealer, { probeRouter: true, routingId: 'prober', sendHighWaterMark: 2 })]
+    const address = await freeAddress(use.open(Router), endpoint())
+    dealer.connect(address)
+    await dealer.send('1')
+    await dealer.send('2')
+    await router.bind(address)
+    for (const body of ['', '1', '2']) expect(texts(await router.receive())).toEqual(['prober', body])
+  })
+
+  it.each([false, true])('a ROUTER names a peer that it connects to, for good: immediate %s', async (immediate) => {
+    const [dealer, router] = [
+      use.open(Dealer, { routingId: 'own' }),
+      use.open(Router, { immediate, reconnectInterval: 5, mandatory: true }),
+    ]
+    await dealer.bind(endpoint())
+    const address = dealer.lastEndpoint as string
+    router.connect(address, { routingId: 'given' })
+    for (let round = 0; round < 2; round++) {
+      await dealer.send('hello')
+      expect(texts(await router.receive())).toEqual(['given', 'hello'])
+      await router.send(['given', 'answer'])
+      expect(texts(await dealer.receive())).toEqual(['answer'])
+      if (round > 0) break
+      const lost = event(router, 'disconnect')
+      await dealer.unbind(address)
+      await lost
+      await dealer.bind(address)
+    }
+    router.disconnect(address)
+    await until(async () => (await outcome(router.send(['given', 'x']))) === 'EHOSTUNREACH', 'the name is forgotten')
+  })
+
+  it('a ROUTER may send to a peer that it has named before the peer is there', async () => {
+    const [dealer, router] = [use.open(Dealer), use.open(Router)]
+    const address = await freeAddress(use.open(Dealer), 'tcp://127.0.0.1:0')
+    router.connect(address, { routingId: 'given' })
+    await router.send(['given', 'early'])
+    await dealer.bind(address)
+    expect(texts(await dealer.receive())).toEqual(['early'])
   })
 
   it('a ROUTER needs an id and a frame', async () => {

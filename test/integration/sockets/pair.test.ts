@@ -29,6 +29,43 @@ describe.each(TRANSPORTS)('PAIR over $name', ({ endpoint }) => {
     expect(heard).toBe('from the second')
   })
 
+  it('connected twice, goes over to the second peer when the first is disconnected, with what is sent meanwhile', async () => {
+    const pair = use.open(Pair, { reconnectInterval: 5 })
+    const [first, second, third] = [use.open(Pair), use.open(Pair), use.open(Pair)]
+    for (const other of [first, second, third]) {
+      await other.bind(endpoint())
+      pair.connect(other.lastEndpoint as string)
+    }
+    for (const other of [first, second, third]) {
+      await pair.send('one')
+      expect(texts(await other.receive())).toEqual(['one'])
+      pair.disconnect(other.lastEndpoint as string)
+      if (other === third) break
+      await pair.send('two')
+      const next = other === first ? second : third
+      expect(texts(await next.receive())).toEqual(['two'])
+      await next.send('three')
+      expect(texts(await pair.receive())).toEqual(['three'])
+    }
+  })
+
+  it('connected twice with immediate, goes over to the second peer when the first is gone', async () => {
+    const pair = use.open(Pair, { reconnectInterval: 5, immediate: true })
+    const [first, second] = [use.open(Pair), use.open(Pair)]
+    await first.bind(endpoint())
+    const gone = first.lastEndpoint as string
+    pair.connect(gone)
+    await first.send('1')
+    await pair.receive()
+    await second.bind(endpoint())
+    pair.connect(second.lastEndpoint as string)
+    const lost = new Promise<void>((resolve) => pair.events.on('disconnect', ({ address }) => address === gone && resolve()))
+    await first.close()
+    await lost
+    await pair.send('2')
+    expect(texts(await second.receive())).toEqual(['2'])
+  })
+
   it('waits while it is alone', async () => {
     const pair = use.open(Pair, { sendTimeout: 0 })
     await pair.bind(endpoint())

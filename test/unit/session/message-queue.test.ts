@@ -10,7 +10,7 @@ describe('a queue of messages', () => {
       fc.oneof(
         { weight: 3, arbitrary: fc.integer({ min: 0, max: 9 }) },
         { weight: 2, arbitrary: fc.constant('shift' as const) },
-        { weight: 1, arbitrary: fc.constant('remove' as const) },
+        { weight: 1, arbitrary: fc.constantFrom('remove' as const, 'unshift' as const) },
       ),
       { maxLength: 300 },
     )
@@ -21,6 +21,10 @@ describe('a queue of messages', () => {
         for (const step of sequence) {
           if (step === 'shift') {
             expect(queue.shift()).toBe(model.shift())
+          } else if (step === 'unshift') {
+            const added = message(5)
+            queue.unshift(added)
+            model.unshift(added)
           } else if (step === 'remove') {
             // From the middle, where there is one.
             const [removed] = model.splice(model.length >> 1, 1)
