@@ -123,6 +123,8 @@ export class SocketError extends Error {
   readonly errno: number
   /** The endpoint concerned, as the user wrote it. */
   readonly address: string | undefined
+  /** Of `sendMany`: how many of its messages, from the first on, were queued all the same. */
+  declare sent?: number
 
   constructor(code: SocketErrorCode, details: { text?: string; address?: string | undefined; cause?: unknown } = {}) {
     const [errno, text] = SOCKET_ERRORS[code]

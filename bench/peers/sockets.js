@@ -1,6 +1,6 @@
 /**
  * ZeroMQ sockets in Node, by the API that `zeromq` and `zmq-rpc/sockets` share: the same code for both, as anyone would
- * write it. The package is the argument.
+ * write it. The package is the argument. With `batches` behind it, by `sendMany` and `receiveMany`, which only ours has.
  */
 
 import { during, serve } from '../lib/agent.js'
@@ -8,6 +8,7 @@ import { BODIES, CYCLE, check } from '../lib/bodies.js'
 import { Publication, subscriptions } from '../lib/publishing.js'
 
 const zmq = /** @type {typeof import('zeromq')} */ (await import(process.argv[2] ?? ''))
+const inBatches = process.argv[3] === 'batches'
 
 /** @type {import('zeromq').Dealer} */
 let dealer
@@ -25,9 +26,15 @@ async function listenEcho() {
   const router = new zmq.Router(MARKS)
   await router.bind('tcp://127.0.0.1:*')
   void (async () => {
+    if (inBatches) return echoBatches(/** @type {any} */ (router))
     for await (const [id, body] of router) await router.send([/** @type {Buffer} */ (id), /** @type {Buffer} */ (body)])
   })()
   return { port: portOf(router) }
+}
+
+/** @param {import('../../src/socket/index.ts').Router} router */
+async function echoBatches(router) {
+  for (;;) await router.sendMany(await router.receiveMany())
 }
 
 /** @param {{ lastEndpoint: string | null }} socket */
@@ -48,6 +55,17 @@ serve({
     const time = during(seconds)
     const from = performance.now()
     let [sent, received] = [0, 0]
+    if (inBatches) {
+      const batches = /** @type {import('../../src/socket/index.ts').Dealer} */ (/** @type {unknown} */ (dealer))
+      const send = (/** @type {number} */ count) => batches.sendMany(Array.from({ length: count }, () => BODIES[sent++ % CYCLE] ?? ''))
+      await send(inFlight)
+      while (received < sent) {
+        const messages = await batches.receiveMany()
+        for (const [body] of messages) check(body, received++ % CYCLE)
+        if (time.running) await send(messages.length)
+      }
+      return { count: received, seconds: (performance.now() - from) / 1000 }
+    }
     for (; sent < inFlight; sent++) await dealer.send(/** @type {Buffer} */ (BODIES[sent % CYCLE]))
     while (received < sent) {
       const [body] = await dealer.receive()
@@ -83,7 +101,8 @@ serve({
 
   publish: ({ seconds, count }) =>
     publication.run(seconds, count, async (bodies) => {
-      for (const body of bodies) await publisher.send(body)
+      if (inBatches) await /** @type {any} */ (publisher).sendMany(bodies)
+      else for (const body of bodies) await publisher.send(body)
     }),
 
   /** `others`: subscriptions besides, to what never comes. */
@@ -94,7 +113,8 @@ serve({
       for (let index = 0; index < others; index++) subscriber.subscribe(`never ${index}`)
       subscriber.subscribe(TOPIC)
       void (async () => {
-        for await (const [body] of subscriber) subscription.take(body)
+        if (!inBatches) for await (const [body] of subscriber) subscription.take(body)
+        for (;;) for (const [body] of await /** @type {any} */ (subscriber).receiveMany()) subscription.take(body)
       })()
     }
   },

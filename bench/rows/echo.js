@@ -33,6 +33,7 @@ export function echoEntrant(name, makeServer, makeClient = makeServer, most = Nu
 const PEERS = [
   echoEntrant('net', () => Peer.node('net.js')),
   echoEntrant('zmq-rpc', () => Peer.node('sockets.js', ['zmq-rpc/sockets'])),
+  echoEntrant('zmq-rpc, batches', () => Peer.node('sockets.js', ['zmq-rpc/sockets', 'batches'])),
   echoEntrant('net, JSON lines', () => Peer.node('net-json.js')),
   echoEntrant('zeromq', () => Peer.node('sockets.js', ['zeromq'])),
   echoEntrant('pyzmq', () => Peer.python('pyzmq.py')),

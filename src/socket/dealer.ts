@@ -21,7 +21,7 @@ import {
 } from './options.ts'
 import type { Pattern, PatternHost } from './pattern.ts'
 import { RoundRobin } from './round-robin.ts'
-import { DuplexSocket, type SocketOptions } from './socket.ts'
+import { FreeDuplexSocket, type SocketOptions } from './socket.ts'
 
 /** To each in turn, from each in turn: what DEALER, PUSH and PULL have in common. */
 export class BalancedPattern implements Pattern {
@@ -83,7 +83,7 @@ export interface DealerOptions extends CommonOptions, SendOptions, ReceiveOption
 export interface Dealer extends RoutingIdOptions, ProbeOptions, ConflateOptions {}
 
 /** A DEALER socket: sends to its peers in turn, without an envelope; talks to REP, DEALER and ROUTER. */
-export class Dealer extends DuplexSocket {
+export class Dealer extends FreeDuplexSocket {
   constructor(options?: SocketOptions<DealerOptions>) {
     super('DEALER', (host, socket) => new DealerPattern(host, socket as ProbeOptions), options)
   }

@@ -8,10 +8,10 @@ import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import { BalancedPattern } from './dealer.ts'
 import type { CommonOptions, ReceiveOptions, SendOptions } from './options.ts'
-import { DuplexSocket, type SocketOptions } from './socket.ts'
+import { FreeDuplexSocket, type SocketOptions } from './socket.ts'
 
 /** A PAIR socket: one peer, both ways. */
-export class Pair extends DuplexSocket {
+export class Pair extends FreeDuplexSocket {
   constructor(options?: SocketOptions<CommonOptions & SendOptions & ReceiveOptions>) {
     super('PAIR', (host) => new PairPattern(host), options)
   }

@@ -26,7 +26,7 @@ import {
   type SendOptions,
 } from './options.ts'
 import type { Pattern, PatternHost } from './pattern.ts'
-import { DuplexSocket, type SocketOptions } from './socket.ts'
+import { FreeDuplexSocket, type SocketOptions } from './socket.ts'
 
 export interface RouterOptions {
   /** Fails or waits where a message would be dropped. @default false (ZMQ_ROUTER_MANDATORY) */
@@ -46,7 +46,7 @@ const ROUTER_OPTIONS: OptionTable<RouterOptions> = { mandatory: boolean(false), 
 export interface Router extends RouterOptions, RoutingIdOptions, ProbeOptions {}
 
 /** A ROUTER socket: `[routing id, ...frames]` both ways; talks to REQ, DEALER and ROUTER. */
-export class Router extends DuplexSocket {
+export class Router extends FreeDuplexSocket {
   readonly #pattern: RouterPattern
 
   constructor(options?: SocketOptions<CommonOptions & SendOptions & ReceiveOptions & RouterOptions & RoutingIdOptions & ProbeOptions>) {

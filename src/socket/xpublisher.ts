@@ -22,7 +22,7 @@ import {
   text,
 } from './options.ts'
 import type { Pattern, PatternHost } from './pattern.ts'
-import { DuplexSocket, type SocketOptions } from './socket.ts'
+import { FreeDuplexSocket, type SocketOptions } from './socket.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 /** Options of PUB and XPUB. */
@@ -67,7 +67,7 @@ const XPUBLISH_OPTIONS: OptionTable<XPublishOptions> = {
 export interface XPublisher extends PublishOptions, XPublishOptions {}
 
 /** An XPUB socket: publishes to SUB and XSUB, and receives their subscriptions. */
-export class XPublisher extends DuplexSocket {
+export class XPublisher extends FreeDuplexSocket {
   readonly #pattern: XPublisherPattern
 
   constructor(options?: SocketOptions<CommonOptions & SendOptions & ReceiveOptions & PublishOptions & XPublishOptions>) {

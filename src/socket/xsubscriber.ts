@@ -7,11 +7,11 @@ import type { Peer } from '../session/peer.ts'
 import { SharedMessage } from '../session/peer.ts'
 import { type Message, readSubscriptionMessage } from '../wire/index.ts'
 import type { CommonOptions, ReceiveOptions, SendOptions } from './options.ts'
-import { DuplexSocket, type SocketOptions } from './socket.ts'
+import { FreeDuplexSocket, type SocketOptions } from './socket.ts'
 import { SubscribingPattern } from './subscriber.ts'
 
 /** An XSUB socket: receives from PUB and XPUB, and sends its subscriptions as messages. */
-export class XSubscriber extends DuplexSocket {
+export class XSubscriber extends FreeDuplexSocket {
   constructor(options?: SocketOptions<CommonOptions & SendOptions & ReceiveOptions>) {
     super('XSUB', (host) => new XSubscriberPattern(host), options)
   }

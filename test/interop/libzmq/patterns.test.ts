@@ -1,7 +1,7 @@
 /** Every pair of socket types with libzmq at either end, whichever end binds, with messages of every shape. */
 
 import { describe, expect, it } from 'vitest'
-import { Dealer, Pair, Pull, Push } from '../../../src/socket/index.ts'
+import { Dealer, Pair, Pull, Push, Router } from '../../../src/socket/index.ts'
 import { type AnyDuplex, ours, PAIRINGS, pattern, SHAPES } from '../../helpers/pairings.ts'
 import { STREAM_TRANSPORTS, useSockets } from '../../helpers/sockets.ts'
 import { libzmq, openLibzmq, zmq } from './libzmq.ts'
@@ -51,6 +51,25 @@ describe.skipIf(!libzmq.available)('with libzmq', () => {
     expect(got[1]?.equals(body)).toBe(true)
     await theirs.send(got)
     expect((await mine.receive())[1]?.equals(body)).toBe(true)
+  })
+
+  it('batches are messages like any other', async () => {
+    const [mine, theirs] = [use.open(Router), openLibzmq(use, zmq.Dealer)]
+    await mine.bind('tcp://127.0.0.1:0')
+    theirs.connect(mine.lastEndpoint as string)
+    const total = 5000
+    const sending = (async () => {
+      for (let number = 0; number < total; number++) await theirs.send([String(number), 'x'])
+    })()
+    const answering = (async () => {
+      for (let answered = 0; answered < total; ) {
+        const messages = await mine.receiveMany()
+        await mine.sendMany(messages)
+        answered += messages.length
+      }
+    })()
+    for (let number = 0; number < total; number++) expect((await theirs.receive()).map(String)).toEqual([String(number), 'x'])
+    await Promise.all([sending, answering])
   })
 
   it('twenty thousand messages each way arrive in order', async () => {

@@ -1,0 +1,81 @@
+/** The promises of `send` and `sendMany`: messages go in the order of the calls, and in order within a call. */
+
+import { SocketError } from '../errors.ts'
+import type { Message } from '../wire/index.ts'
+import type { SendOptions } from './options.ts'
+import { type Waiting, WaitingCalls } from './waiting.ts'
+
+const DONE: Promise<void> = Promise.resolve()
+
+/** Most calls that may wait at a time: a limit for applications that do not await. */
+const MAX_WAITING_SENDS = 1000
+
+interface WaitingSend extends Waiting {
+  readonly messages: readonly Message[]
+  /** How many of them went. */
+  sent: number
+  resolve(): void
+}
+
+export class Sends extends WaitingCalls<WaitingSend> {
+  /** The timeout is read only by calls that have to wait. */
+  send(message: Message, options: SendOptions): Promise<void> {
+    if (this.closed) return Promise.reject(new SocketError('EBADF'))
+    try {
+      if (this.calls.length === 0 && this.pattern.send?.(message) === true) return DONE
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return this.#waitForRoom([message], 0, options.sendTimeout, (error) => error)
+  }
+
+  sendMany(messages: readonly Message[], options: SendOptions): Promise<void> {
+    if (this.closed) return Promise.reject(told(new SocketError('EBADF'), 0))
+    let sent = 0
+    try {
+      if (this.calls.length === 0) while (sent < messages.length && this.pattern.send?.(messages[sent] as Message) === true) sent++
+    } catch (error) {
+      return Promise.reject(told(error as SocketError, sent))
+    }
+    return sent === messages.length ? DONE : this.#waitForRoom(messages, sent, options.sendTimeout, told)
+  }
+
+  /** Somebody has room again. */
+  writable(): void {
+    while (this.calls.length > 0) {
+      const call = this.calls[0] as WaitingSend
+      try {
+        while (call.sent < call.messages.length) {
+          if (this.pattern.send?.(call.messages[call.sent] as Message) !== true) return
+          call.sent++
+        }
+        this.next().resolve()
+      } catch (error) {
+        this.next().reject(error as SocketError)
+      }
+    }
+  }
+
+  #waitForRoom(
+    messages: readonly Message[],
+    sent: number,
+    timeoutMs: number,
+    toError: (error: SocketError, sent: number) => SocketError,
+  ): Promise<void> {
+    if (timeoutMs === 0) return Promise.reject(toError(new SocketError('EAGAIN'), sent))
+    if (this.calls.length >= MAX_WAITING_SENDS) {
+      const busy = new SocketError('EBUSY', { text: `${MAX_WAITING_SENDS} sends wait for room already: await them` })
+      return Promise.reject(toError(busy, sent))
+    }
+    return new Promise((resolve, reject) => {
+      const call: WaitingSend = { messages, sent, resolve, reject: (error) => reject(toError(error, call.sent)), timer: undefined }
+      this.wait(call, timeoutMs)
+    })
+  }
+}
+
+/** The error of a batch tells how much of it went. */
+function told(error: SocketError, sent: number): SocketError {
+  error.sent = sent
+  return error
+}
