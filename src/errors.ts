@@ -6,34 +6,214 @@
  * never hold a secret.
  */
 
-/** What went wrong in a call, a command, an option or a connection. One closed set; `docs/errors.md` is its table. */
-export type ErrorCode =
-  /** The call was sent and no reply came in time. The command may have been executed. */
-  | 'TIMED_OUT'
-  /** No connection came about in time; the text says what is being tried and the last reason. Nothing was sent. */
-  | 'NOT_CONNECTED'
-  /** The connection was lost after the call was sent. The command may have been executed. */
-  | 'CONNECTION_LOST'
-  /** The far end refused the username, the password or the key. Nothing was executed. */
-  | 'AUTH_REFUSED'
-  /** The far end answered with an error: see {@link RemoteError}. */
-  | 'REMOTE_ERROR'
-  /** A reply came that cannot be read. The command was most likely executed. */
-  | 'BAD_REPLY'
-  /** The limit of messages that wait for the far end is reached. Nothing was sent. */
-  | 'QUEUE_FULL'
-  /** The client, server or socket was closed. */
-  | 'CLOSED'
-  /** The caller gave the call up through its `AbortSignal`. */
-  | 'ABORTED'
-  /** A command cannot be written or read, or its class breaks a rule. */
-  | 'BAD_COMMAND'
-  /** A command or service was refused by `register`. */
-  | 'BAD_REGISTRATION'
-  /** An option, argument or endpoint is not valid. */
-  | 'BAD_OPTION'
-  /** The far end broke the ZeroMQ protocol. */
-  | 'PROTOCOL_ERROR'
+/**
+ * Was the command carried out? `no`: surely not. `maybe`: nobody can know, or it is still under way. `yes`: at least in part.
+ */
+export type Started = 'no' | 'maybe' | 'yes'
+
+/**
+ * May a program send the same call again by itself? `always`: nothing was carried out, and another attempt may go better.
+ * `repeatable`: only a command that may be carried out twice. `never`: it would fail again in the same way, or the failure
+ * is the answer.
+ */
+export type RetrySafe = 'always' | 'repeatable' | 'never'
+
+/** What is known about an error by its code alone. */
+interface ErrorTraits {
+  /** In one sentence. */
+  readonly meaning: string
+  /** Of the reply that it comes with; none where it arises on the caller's side. */
+  readonly status?: number
+  readonly started: Started
+  readonly retrySafe: RetrySafe
+  /** The HTTP status that a gateway would answer with. */
+  readonly http: number
+  /** gRPC's word for it. */
+  readonly grpc: string
+}
+
+/** Every code and what it says: one closed set. `docs/errors.md` shows it as a table, and a test compares the two. */
+export const ERROR_CODES = {
+  NOT_CONNECTED: {
+    meaning: "No connection came about within the call's time.",
+    started: 'no',
+    retrySafe: 'always',
+    http: 503,
+    grpc: 'UNAVAILABLE',
+  },
+  AUTH_REFUSED: {
+    meaning: 'The far end refused the username, the password or the key; or the two sides do not use the same of these.',
+    started: 'no',
+    retrySafe: 'never',
+    http: 401,
+    grpc: 'UNAUTHENTICATED',
+  },
+  QUEUE_FULL: {
+    meaning: 'As many messages as may wait for the far end are waiting already.',
+    started: 'no',
+    retrySafe: 'always',
+    http: 429,
+    grpc: 'RESOURCE_EXHAUSTED',
+  },
+  TIMED_OUT: {
+    meaning: "No reply came within the call's time.",
+    started: 'maybe',
+    retrySafe: 'repeatable',
+    http: 504,
+    grpc: 'DEADLINE_EXCEEDED',
+  },
+  CONNECTION_LOST: {
+    meaning: 'The connection was lost after the call was sent.',
+    started: 'maybe',
+    retrySafe: 'repeatable',
+    http: 502,
+    grpc: 'UNAVAILABLE',
+  },
+  BAD_COMMAND: {
+    status: 400,
+    meaning: 'The command cannot be written or read, or its state is refused.',
+    started: 'no',
+    retrySafe: 'never',
+    http: 400,
+    grpc: 'INVALID_ARGUMENT',
+  },
+  NOT_ALLOWED: {
+    status: 403,
+    meaning: 'The caller may not have this command carried out.',
+    started: 'no',
+    retrySafe: 'never',
+    http: 403,
+    grpc: 'PERMISSION_DENIED',
+  },
+  EXPIRED: {
+    status: 408,
+    meaning: "The call's time was over when the server came to it.",
+    started: 'no',
+    retrySafe: 'always',
+    http: 504,
+    grpc: 'DEADLINE_EXCEEDED',
+  },
+  CONFLICT: {
+    status: 409,
+    meaning: 'Client and server have different contracts for the command, or the idempotency key belongs to another command.',
+    started: 'no',
+    retrySafe: 'never',
+    http: 409,
+    grpc: 'FAILED_PRECONDITION',
+  },
+  OVERLOADED: {
+    status: 429,
+    meaning: 'The server has too much to do.',
+    started: 'no',
+    retrySafe: 'always',
+    http: 429,
+    grpc: 'RESOURCE_EXHAUSTED',
+  },
+  NO_SERVICE: {
+    status: 451,
+    meaning: 'The server has no service for the command.',
+    started: 'no',
+    retrySafe: 'never',
+    http: 404,
+    grpc: 'UNIMPLEMENTED',
+  },
+  SERVICE_FAILED: {
+    status: 463,
+    meaning: 'The service threw.',
+    started: 'yes',
+    retrySafe: 'never',
+    http: 500,
+    grpc: 'UNKNOWN',
+  },
+  PROXY_FAILED: {
+    status: 482,
+    meaning: 'A proxy on the way could not pass the command on.',
+    started: 'maybe',
+    retrySafe: 'repeatable',
+    http: 502,
+    grpc: 'UNAVAILABLE',
+  },
+  ABORTED: {
+    status: 499,
+    meaning: 'The caller gave the call up.',
+    started: 'maybe',
+    retrySafe: 'never',
+    http: 499,
+    grpc: 'CANCELLED',
+  },
+  BAD_RESULT: {
+    status: 500,
+    meaning: "The service's result cannot be written, or breaks the command's contract.",
+    started: 'yes',
+    retrySafe: 'never',
+    http: 500,
+    grpc: 'INTERNAL',
+  },
+  SHUTTING_DOWN: {
+    status: 503,
+    meaning: 'The server is stopping and begins nothing new.',
+    started: 'no',
+    retrySafe: 'always',
+    http: 503,
+    grpc: 'UNAVAILABLE',
+  },
+  REMOTE_ERROR: {
+    meaning: 'The far end answered with a status that is not known here.',
+    started: 'maybe',
+    retrySafe: 'never',
+    http: 502,
+    grpc: 'UNKNOWN',
+  },
+  BAD_REPLY: {
+    meaning: 'A reply came that cannot be read.',
+    started: 'maybe',
+    retrySafe: 'never',
+    http: 502,
+    grpc: 'INTERNAL',
+  },
+  CLOSED: {
+    meaning: 'The client, server or socket was closed.',
+    started: 'maybe',
+    retrySafe: 'never',
+    http: 499,
+    grpc: 'CANCELLED',
+  },
+  BAD_OPTION: {
+    meaning: 'An option, argument or endpoint is not valid.',
+    started: 'no',
+    retrySafe: 'never',
+    http: 500,
+    grpc: 'INVALID_ARGUMENT',
+  },
+  BAD_REGISTRATION: {
+    meaning: 'A command or a service was refused by `register`.',
+    started: 'no',
+    retrySafe: 'never',
+    http: 500,
+    grpc: 'FAILED_PRECONDITION',
+  },
+  PROTOCOL_ERROR: {
+    meaning: 'The far end broke the ZeroMQ protocol; calls fail with another code, and have this as their cause.',
+    started: 'maybe',
+    retrySafe: 'never',
+    http: 502,
+    grpc: 'INTERNAL',
+  },
+} as const satisfies Record<string, ErrorTraits>
+
+/** What went wrong in a call, a command, an option or a connection: see {@link ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES
+
+/** The code that a reply's status stands for; `REMOTE_ERROR` for one that is not known. */
+export function codeOfStatus(status: number): ErrorCode {
+  return CODES_BY_STATUS.get(status) ?? 'REMOTE_ERROR'
+}
+
+const CODES_BY_STATUS = new Map(
+  (Object.entries(ERROR_CODES) as [ErrorCode, ErrorTraits][]).flatMap(([code, { status }]) =>
+    status === undefined ? [] : [[status, code]],
+  ),
+)
 
 /** Where an error happened, and what led to it. */
 export interface ErrorDetails {
@@ -42,6 +222,19 @@ export interface ErrorDetails {
   /** The command concerned, by its name on the wire. */
   command?: string | undefined
   cause?: unknown
+  /** Where more is known than the code says: a call that timed out before it was sent was surely not started. */
+  started?: Started | undefined
+}
+
+/** What the far end told about its error besides status and text. */
+export interface RemoteErrorDetails extends ErrorDetails {
+  /** The name of the error's class, as `remoteName`. */
+  name?: string | undefined
+  /** The error's own code, as `remoteCode`. */
+  code?: string | number | undefined
+  details?: unknown
+  /** As `remoteStack`. */
+  stack?: string | undefined
 }
 
 const BRAND = Symbol.for('zmq-rpc.error')
@@ -52,13 +245,26 @@ export class ZmqRpcError extends Error {
   readonly code: ErrorCode
   readonly endpoint: string | undefined
   readonly command: string | undefined
+  readonly #started: Started | undefined
 
   constructor(code: ErrorCode, text: string, details: ErrorDetails = {}) {
     super(`[${code}] ${text}`, details.cause === undefined ? undefined : { cause: details.cause })
     this.code = code
     this.endpoint = details.endpoint
     this.command = details.command
+    this.#started = details.started
     Object.defineProperty(this, BRAND, { value: true })
+  }
+
+  /** Was the command carried out? */
+  get started(): Started {
+    return this.#started ?? ERROR_CODES[this.code].started
+  }
+
+  /** May the same call be sent again without asking anyone? */
+  get retrySafe(): RetrySafe {
+    const { retrySafe } = ERROR_CODES[this.code]
+    return retrySafe === 'repeatable' && this.started === 'no' ? 'always' : retrySafe
   }
 
   /** True for errors of this package even when two copies of it are loaded. */
@@ -69,18 +275,34 @@ export class ZmqRpcError extends Error {
   }
 }
 
-/** The far end carried the command out and failed, or refused it: its status and its own text. */
+/**
+ * The far end carried the command out and failed, or refused it: its status, its own text, and what it told about the error
+ * that its service threw. The code follows from the status: 463 is `SERVICE_FAILED`, 403 `NOT_ALLOWED`, and so on.
+ */
 export class RemoteError extends ZmqRpcError {
-  override readonly name = 'RemoteError'
-  /** 400 unreadable command, 451 no such service, 463 the service raised, 482 a proxy could not forward. */
+  override readonly name: string = 'RemoteError'
+  /** See {@link ERROR_CODES}. */
   readonly status: number
   /** The text as the far end wrote it. */
   readonly statusText: string
+  /** The name of the thrown error's class; undefined when a pyzmqrpc3 peer answered, or nothing was thrown. */
+  declare readonly remoteName: string | undefined
+  /** The thrown error's own code, as `ENOENT`. */
+  declare readonly remoteCode: string | number | undefined
+  /** The thrown error's details, where it was a `ServiceError`. They come from afar: check them before use. */
+  declare readonly details: unknown
+  /** Where it was thrown; only from servers that expose it. */
+  declare readonly remoteStack: string | undefined
 
-  constructor(status: number, statusText: string, details: ErrorDetails = {}) {
-    super('REMOTE_ERROR', `${statusText} (status ${status}${details.endpoint ? `, from ${details.endpoint}` : ''})`, details)
+  constructor(status: number, statusText: string, details: RemoteErrorDetails = {}) {
+    super(codeOfStatus(status), `${statusText} (status ${status}${details.endpoint ? `, from ${details.endpoint}` : ''})`, details)
     this.status = status
     this.statusText = statusText
+    // Set only where there is something: most replies have none of them, and every log line would show four times undefined.
+    if (details.name !== undefined) this.remoteName = details.name
+    if (details.code !== undefined) this.remoteCode = details.code
+    if (details.details !== undefined) this.details = details.details
+    if (details.stack !== undefined) this.remoteStack = details.stack
   }
 }
 

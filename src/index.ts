@@ -5,7 +5,16 @@
  * @packageDocumentation
  */
 
-export { type ErrorCode, RemoteError, SocketError, type SocketErrorCode, ZmqRpcError } from './errors.ts'
+export {
+  ERROR_CODES,
+  type ErrorCode,
+  RemoteError,
+  type RetrySafe,
+  SocketError,
+  type SocketErrorCode,
+  type Started,
+  ZmqRpcError,
+} from './errors.ts'
 export type { RpcEvents } from './observability/events.ts'
 export type {
   Auth,

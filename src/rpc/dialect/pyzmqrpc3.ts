@@ -13,25 +13,14 @@ import { toError, ZmqRpcError } from '../../errors.ts'
 import { type Command, commandNameOf, isCommand } from '../command.ts'
 import type { CommandRegistry } from '../command-registry.ts'
 import { errorText } from '../error-text.ts'
+import { STATUS } from '../status.ts'
 import { DEFAULT_MAX_DEPTH, parsePythonJson } from './python-json-reader.ts'
 import { PythonJsonWriter, quote } from './python-json-writer.ts'
 
+export { STATUS } from '../status.ts'
+
 /** The text, alone in its frame, that shows a subscriber that the link is alive. It is no message. */
 export const HEARTBEAT = 'zmq_sub_heartbeat'
-
-/** The `status_code` of a reply. */
-export const STATUS = {
-  /** The service ran; or a plain receiver or a proxy took the message. */
-  ok: 200,
-  /** The command cannot be decoded. */
-  badCommand: 400,
-  /** There is no service for the command. */
-  noService: 451,
-  /** The service raised. */
-  serviceRaised: 463,
-  /** A proxy could not forward; the reason is the result. */
-  proxyFailed: 482,
-} as const
 
 /** The `status_message` of a reply, as Python words it. */
 export const STATUS_TEXT = {

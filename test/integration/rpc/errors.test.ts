@@ -188,7 +188,7 @@ describe('AUTH_REFUSED', () => {
   })
 })
 
-describe('REMOTE_ERROR', () => {
+describe('a RemoteError', () => {
   it('has the status and the text of the far end', async () => {
     const server = await rpc.started(NULL_ENDPOINT, (server) =>
       server.register(Count, () => {
@@ -198,16 +198,20 @@ describe('REMOTE_ERROR', () => {
     const client = rpc.client({ req: endpointOf(server) })
     const endpoint = endpointOf(server)
     expect(await failureOf(client.execute(new Count()))).toMatchObject({
-      code: 'REMOTE_ERROR',
+      code: 'SERVICE_FAILED',
       status: 463,
       statusText: 'Exception raised when calling service CountService. Exception: out of numbers ',
-      message: `[REMOTE_ERROR] Exception raised when calling service CountService. Exception: out of numbers  (status 463, from ${endpoint})`,
+      message: `[SERVICE_FAILED] Exception raised when calling service CountService. Exception: out of numbers  (status 463, from ${endpoint})`,
       endpoint,
       command: 'Count',
     })
     const unknown = await failureOf(client.execute(new Unknown()))
     expect(unknown).toBeInstanceOf(RemoteError)
-    expect(unknown).toMatchObject({ status: 451, statusText: 'No service on the server is registered for command "Unknown".' })
+    expect(unknown).toMatchObject({
+      code: 'NO_SERVICE',
+      status: 451,
+      statusText: 'No service on the server is registered for command "Unknown".',
+    })
   })
 
   it('is 400 when the setter of a command refuses its state', async () => {
@@ -220,7 +224,7 @@ describe('REMOTE_ERROR', () => {
     const refused = rpc.hear('zmq-rpc:command:refused')
     const server = await rpc.started(NULL_ENDPOINT, (server) => server.register(Strict, () => ''))
     const error = await failureOf(rpc.client({ req: endpointOf(server) }).execute(new Strict('x')))
-    expect(error).toMatchObject({ code: 'REMOTE_ERROR', status: 400, command: 'Strict' })
+    expect(error).toMatchObject({ code: 'BAD_COMMAND', status: 400, command: 'Strict' })
     expect(refused.events[0]).toMatchObject({ status: 400, endpoint: endpointOf(server) })
     expect(refused.events[0]?.detail).toContain('no such name')
   })

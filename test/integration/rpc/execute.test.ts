@@ -219,8 +219,8 @@ describe('a result that cannot be written', () => {
     const failed = rpc.hear('zmq-rpc:service:failed')
     for (const command of [Object.assign(new Bad(), { which }), new Echo(which)]) {
       const error = await failureOf(client.execute(command))
-      expect(error).toMatchObject({ code: 'REMOTE_ERROR', status: 463, endpoint: endpointOf(server) })
-      expect(error.message).toMatch(/^\[REMOTE_ERROR\] Exception raised when calling service \w+\. Exception: /)
+      expect(error).toMatchObject({ code: 'SERVICE_FAILED', status: 463, endpoint: endpointOf(server) })
+      expect(error.message).toMatch(/^\[SERVICE_FAILED\] Exception raised when calling service \w+\. Exception: /)
     }
     expect(failed.events).toHaveLength(2)
   })
@@ -268,7 +268,7 @@ describe('a service that throws', () => {
     for (const later of [false, true]) {
       const error = await failureOf(client.execute(Object.assign(new Raise(), { which, later })))
       expect(error).toMatchObject({
-        code: 'REMOTE_ERROR',
+        code: 'SERVICE_FAILED',
         status: 463,
         statusText: `Exception raised when calling service RaiseService. Exception: ${text} `,
         command: 'Raise',

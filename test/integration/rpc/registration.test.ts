@@ -119,7 +119,7 @@ describe('what was refused changes nothing', () => {
     expect(() => server.register(NeedsName as unknown as CommandClass<NeedsName>, () => '')).toThrow('without arguments')
     const client = rpc.client({ req: endpointOf(server) })
     expect(await client.execute(new Greet('Ada'))).toBe('Hello Ada')
-    expect(await failureOf(client.execute(new NeedsName('x')))).toMatchObject({ code: 'REMOTE_ERROR', status: 451 })
+    expect(await failureOf(client.execute(new NeedsName('x')))).toMatchObject({ code: 'NO_SERVICE', status: 451 })
   })
 })
 
@@ -128,7 +128,7 @@ describe('a service that is registered later', () => {
     class Late extends Command<number> {}
     const server = await rpc.started({ rep: 'tcp://127.0.0.1:0' })
     const client = rpc.client({ req: endpointOf(server) })
-    expect(await failureOf(client.execute(new Late()))).toMatchObject({ code: 'REMOTE_ERROR', status: 451 })
+    expect(await failureOf(client.execute(new Late()))).toMatchObject({ code: 'NO_SERVICE', status: 451 })
     server.register(Late, () => 7)
     expect(await client.execute(new Late())).toBe(7)
   })
@@ -170,7 +170,7 @@ describe('a command inside the state of another', () => {
     const server = await rpc.started({ rep: 'tcp://127.0.0.1:0' })
     const refused = rpc.hear('zmq-rpc:command:refused')
     const error = await failureOf(rpc.client({ req: endpointOf(server) }).execute(nested()))
-    expect(error).toMatchObject({ code: 'REMOTE_ERROR', status: 400 })
+    expect(error).toMatchObject({ code: 'BAD_COMMAND', status: 400 })
     expect(refused.events[0]?.detail).toContain('no command "Point" is registered')
   })
 })

@@ -76,7 +76,7 @@ describe('the answer', () => {
     const { sender, receiver } = await answering()
     const failed = rpc.hear('zmq-rpc:service:failed')
     const error = await failureOf(sender.send(text))
-    expect(error).toMatchObject({ code: 'REMOTE_ERROR', status: 463, endpoint: endpointOf(receiver), command: undefined })
+    expect(error).toMatchObject({ code: 'SERVICE_FAILED', status: 463, endpoint: endpointOf(receiver), command: undefined })
     expect(error.message).toContain('Exception raised when calling service Shouting. Exception: ')
     expect(error.message).toContain(reason)
     expect(failed.events).toMatchObject([{ command: '(text)' }])

@@ -141,8 +141,8 @@ describe('executeAll', () => {
     const client = rpc.client({ req: [closed, failing, other].map(endpointOf) })
     expect(await client.executeAll(new Count())).toMatchObject([
       { ok: false, error: { code: 'AUTH_REFUSED', endpoint: endpointOf(closed) } },
-      { ok: false, error: { code: 'REMOTE_ERROR', status: 463, endpoint: endpointOf(failing) } },
-      { ok: false, error: { code: 'REMOTE_ERROR', status: 451, endpoint: endpointOf(other) } },
+      { ok: false, error: { code: 'SERVICE_FAILED', status: 463, endpoint: endpointOf(failing) } },
+      { ok: false, error: { code: 'NO_SERVICE', status: 451, endpoint: endpointOf(other) } },
     ])
   })
 })

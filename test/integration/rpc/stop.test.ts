@@ -218,7 +218,7 @@ describe('ShutdownServer', () => {
     const server = await rpc.started(TCP)
     const client = rpc.client({ req: endpointOf(server) })
     const error = await failureOf(client.execute(new ShutdownServer()))
-    expect(error).toMatchObject({ code: 'REMOTE_ERROR', status: 463 })
+    expect(error).toMatchObject({ code: 'SERVICE_FAILED', status: 463 })
     expect(error.message).toContain(
       'Exception raised when calling service ShutdownServerService. Exception: this server does not let you shut it down',
     )

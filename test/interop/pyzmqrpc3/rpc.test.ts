@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
+import { codeOfStatus } from '../../../src/errors.ts'
 import { Command, RemoteError, ShutdownServer, type ZmqRpcError } from '../../../src/index.ts'
 import { until } from '../../helpers/sockets.ts'
 import { Describe, Echo, Nothing, Orphan, Picky, Raise, Remember, Stranger, Unwritable } from './commands.ts'
@@ -73,7 +74,7 @@ describe.skipIf(!python.available)('our client and a Python server', () => {
       const error = await client.execute(command).catch((thrown: unknown) => thrown)
       expect(error).toBeInstanceOf(RemoteError)
       expect(error).toMatchObject({
-        code: 'REMOTE_ERROR',
+        code: codeOfStatus(status),
         status,
         statusText,
         endpoint: server.endpoint,
