@@ -3,9 +3,10 @@
  *
  *     node bench/run.js [ROW ...] [--quick] [--warmup S] [--rounds N] [--seconds S] [--only REGEXP] [--connections N]
  *
- * Rows: echo, rpc, publish, large, subscriptions, memory, import; without a name, all. `--only` picks the peers whose names match (raw `net`
- * always takes part, as the measure). Ratios are medians over rounds in which every peer had its turn; on a noisy machine
- * trust them, and CPU seconds, rather than rates. A wrong reply ends the run.
+ * Rows: echo, rpc, publish, large, subscriptions, memory, import; without a name, all of these. By name only, since it
+ * installs packages: rivals. `--only` picks the peers whose names match (raw `net` always takes part, as the measure, and so
+ * do we against rivals). Ratios are medians over rounds in which every peer had its turn; on a noisy machine trust them, and
+ * CPU seconds, rather than rates. A wrong reply ends the run.
  */
 
 import { availableParallelism, cpus } from 'node:os'
@@ -15,10 +16,12 @@ import * as imports from './rows/import.js'
 import * as large from './rows/large.js'
 import * as memory from './rows/memory.js'
 import * as publish from './rows/publish.js'
+import * as rivals from './rows/rivals.js'
 import * as rpc from './rows/rpc.js'
 import * as subscriptions from './rows/subscriptions.js'
 
 const ROWS = [echo, rpc, publish, large, subscriptions, memory, imports]
+const ROWS_BY_NAME = [...ROWS, rivals]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -40,11 +43,12 @@ const plan = {
   only: values.only === undefined ? undefined : new RegExp(values.only),
 }
 
-const unknown = positionals.filter((name) => !ROWS.some(({ title }) => title === name))
+const unknown = positionals.filter((name) => !ROWS_BY_NAME.some(({ title }) => title === name))
 if (unknown.length > 0) throw new Error(`no such row: ${unknown.join(', ')}`)
 
 console.log(
   `Node ${process.version}, ${availableParallelism()} cores, ${cpus()[0]?.model.trim()}; ${plan.rounds} rounds of ${plan.seconds} s after ${plan.warmup} s`,
 )
-for (const row of ROWS) if (positionals.length === 0 || positionals.includes(row.title)) await row.run(plan)
+const chosen = positionals.length === 0 ? ROWS : ROWS_BY_NAME.filter(({ title }) => positionals.includes(title))
+for (const row of chosen) await row.run(plan)
 process.exit()

@@ -1,5 +1,5 @@
 /**
- * Gets the peers of the interop tests ready and writes what it found to `.peers/status.json`, which
+ * Gets the peers of the interop tests and the benchmark ready and writes what it found to `.peers/status.json`, which
  * `test/helpers/peers.ts` reads. Quick when all is there already: what was built carries a stamp of what it was built
  * from. A missing peer is no error, except under `REQUIRE_PEERS=1`. Names of peers as arguments: only those.
  */
@@ -22,9 +22,9 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify, stripVTControlCharacters } from 'node:util'
 
-/** @typedef {'pyzmqrpc3' | 'libzmq' | 'netns' | 'jeromq' | 'go-zmq4' | 'zmq-rs'} PeerName */
+/** @typedef {'pyzmqrpc3' | 'libzmq' | 'netns' | 'jeromq' | 'go-zmq4' | 'zmq-rs' | 'nats-server'} PeerName */
 /**
- * `python`: the interpreter that has the packages. `command`: what runs the program of `test/interop/peers`.
+ * `python`: the interpreter that has the packages. `command`: what runs the program of `test/interop/peers`, or the server.
  * @typedef {{ available: boolean, why?: string, python?: string, command?: string[] }} PeerStatus
  */
 /** @typedef {Pick<PeerStatus, 'python' | 'command'>} Found */
@@ -32,6 +32,8 @@ import { promisify, stripVTControlCharacters } from 'node:util'
 const PEERS = fileURLToPath(new URL('../.peers', import.meta.url))
 const SOURCES = fileURLToPath(new URL('../test/interop/peers', import.meta.url))
 const REQUIREMENTS = fileURLToPath(new URL('../test/interop/python/requirements.txt', import.meta.url))
+/** JetStream has per-message schedules and atomic batches from 2.12 on. */
+const NATS_SERVER = 'github.com/nats-io/nats-server/v2@v2.15.2'
 const LONGEST_BUILD_MS = 600_000
 
 const execute = promisify(execFile)
@@ -98,6 +100,19 @@ async function buildRust() {
     rmSync(`${target}/build`, { recursive: true })
   })
   return { command: [`${folder}/peer`] }
+}
+
+/** A whole server rather than a program of ours. @returns {Promise<Found>} */
+async function installNatsServer() {
+  const folder = `${PEERS}/nats-server`
+  const stamp = `${NATS_SERVER}\n${realpathSync(find('go'))}`
+  if (!hasStamp(folder, stamp)) {
+    console.log('peers: installing nats-server into .peers/nats-server')
+    rmSync(folder, { recursive: true, force: true })
+    await run('go', ['install', NATS_SERVER], { env: { ...process.env, CGO_ENABLED: '0', GOBIN: folder } })
+    putStamp(folder, stamp)
+  }
+  return { command: [join(folder, 'nats-server')] }
 }
 
 /**
@@ -183,6 +198,7 @@ const SET_UPS = {
   jeromq: buildJeromq,
   'go-zmq4': buildGo,
   'zmq-rs': buildRust,
+  'nats-server': installNatsServer,
 }
 const STATUS_FILE = `${PEERS}/status.json`
 

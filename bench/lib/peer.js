@@ -1,4 +1,4 @@
-/** The outside of a peer process: starts it, calls its methods, reads its CPU time from the operating system. */
+/** The outside of a peer process: starts it, calls its methods, reads its CPU time from the operating system. Or of a server that it needs. */
 
 import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -31,11 +31,13 @@ export class Peer {
       if (error === undefined) call?.resolve(result)
       else call?.reject(new Error(error))
     })
-    this.#process.on('exit', (code) => {
-      const error = new Error(`${args.join(' ')} ended with ${code}: ${this.#complaints}`)
+    const ended = (/** @type {string} */ why) => {
+      const error = new Error(`${[command, ...args].join(' ')} ${why}`)
       if (!this.#closing && this.#waiting.length === 0) throw error
       for (const call of this.#waiting.splice(0)) call.reject(error)
-    })
+    }
+    this.#process.on('error', ({ message }) => ended(`does not start: ${message}`))
+    this.#process.on('exit', (code) => ended(`ended with ${code}: ${this.#complaints}`))
   }
 
   /** A file of `bench/peers` under Node. @param {string} file @param {string[]} [args] @param {string[]} [flags] */
@@ -53,6 +55,22 @@ export class Peer {
   call(method, args = {}) {
     this.#process.stdin.write(`${JSON.stringify({ method, args })}\n`)
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  }
+
+  /** What a server writes about itself on stderr, once it matches. @param {RegExp} pattern @returns {Promise<RegExpExecArray>} */
+  says(pattern) {
+    return new Promise((resolve, reject) => {
+      const call = { resolve, reject }
+      this.#waiting.push(call)
+      const look = () => {
+        const match = pattern.exec(this.#complaints)
+        if (match === null) return
+        this.#process.stderr.off('data', look)
+        this.#waiting.splice(this.#waiting.indexOf(call), 1)
+        resolve(match)
+      }
+      this.#process.stderr.on('data', look)
+    })
   }
 
   /** All its threads, user and system; 0 where there is no /proc. */
@@ -73,9 +91,17 @@ export class Peer {
 }
 
 function pythonPath() {
-  try {
-    const status = JSON.parse(readFileSync(new URL('../../.peers/status.json', import.meta.url), 'utf8'))
-    if (status.pyzmqrpc3.available) return /** @type {string} */ (status.pyzmqrpc3.python)
-  } catch {}
+  const status = peerStatus('pyzmqrpc3')
+  if (status.available && status.python) return status.python
   throw new Missing('no Python peer here: `npm run peers` sets it up')
+}
+
+/** What `npm run peers` has found. @param {import('../../scripts/setup-peers.js').PeerName} name @returns {import('../../scripts/setup-peers.js').PeerStatus} */
+export function peerStatus(name) {
+  const none = { available: false, why: 'not set up' }
+  try {
+    return JSON.parse(readFileSync(new URL('../../.peers/status.json', import.meta.url), 'utf8'))[name] ?? none
+  } catch {
+    return none
+  }
 }

@@ -8,18 +8,23 @@ import { Missing } from './peer.js'
  * @property {import('./peer.js').Peer[]} processes whose CPU time counts
  * @property {(seconds: number) => Promise<Run>} run
  * @typedef {{ name: string, start: () => Promise<Contender> }} Entrant
- * @typedef {{ rate: number, cpu: number, ratio: number, ratios: number[] }} Figures `cpu`: seconds per 100,000; `ratio`: of the rate, to the first
+ * @typedef {{ rate: number, cpu: number, ratios: number[][] }} Figures `cpu`: seconds per 100,000; `ratios`: of the rate, to each reference, by round
  * @typedef {{ name: string, figures?: Figures, skipped?: string }} Standing
  * @typedef {{ warmup: number, rounds: number, seconds: number, only: RegExp | undefined }} Plan
  */
 
-/** @param {Entrant[]} entrants the first is the measure for the others @param {Plan} plan @returns {Promise<Standing[]>} */
-export async function compete(entrants, plan) {
+/**
+ * @param {Entrant[]} entrants
+ * @param {Plan} plan
+ * @param {number} [references] so many of the first are what the others are measured against
+ * @returns {Promise<Standing[]>}
+ */
+export async function compete(entrants, plan, references = 1) {
   /** @type {{ name: string, contender?: Contender, skipped?: string, rates: number[], cpus: number[] }[]} */
   const field = []
   try {
     for (const [index, { name, start }] of entrants.entries()) {
-      if (index > 0 && plan.only !== undefined && !plan.only.test(name)) continue
+      if (index >= references && plan.only !== undefined && !plan.only.test(name)) continue
       const entry = { name, rates: [], cpus: [] }
       field.push(entry)
       try {
@@ -44,11 +49,10 @@ export async function compete(entrants, plan) {
   } finally {
     for (const { contender } of field) for (const peer of contender?.processes ?? []) peer.close()
   }
-  const reference = field[0]?.rates ?? []
   return field.map(({ name, skipped, rates, cpus }) => {
     if (skipped !== undefined) return { name, skipped }
-    const ratios = rates.map((rate, round) => rate / (reference[round] ?? Number.NaN))
-    return { name, figures: { rate: median(rates), cpu: median(cpus), ratio: median(ratios), ratios } }
+    const ratios = field.slice(0, references).map((reference) => rates.map((rate, round) => rate / (reference.rates[round] ?? Number.NaN)))
+    return { name, figures: { rate: median(rates), cpu: median(cpus), ratios } }
   })
 }
 

@@ -1,5 +1,7 @@
 /** Tables as Markdown. */
 
+import { median } from './rounds.js'
+
 /** @param {string} title @param {string[]} head @param {(string | number)[][]} rows */
 export function printTable(title, head, rows) {
   const line = (/** @type {(string | number)[]} */ cells) => `| ${cells.join(' | ')} |`
@@ -15,13 +17,22 @@ export function printTable(title, head, rows) {
  * @param {(rate: number) => string} [rate]
  */
 export function printStandings(title, unit, standings, rate = count) {
-  const first = standings[0]?.name ?? ''
+  const references = standings.slice(0, standings[0]?.figures?.ratios.length ?? 1)
+  const heads = references.flatMap(({ name }) => [`ratio to ${name}`, 'in the rounds'])
   const rows = standings.map(({ name, figures, skipped }) => {
-    if (figures === undefined) return [name, `skipped: ${skipped}`, '', '', '']
-    const [least, most] = [Math.min(...figures.ratios), Math.max(...figures.ratios)]
-    return [name, rate(figures.rate), figures.ratio.toFixed(2), `${least.toFixed(2)} to ${most.toFixed(2)}`, figures.cpu.toFixed(3)]
+    if (figures === undefined) return [name, `skipped: ${skipped}`, ...heads.map(() => ''), '']
+    const ratios = figures.ratios.flatMap((rounds) => [
+      ratio(median(rounds)),
+      `${ratio(Math.min(...rounds))} to ${ratio(Math.max(...rounds))}`,
+    ])
+    return [name, rate(figures.rate), ...ratios, figures.cpu.toFixed(3)]
   })
-  printTable(title, ['peer', unit, `ratio to ${first}`, 'in the rounds', 'CPU s per 100k, both sides'], rows)
+  printTable(title, ['peer', unit, ...heads, 'CPU s per 100k, all processes'], rows)
+}
+
+/** @param {number} value */
+function ratio(value) {
+  return value < 0.1 ? value.toPrecision(2) : value.toFixed(2)
 }
 
 /** 1234567 -> 1.23M @param {number} value */

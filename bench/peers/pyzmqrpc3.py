@@ -10,23 +10,23 @@ from zmqrpc import ICommand, IService, ZmqRpcClient, ZmqRpcServerThread
 kept = {}
 
 
-class SimpleCommand(ICommand):
-    def __init__(self, param1='', param2=''):
+class Greet(ICommand):
+    def __init__(self, greeting='', name=''):
         super().__init__()
-        self.param1 = param1
-        self.param2 = param2
+        self.greeting = greeting
+        self.name = name
 
     def set_command_state(self, state):
-        self.param1 = state['param1']
-        self.param2 = state['param2']
+        self.greeting = state['greeting']
+        self.name = state['name']
 
     def get_command_state(self):
-        return {'param1': self.param1, 'param2': self.param2}
+        return {'greeting': self.greeting, 'name': self.name}
 
 
-class SimpleService(IService):
+class GreetService(IService):
     def __call__(self, command):
-        return f'{command.param1} {command.param2}'
+        return f'{command.greeting} {command.name}'
 
 
 def listen_echo():
@@ -34,7 +34,7 @@ def listen_echo():
         port = free.getsockname()[1]
     server = kept['server'] = ZmqRpcServerThread(zmq_rep_bind_address=f'tcp://127.0.0.1:{port}')
     server.daemon = True
-    server.register_service(SimpleCommand, SimpleService())
+    server.register_service(Greet, GreetService())
     server.start()
     return {'port': port}
 
@@ -49,7 +49,7 @@ def echo(inFlight, seconds):
     count = 0
     while time.perf_counter() - start < seconds:
         name = f'caller {count % 100}'
-        if client.execute_remote(SimpleCommand('Hello', name)) != (f'Hello {name}',):
+        if client.execute_remote(Greet('Hello', name)) != (f'Hello {name}',):
             raise RuntimeError('a wrong answer')
         count += 1
     return {'count': count, 'seconds': time.perf_counter() - start}

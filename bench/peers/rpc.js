@@ -1,45 +1,36 @@
-/** `RpcServer` and `RpcClient`: two short strings in, one out. */
+/** `RpcServer` and `RpcClient`. The dialect is the argument; without one, what the two speak with each other. */
 
 import { Command, RpcClient, RpcServer } from 'zmq-rpc'
-import { during, serve } from '../lib/agent.js'
+import { serve } from '../lib/agent.js'
+import { makeCalls } from '../lib/calls.js'
 
 /** @extends {Command<string>} */
-class SimpleCommand extends Command {
-  constructor(param1 = '', param2 = '') {
+class Greet extends Command {
+  constructor(greeting = '', name = '') {
     super()
-    this.param1 = param1
-    this.param2 = param2
+    this.greeting = greeting
+    this.name = name
   }
 }
+
+const dialect = /** @type {'pyzmqrpc3' | undefined} */ (process.argv[2])
+const options = dialect === undefined ? {} : { dialect }
 
 /** @type {RpcClient} */
 let client
 
 serve({
   listenEcho: async () => {
-    const server = new RpcServer({ rep: 'tcp://127.0.0.1:0' })
-    server.register(SimpleCommand, ({ param1, param2 }) => `${param1} ${param2}`)
+    const server = new RpcServer({ rep: 'tcp://127.0.0.1:0', ...options })
+    server.register(Greet, ({ greeting, name }) => `${greeting} ${name}`)
     await server.start()
     return { port: Number(server.endpoints[0]?.split(':').at(-1)) }
   },
 
   connect: async ({ port }) => {
-    client = new RpcClient({ req: `tcp://127.0.0.1:${port}` })
+    client = new RpcClient({ req: `tcp://127.0.0.1:${port}`, ...options })
     await client.ready()
   },
 
-  echo: async ({ inFlight, seconds }) => {
-    const time = during(seconds)
-    const from = performance.now()
-    let count = 0
-    const caller = async () => {
-      while (time.running) {
-        const name = `caller ${count++ % 100}`
-        const answer = await client.execute(new SimpleCommand('Hello', name))
-        if (answer !== `Hello ${name}`) throw new Error(`wrong: ${answer} for ${name}`)
-      }
-    }
-    await Promise.all(Array.from({ length: inFlight }, caller))
-    return { count, seconds: (performance.now() - from) / 1000 }
-  },
+  echo: (work) => makeCalls((greeting, name) => client.execute(new Greet(greeting, name)), work),
 })

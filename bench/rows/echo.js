@@ -46,12 +46,17 @@ export async function run(plan) {
   await echoTables('Echo of 64 bytes (DEALER to ROUTER)', PEERS, plan)
 }
 
-/** @param {string} what @param {EchoPeer[]} peers the first is the measure for the others @param {import('../lib/rounds.js').Plan} plan */
-export async function echoTables(what, peers, plan) {
+/**
+ * @param {string} what
+ * @param {EchoPeer[]} peers
+ * @param {import('../lib/rounds.js').Plan} plan
+ * @param {number} [references] so many of the first peers are what the others are measured against
+ */
+export async function echoTables(what, peers, plan, references = 1) {
   for (const inFlight of [1, 100, 1000]) {
     const stop = inFlight === 1 ? spin() : () => {}
     const entrants = peers.filter(({ most }) => most >= inFlight).map(({ entrant }) => entrant({ inFlight }))
-    const standings = await compete(entrants, plan).finally(stop)
+    const standings = await compete(entrants, plan, references).finally(stop)
     const unit = inFlight === 1 ? 'round trip, µs' : 'per second'
     printStandings(`${what}, ${inFlight} in flight`, unit, standings, inFlight === 1 ? (rate) => (1e6 / rate).toFixed(1) : count)
   }

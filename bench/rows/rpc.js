@@ -4,7 +4,7 @@ import { Peer } from '../lib/peer.js'
 import { echoEntrant, echoTables } from './echo.js'
 
 const json = () => Peer.node('net-json.js')
-const ours = () => Peer.node('rpc.js')
+const ours = () => Peer.node('rpc.js', ['pyzmqrpc3'])
 const python = () => Peer.python('pyzmqrpc3.py')
 
 const PEERS = [

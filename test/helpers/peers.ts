@@ -15,7 +15,7 @@ const STATUS_FILE = new URL('../../.peers/status.json', import.meta.url)
 
 /**
  * A peer as it was found. `python` is the interpreter to run when `pyzmqrpc3` is available; `command` runs the program of
- * `test/interop/peers`, where there is one.
+ * `test/interop/peers`, or the server, where there is one.
  */
 export type Peer = PeerStatus & { python: string; command: string[] }
 
@@ -41,6 +41,7 @@ function readStatus(): Record<PeerName, PeerStatus> {
     return JSON.parse(readFileSync(STATUS_FILE, 'utf8'))
   } catch {
     const missing = { available: false, why: 'not set up; run `npm run peers`' }
-    return { pyzmqrpc3: missing, libzmq: missing, netns: missing, jeromq: missing, 'go-zmq4': missing, 'zmq-rs': missing }
+    const zmq = { pyzmqrpc3: missing, libzmq: missing, jeromq: missing, 'go-zmq4': missing, 'zmq-rs': missing }
+    return { ...zmq, netns: missing, 'nats-server': missing }
   }
 }
