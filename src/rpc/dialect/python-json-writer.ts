@@ -16,6 +16,7 @@
 import { types } from 'node:util'
 import { ZmqRpcError } from '../../errors.ts'
 import { DEFAULT_MAX_DEPTH, MAX_INTEGER_DIGITS } from './python-json-reader.ts'
+import { pathStep, whyUnwritable } from './unwritable.ts'
 
 /** See {@link PythonJsonWriter}. */
 export interface PythonJsonWriterOptions {
@@ -80,7 +81,7 @@ export class PythonJsonWriter {
   protected fail(key: string | number | undefined, why: string, cause?: unknown): never {
     const { root = 'value', subject = 'the value', command } = this.#options
     const keys = key === undefined ? this.#keys : [...this.#keys, key]
-    throw new ZmqRpcError('BAD_COMMAND', `cannot write ${subject}: ${root}${keys.map(step).join('')} ${why}`, { command, cause })
+    throw new ZmqRpcError('BAD_COMMAND', `cannot write ${subject}: ${root}${keys.map(pathStep).join('')} ${why}`, { command, cause })
   }
 
   #value(value: unknown, key: string | number | undefined): string | undefined {
@@ -193,21 +194,12 @@ export class PythonJsonWriter {
     if (types.isAnyArrayBuffer(value)) this.#refuseBinary(value, key)
     if (types.isMap(value)) this.fail(key, 'is a Map, which JSON cannot hold: send Object.fromEntries(map) or [...map]')
     if (types.isSet(value)) this.fail(key, 'is a Set, which JSON cannot hold: send [...set]')
-    if (types.isPromise(value)) this.fail(key, 'is a Promise: await it first')
-    if (types.isNativeError(value)) this.fail(key, 'is an Error, which JSON cannot hold: send its message')
-    if (types.isRegExp(value)) this.fail(key, 'is a RegExp, which JSON cannot hold: send its source')
-    if (types.isBoxedPrimitive(value)) this.fail(key, 'is an object around a primitive: send the primitive')
-    if (types.isWeakMap(value) || types.isWeakSet(value)) this.fail(key, 'is a weak collection, which JSON cannot hold')
+    const why = whyUnwritable(value, 'JSON')
+    if (why !== undefined) this.fail(key, why)
   }
 }
 
 const PIECE_LENGTH = 16 * 1024
-
-/** One step of a path: `.name`, `[3]` or `["any text"]`. */
-function step(key: string | number): string {
-  if (typeof key === 'number') return `[${key}]`
-  return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
-}
 
 /** As Python's `repr` of a float, for everything that is no safe integer. */
 function writeNumber(value: number): string {
