@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { Command } from '../../../../src/rpc/command.ts'
 import { decodeReply, encodeReply } from '../../../../src/rpc/dialect/native/message.ts'
@@ -118,14 +119,14 @@ describe('values', () => {
     [65_536, 'db00010000'],
   ])('writes the length of a string of %d bytes as short as can be', (length, head) => {
     expect(written('x'.repeat(length)) === head + '78'.repeat(length)).toBe(true)
-    expect(written('é'.repeat(length / 2)).slice(0, 4)).toBe(written('x'.repeat(2 * Math.floor(length / 2))).slice(0, 4))
-    expect(there('é'.repeat(length)) === 'é'.repeat(length)).toBe(true)
+    expect(written(`é${'x'.repeat(length - 2)}`).startsWith(`${head}c3a9`)).toBe(true)
+    expect(there(`é${'x'.repeat(length - 2)}`) === `é${'x'.repeat(length - 2)}`).toBe(true)
   })
 
   it('leaves out what is undefined or a function in an object, in every size of object', () => {
     for (const size of [0, 1, 15, 16, 17, 65_535, 65_536, 70_000]) {
       const object = Object.fromEntries(Array.from({ length: size }, (_, index) => [`k${index}`, index]))
-      expect(there({ none: undefined, run: () => 1, ...object, last: undefined })).toStrictEqual(object)
+      expect(isDeepStrictEqual(there({ none: undefined, run: () => 1, ...object, last: undefined }), object)).toBe(true)
     }
   })
 
@@ -163,7 +164,7 @@ describe('values', () => {
     const value = Array.from({ length: 1030 }, (_, index) => Buffer.alloc(4096, index))
     const message = encodeReply(value)
     expect(message).toHaveLength(1025)
-    expect(decodeReply(message, {}).value).toEqual(value)
+    expect((decodeReply(message, {}).value as Buffer[]).map((bytes, index) => bytes.equals(value[index] as Buffer))).not.toContain(false)
   })
 
   it('asks toJSON where an object has no form of its own', () => {
