@@ -34,6 +34,7 @@ export class BalancedPattern implements Pattern {
   }
 
   attached(peer: Peer): void {
+    this.incoming.attached(peer)
     this.outgoing.attached(peer)
     this.host.writable()
   }

@@ -1,10 +1,14 @@
 /**
  * Incoming messages of many peers, one of each in turn. A peer whose inbox is full is not read from until half of it was
  * taken: TCP then slows it down, and nothing is lost.
+ *
+ * What a peer has sent is given out even when the peer has gone. All that are gone may leave as much as one that is there may
+ * have waiting; with more, peers that come are not read from until half of it was taken. So a peer that comes, fills its inbox
+ * and goes, again and again, cannot make the application hold more and more, and still nothing is lost.
  */
 
 import type { Peer } from '../session/peer.ts'
-import type { Message } from '../wire/index.ts'
+import { type Message, messageBytes } from '../wire/index.ts'
 
 export class FairQueue {
   /** Peers with something in their inbox, once each, or once for each message in the order of arrival. */
@@ -12,6 +16,12 @@ export class FairQueue {
   #next = 0
   readonly #order: 'turns' | 'arrival'
   readonly #paused = new Set<Peer>()
+  /** Peers that are gone, and what they have left. */
+  readonly #gone = new Set<Peer>()
+  #leftMessages = 0
+  #leftBytes = 0
+  /** Peers that came when too much was left. */
+  readonly #held = new Set<Peer>()
 
   /** The peer that the last `shift` took from. */
   lastPeer: Peer | undefined
@@ -42,11 +52,13 @@ export class FairQueue {
     if (this.#order === 'arrival') this.#taken()
     else if (peer.inbox.length === 0) turns.splice(this.#next, 1)
     else this.#next++
-    if (this.#paused.size > 0 && this.#paused.has(peer) && peer.inbox.halfEmpty) {
+    this.lastPeer = peer
+    if (this.#gone.size > 0 && this.#gone.has(peer)) {
+      this.#leftTaken(peer, message)
+    } else if (this.#paused.size > 0 && this.#paused.has(peer) && peer.inbox.halfEmpty) {
       this.#paused.delete(peer)
       peer.resume()
     }
-    this.lastPeer = peer
     return message
   }
 
@@ -58,8 +70,43 @@ export class FairQueue {
     this.#next = 0
   }
 
-  /** A peer is gone: what it has sent is still given out. Should it come back, it is read from. */
+  /** A peer is there, or there again. */
+  attached(peer: Peer): void {
+    const { inbox } = peer
+    if (this.#gone.delete(peer)) this.#left(-inbox.length, -inbox.bytes)
+    if (!this.#isLeft(inbox, 1)) return
+    this.#held.add(peer)
+    peer.pause()
+  }
+
+  /** A peer is gone. Should it come back, it is read from. */
   detached(peer: Peer): void {
-    if (this.#paused.delete(peer)) peer.resume()
+    const held = this.#held.delete(peer)
+    if (this.#paused.delete(peer) || held) peer.resume()
+    const { inbox } = peer
+    if (inbox.length === 0) return
+    this.#gone.add(peer)
+    this.#left(inbox.length, inbox.bytes)
+  }
+
+  #left(messages: number, bytes: number): void {
+    this.#leftMessages += messages
+    this.#leftBytes += bytes
+  }
+
+  /** True when those that are gone have left more than this part of what one inbox may hold. */
+  #isLeft({ highWaterMark, maxBytes }: Peer['inbox'], part: number): boolean {
+    return (highWaterMark > 0 && this.#leftMessages > highWaterMark * part) || (maxBytes > 0 && this.#leftBytes > maxBytes * part)
+  }
+
+  #leftTaken(peer: Peer, message: Message): void {
+    this.#left(-1, -messageBytes(message))
+    if (peer.inbox.length === 0) this.#gone.delete(peer)
+    // They came one after the other under much the same options: when the first has room, all have.
+    const [first] = this.#held
+    if (first === undefined || this.#isLeft(first.inbox, 0.5)) return
+    const held = [...this.#held]
+    this.#held.clear()
+    for (const one of held) one.resume()
   }
 }

@@ -23,6 +23,8 @@ interface WaitingForMany extends Waiting {
 export class Receives extends WaitingCalls<WaitingForOne | WaitingForMany> {
   /** The rest of the chunk is waited for. */
   #gathering = false
+  /** An answer is being looked for: what comes meanwhile is for the same call or those behind it. */
+  #answering = false
 
   /** The timeout is read only by calls that have to wait: options are slow to read. */
   receive(options: ReceiveOptions): Promise<Message> {
@@ -41,9 +43,11 @@ export class Receives extends WaitingCalls<WaitingForOne | WaitingForMany> {
   receiveMany(maxCount: number, options: ReceiveOptions): Promise<Message[]> {
     if (this.closed) return Promise.reject(new SocketError('EBADF'))
     if (!(maxCount >= 1)) return Promise.reject(new SocketError('EINVAL', { text: 'maxCount is 1 or more' }))
-    if (this.calls.length === 0) {
-      const messages = this.#takeMany(maxCount)
-      if (messages.length > 0) return Promise.resolve(messages)
+    try {
+      const first = this.take()
+      if (first !== undefined) return Promise.resolve(this.#takeMany(maxCount, [first]))
+    } catch (error) {
+      return Promise.reject(error)
     }
     const timeoutMs = options.receiveTimeout
     if (timeoutMs === 0) return Promise.reject(new SocketError('EAGAIN'))
@@ -57,12 +61,21 @@ export class Receives extends WaitingCalls<WaitingForOne | WaitingForMany> {
 
   /** The pattern has something. */
   readable(): void {
-    if (this.calls.length === 0 || this.#gathering) return
+    if (this.calls.length === 0 || this.#gathering || this.#answering) return
     this.#answer(true)
   }
 
   /** Answers those who wait, as far as the messages go; up to the first who waits for many, if there may be more to come. */
   #answer(moreToCome: boolean): void {
+    this.#answering = true
+    try {
+      this.#answerAll(moreToCome)
+    } finally {
+      this.#answering = false
+    }
+  }
+
+  #answerAll(moreToCome: boolean): void {
     while (this.calls.length > 0) {
       const call = this.calls[0] as WaitingForOne | WaitingForMany
       if (call.maxCount === undefined) {
@@ -77,7 +90,7 @@ export class Receives extends WaitingCalls<WaitingForOne | WaitingForMany> {
           this.#answer(false)
         })
       } else {
-        const messages = this.#takeMany(call.maxCount)
+        const messages = this.#takeMany(call.maxCount, [])
         if (messages.length === 0) return
         this.next()
         call.resolve(messages)
@@ -85,10 +98,9 @@ export class Receives extends WaitingCalls<WaitingForOne | WaitingForMany> {
     }
   }
 
-  #takeMany(maxCount: number): Message[] {
-    const messages: Message[] = []
+  #takeMany(maxCount: number, messages: Message[]): Message[] {
     while (messages.length < maxCount) {
-      const message = this.pattern.receive?.()
+      const message = this.#next()
       if (message === undefined) break
       messages.push(message)
     }

@@ -48,7 +48,6 @@ class ReplyPattern implements Pattern {
     this.#host = host
   }
 
-  attached(): void {}
   ready(): void {}
   subscription(): void {}
   writable(): void {}
@@ -58,6 +57,10 @@ class ReplyPattern implements Pattern {
     if (envelopeLength(message) === 0) return this.#host.dropped('noEnvelope')
     this.#incoming.push(peer, message)
     if (this.#asking === undefined) this.#host.readable()
+  }
+
+  attached(peer: Peer): void {
+    this.#incoming.attached(peer)
   }
 
   detached(peer: Peer): void {

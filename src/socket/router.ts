@@ -106,6 +106,7 @@ class RouterPattern implements Pattern {
 
   /** A peer that `connect` has named can be sent to before it is there. */
   attached(peer: Peer): void {
+    this.#incoming.attached(peer)
     const given = this.#givenNames.get(peer)
     if (given !== undefined && !this.#named.has(given.toString('latin1'))) this.#giveName(peer, given)
   }

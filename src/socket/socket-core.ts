@@ -157,8 +157,10 @@ export class SocketCore {
 
   #drop(connected: ConnectedEndpoint, lingerMs: number): Promise<void> {
     this.#connected = this.#connected.filter((candidate) => candidate !== connected)
+    // Closing first: a peer that is not read from any more must not hand over what it kept when it is let go.
+    const finished = this.#finish(connected, lingerMs)
     this.#detach(connected.peer)
-    return this.#finish(connected, lingerMs).then(() => this.#countLost(connected.peer))
+    return finished.then(() => this.#countLost(connected.peer))
   }
 
   async #finish(endpoint: BoundEndpoint, lingerMs: number): Promise<void> {
@@ -409,7 +411,8 @@ export class SocketCore {
           return checked(await options.authenticate(request, { endpoint: peer.endpoint, remoteAddress: peer.remoteAddress }))
         } catch (error) {
           this.#emit({ type: 'handshake:error:other', address: peer.endpoint, remoteAddress: peer.remoteAddress, error: toError(error) })
-          return { status: 500 }
+          // Our trouble, and it may pass: on any ERROR a libzmq client would give up for good.
+          return { status: 300 }
         }
       },
     }

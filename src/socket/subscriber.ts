@@ -70,6 +70,7 @@ export class SubscribingPattern implements Pattern {
 
   attached(peer: Peer): void {
     this.peers.add(peer)
+    this.incoming.attached(peer)
   }
 
   ready(peer: Peer): void {

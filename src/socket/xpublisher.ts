@@ -102,8 +102,8 @@ export class PublishingPattern implements Pattern {
     this.#options = options
   }
 
-  attached(): void {}
-  detached(): void {}
+  attached(_peer: Peer): void {}
+  detached(_peer: Peer): void {}
 
   ready(peer: Peer): void {
     this.#peers.add(peer)
@@ -195,8 +195,12 @@ class XPublisherPattern extends PublishingPattern {
     if (welcomeMessage !== null) peer.sendFirst([Buffer.from(welcomeMessage)])
   }
 
-  override detached(peer?: Peer): void {
-    if (peer !== undefined) this.#news.detached(peer)
+  override attached(peer: Peer): void {
+    this.#news.attached(peer)
+  }
+
+  override detached(peer: Peer): void {
+    this.#news.detached(peer)
   }
 
   override subscription(peer: Peer, subscribe: boolean, topic: Buffer): void {

@@ -126,6 +126,31 @@ describe('maxHandshakes', () => {
   })
 })
 
+describe('peers that come, send, and go', () => {
+  it('leave no more than a bounded number of messages to an application that does not take them, and none is lost', async () => {
+    const pull = use.open(Pull, { receiveHighWaterMark: 10 })
+    await pull.bind(ANY)
+    const visit = async (name: string): Promise<RawConnection> => {
+      const raw = await stranger(pull)
+      await raw.handshake('PUSH')
+      raw.write(...Array.from({ length: 6 }, (_, index) => naiveMessage([Buffer.from(name + index)])))
+      raw.socket.end()
+      return raw
+    }
+    for (const name of ['a', 'b']) await (await visit(name)).closed
+    const late = await Promise.all(['c', 'd', 'e'].map(visit))
+    await until(() => pull.stats().connections === 3, 'the late ones are in')
+    // What they have sent, their end included, stays with the system.
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(pull.stats().connections).toBe(3)
+    const got: string[] = []
+    for (let count = 0; count < 30; count++) got.push(String((await pull.receive())[0]))
+    const sent = ['a', 'b', 'c', 'd', 'e'].flatMap((name) => Array.from({ length: 6 }, (_, index) => name + index))
+    expect(got.sort()).toEqual(sent)
+    await Promise.all(late.map((raw) => raw.closed))
+  })
+})
+
 describe('stats', () => {
   it('tell connections, handshakes, bytes and what waits, on both sides', async () => {
     const [pull, push] = [use.open(Pull), use.open(Push)]

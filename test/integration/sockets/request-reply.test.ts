@@ -2,7 +2,9 @@
 
 import { describe, expect, it } from 'vitest'
 import { Dealer, Reply, Request, Router } from '../../../src/socket/index.ts'
+import { RawConnection } from '../../helpers/raw-peer.ts'
 import { event, link, outcome, TRANSPORTS, texts, useSockets } from '../../helpers/sockets.ts'
+import { naiveMessage } from '../../unit/wire/helpers.ts'
 
 describe.each(TRANSPORTS)('REQ and REP over $name', ({ endpoint }) => {
   const use = useSockets()
@@ -253,5 +255,25 @@ describe('a REQ', () => {
     reply.connect(request.lastEndpoint as string)
     expect(texts(await reply.receive())).toEqual(['question'])
     await sending
+  })
+})
+
+describe('a REP with several calls that wait to receive', () => {
+  const use = useSockets()
+
+  it('gives each its own request, in order, also when it reads on in the middle of it', async () => {
+    const reply = use.open(Reply, { receiveHighWaterMark: 1 })
+    await reply.bind('tcp://127.0.0.1:0')
+    const raw = await RawConnection.connect(reply.lastEndpoint as string)
+    use.defer(() => raw.close())
+    const calls = Array.from({ length: 4 }, () => reply.receive())
+    await raw.handshake('DEALER')
+    raw.write(...['1', '2', '3', '4'].map((body) => naiveMessage([Buffer.alloc(0), Buffer.from(body)])))
+    for (const [index, call] of calls.entries()) {
+      expect(texts(await call)).toEqual([String(index + 1)])
+      await reply.send(`answer ${index + 1}`)
+      await raw.readFrame()
+      expect(String((await raw.readFrame()).body)).toBe(`answer ${index + 1}`)
+    }
   })
 })

@@ -103,6 +103,23 @@ describe.skipIf(!libzmq.available)('a client of libzmq', () => {
     expect(asked).toBe(3)
   })
 
+  it('comes again by itself after the authenticator has thrown', async () => {
+    let asked = 0
+    const server = use.open(Reply, {
+      plainServer: true,
+      authenticate: (request) => {
+        if (++asked < 3) throw new Error('database gone')
+        return authenticate(request)
+      },
+    })
+    await server.bind('tcp://127.0.0.1:0')
+    const client = openLibzmq(use, zmq.Request, { ...GOOD, reconnectInterval: 5 })
+    client.connect(server.lastEndpoint as string)
+    await client.send('question')
+    expect(texts(await server.receive())).toEqual(['question'])
+    expect(asked).toBe(3)
+  })
+
   it('that is a bound PUB, as in pyzmqrpc3, is asked by our SUB', async () => {
     const publisher = openLibzmq(use, zmq.Publisher, GOOD)
     await publisher.bind('tcp://127.0.0.1:*')

@@ -121,6 +121,44 @@ describe('a fair queue', () => {
     expect(drain(queue)).toEqual(['last words'])
   })
 
+  it('reads from no new peer while those that are gone have left more than one may have waiting', () => {
+    const queue = new FairQueue()
+    const limits = { receiveHighWaterMark: 4 }
+    for (const name of ['a', 'b']) {
+      const peer = new FakePeer(name, limits)
+      queue.attached(peer)
+      expect(peer.paused).toBe(false)
+      for (const text of ['1', '2', '3']) queue.push(peer, frame(name + text))
+      queue.detached(peer)
+    }
+    const [late, later] = [new FakePeer('late', limits), new FakePeer('later', limits)]
+    queue.attached(late)
+    queue.attached(later)
+    for (let count = 0; count < 3; count++) queue.shift()
+    expect([late.paused, later.paused]).toEqual([true, true])
+    queue.detached(later)
+    expect(later.paused).toBe(false)
+    queue.shift()
+    expect(late.paused).toBe(false)
+    expect(drain(queue)).toEqual(['a3', 'b3'])
+  })
+
+  it('counts the bytes of those that are gone, too, and no longer what one left that has come back', () => {
+    const queue = new FairQueue()
+    const [leaving, other] = [new FakePeer('a', { maxQueueBytes: 100 }), new FakePeer('b', { maxQueueBytes: 100 })]
+    queue.attached(leaving)
+    queue.push(leaving, [Buffer.alloc(101)])
+    queue.detached(leaving)
+    queue.attached(other)
+    expect(other.paused).toBe(true)
+    queue.detached(other)
+    queue.attached(leaving)
+    queue.attached(other)
+    expect(other.paused).toBe(false)
+    expect(queue.shift()).toHaveLength(1)
+    expect(queue.shift()).toBeUndefined()
+  })
+
   it('keeps the order of each peer and loses nothing', () => {
     const step = fc.oneof({ weight: 2, arbitrary: fc.constantFrom(0, 1, 2, 3, 4) }, { weight: 1, arbitrary: fc.constant('shift' as const) })
     fc.assert(
