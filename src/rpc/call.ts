@@ -1,9 +1,19 @@
-/** One call under way: from `execute` to its end, which comes exactly once. */
+/**
+ * One call under way at its client: from `execute` to its end, which comes exactly once; and on, while streams that came with
+ * its result, or went with its command, are open.
+ */
 
-import { ZmqRpcError } from '../errors.ts'
+import { toError, ZmqRpcError } from '../errors.ts'
+import type { Message } from '../wire/index.ts'
 import { onAbort } from './abort-listeners.ts'
 import { Timed } from './deadlines.ts'
+import { type Dialect, nativeKind } from './dialect/announcement.ts'
+import { KIND } from './dialect/native/header.ts'
+import type { WriteHooks } from './dialect/native/writer.ts'
 import { errorText } from './error-text.ts'
+import type { CallRequest } from './request.ts'
+import { receiveForStreams, streamPort } from './stream-port.ts'
+import { CallStreams } from './streams.ts'
 
 /** Whoever carries a call to the far end; told when the call ends by itself. */
 export interface CallCarrier {
@@ -12,19 +22,21 @@ export interface CallCarrier {
   timedOut(call: Call): void
   /** The caller gave it up. */
   abandoned(call: Call): void
+  /** Its reply was there before; now its streams have ended, too. */
+  finished(call: Call): void
+  /** Sends a message of a call under way. False only where `optional`: it cannot be taken now, and `call.writable` will be called. */
+  continue(call: Call, body: Message, optional: boolean): boolean
 }
 
-/** The body of a reply, and whose it is. */
-export interface CallReply {
-  readonly endpoint: string
-  readonly body: Buffer
+export interface CallSettings {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  /** Told the reply's metadata, before the call resolves. */
+  readonly onMetadata?: ((metadata: Readonly<Record<string, string>>) => void) | undefined
 }
 
-export class Call extends Timed {
-  /** What is sent. */
-  readonly body: Buffer
-  /** The command's name, for errors; undefined for plain text. */
-  readonly command: string | undefined
+export class Call extends Timed implements WriteHooks {
+  readonly request: CallRequest
   readonly timeoutMs: number
   /** Another carrier may take it over as long as it was not sent. */
   readonly movable: boolean
@@ -33,41 +45,96 @@ export class Call extends Timed {
   id = 0
   /** When it was given to the connection; 0 until then, and again when it was taken back. */
   sentAt = 0
-  readonly #resolve: (reply: CallReply) => void
+  /** The dialect it was sent in. */
+  dialect: Dialect = 'native'
+  /** Set once it has ended for its caller. */
+  settled = false
+  readonly #settings: CallSettings
+  readonly #resolve: (value: unknown) => void
   readonly #reject: (error: Error) => void
+  #streams: CallStreams | undefined
   #forgetSignal: (() => void) | undefined
 
   constructor(
     carrier: CallCarrier,
-    body: Buffer,
-    options: { command: string | undefined; timeoutMs: number; signal: AbortSignal | undefined; movable: boolean },
-    resolve: (reply: CallReply) => void,
+    request: CallRequest,
+    settings: CallSettings,
+    movable: boolean,
+    resolve: (value: unknown) => void,
     reject: (error: Error) => void,
   ) {
     super()
     this.carrier = carrier
-    this.body = body
-    this.command = options.command
-    this.timeoutMs = options.timeoutMs
-    this.movable = options.movable
+    this.request = request
+    this.timeoutMs = settings.timeoutMs
+    this.movable = movable
+    this.#settings = settings
     this.#resolve = resolve
     this.#reject = reject
-    const { signal } = options
+    const { signal } = settings
     if (signal !== undefined && !signal.aborted) this.#forgetSignal = onAbort(signal, () => this.#aborted(signal.reason))
+  }
+
+  get command(): string | undefined {
+    return this.request.command
   }
 
   /** For the texts of errors. */
   get what(): string {
-    return this.command === undefined ? 'the message' : `command "${this.command}"`
+    return this.request.what
   }
 
-  resolve(body: Buffer): void {
-    this.#forgetSignal?.()
-    this.#resolve({ endpoint: this.carrier.endpoint, body })
+  /** True once nothing more is expected. */
+  get over(): boolean {
+    return this.settled && !this.streaming
   }
 
-  reject(error: Error): void {
+  /** True while streams of it are open. */
+  get streaming(): boolean {
+    return this.#streams !== undefined && this.#streams.open > 0
+  }
+
+  /** A stream that stands in the command's state becomes one of this call. */
+  stream(iterable: AsyncIterable<unknown>): number {
+    return this.#ownStreams().outgoing(iterable)
+  }
+
+  /** It is on its way: what it streams follows. */
+  sent(): void {
+    this.#streams?.start()
+  }
+
+  /** A message of the far end. */
+  receive(body: Message): void {
+    const kind = nativeKind(body[0] as Buffer)
+    if (kind !== undefined && kind !== KIND.reply && kind !== KIND.error) {
+      if (this.#streams !== undefined) receiveForStreams(this.#streams, kind, body, this.request.errors, this.#about)
+      return
+    }
+    // A second reply is none of ours.
+    if (this.settled) return
+    try {
+      const { value, metadata } = this.request.read(body, this.carrier.endpoint, (number) => this.#ownStreams().incoming(number))
+      if (metadata !== undefined) this.#settings.onMetadata?.(metadata)
+      this.settled = true
+      if (this.over) this.#forgetSignal?.()
+      this.#resolve(value)
+    } catch (error) {
+      this.fail(toError(error))
+    }
+  }
+
+  /** The far end, or the way to it, takes more. */
+  writable(): void {
+    this.#streams?.writable()
+  }
+
+  /** Ends it; its streams too. The first end counts. */
+  fail(error: Error): void {
     this.#forgetSignal?.()
+    this.#streams?.abort(error)
+    if (this.settled) return
+    this.settled = true
     this.#reject(error)
   }
 
@@ -75,10 +142,27 @@ export class Call extends Timed {
     this.carrier.timedOut(this)
   }
 
+  #ownStreams(): CallStreams {
+    this.#streams ??= new CallStreams(
+      streamPort((body, optional) => this.carrier.continue(this, body, optional)),
+      {
+        onIdle: () => {
+          if (!this.settled) return
+          this.#forgetSignal?.()
+          this.carrier.finished(this)
+        },
+      },
+    )
+    return this.#streams
+  }
+
+  get #about(): { endpoint: string; command: string | undefined } {
+    return { endpoint: this.carrier.endpoint, command: this.command }
+  }
+
   #aborted(cause: unknown): void {
     this.carrier.abandoned(this)
     const when = this.sentAt === 0 ? ' before it was sent' : ''
-    const details = { endpoint: this.carrier.endpoint, command: this.command, cause }
-    this.reject(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller${when}: ${errorText(cause)}`, details))
+    this.fail(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller${when}: ${errorText(cause)}`, { ...this.#about, cause }))
   }
 }

@@ -2,11 +2,14 @@
 
 import { ZmqRpcError } from '../errors.ts'
 import { type Auth, type Credentials, clientOptions, serverOptions } from './auth.ts'
+import type { CallSettings } from './call.ts'
+import { followCalls, timeWithinScope } from './call-scope.ts'
 import { Deadlines } from './deadlines.ts'
-import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
+import { resolveDialect } from './dialect/announcement.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
-import { Publication } from './publication.ts'
+import { HEARTBEAT_MESSAGE, Publication, type Published } from './publication.ts'
 import { Requester } from './requester.ts'
+import type { Metadata } from './service.ts'
 
 /** Options of `RpcClient` and `Sender`. */
 export interface ClientOptions {
@@ -28,6 +31,13 @@ export interface ClientOptions {
   readonly heartbeatIntervalMs?: number | undefined
   /** Largest reply taken in, bytes. @default 67108864 (64 MiB) */
   readonly maxMessageBytes?: number | undefined
+  /**
+   * `auto`: each server is spoken to in the best dialect that it knows. `pyzmqrpc3`: ours is not even announced; for tests, and for
+   * those who want to read along.
+   *
+   * @default 'auto'
+   */
+  readonly dialect?: 'auto' | 'pyzmqrpc3' | undefined
 }
 
 /** How to wait until everything is there. */
@@ -46,6 +56,15 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined
   /** Gives the call up: it fails with ABORTED. A command that was sent already may still be executed. */
   readonly signal?: AbortSignal | undefined
+  /** Goes along with the call, to the service's `context.metadata`. A server of the pyzmqrpc3 dialect does not get it. @default {} */
+  readonly metadata?: Metadata | undefined
+  /** Told what the service gave back besides its result (`context.replyMetadata`), before the call resolves; not called without any. */
+  readonly onMetadata?: ((metadata: Metadata) => void) | undefined
+  /**
+   * A name for this very command, up to 255 characters: a server that has carried it out already answers again what it answered then
+   * (for how long: its option `idempotencyTtlMs`). A server of the pyzmqrpc3 dialect does not know of it.
+   */
+  readonly idempotencyKey?: string | undefined
 }
 
 /** The two ways out of a client or sender. */
@@ -65,33 +84,33 @@ export class Outlets {
     const maxPublished = resolveNumber('maxPublished', options.maxPublished, 100_000, 1)
     const heartbeatIntervalMs = resolveNumber('heartbeatIntervalMs', options.heartbeatIntervalMs, 0)
     const maxMessageBytes = resolveNumber('maxMessageBytes', options.maxMessageBytes, 64 * 1024 * 1024, 1)
+    const native = resolveDialect(options.dialect) === 'auto'
     const ofClient = clientOptions(credentials)
     // A PUB with credentials is the client though it binds, as pyzmqrpc3's: whoever carries commands out asks who sends them.
     const ofPublisher = auth === undefined ? ofClient : serverOptions(auth)
     // Sockets come last: what is refused leaves nothing open.
-    this.requester = new Requester(req, { security: ofClient, maxQueued, maxMessageBytes }, new Deadlines())
+    followCalls()
+    this.requester = new Requester(req, { security: ofClient, maxQueued, maxMessageBytes, native }, new Deadlines())
     this.publication =
       pub === undefined
         ? undefined
-        : new Publication({ endpoint: pub, security: ofPublisher, maxQueued: maxPublished, heartbeatIntervalMs })
+        : new Publication({ endpoint: pub, security: ofPublisher, maxQueued: maxPublished, heartbeatIntervalMs, native })
   }
 
-  settings(
-    command: string | undefined,
-    options: CallOptions,
-  ): { command: string | undefined; timeoutMs: number; signal: AbortSignal | undefined } {
-    return { command, timeoutMs: resolveNumber('timeoutMs', options.timeoutMs, this.timeoutMs), signal: options.signal }
+  settings(options: CallOptions, fallbackMs: number = this.timeoutMs): CallSettings {
+    const timeoutMs = timeWithinScope(resolveNumber('timeoutMs', options.timeoutMs, fallbackMs))
+    return { timeoutMs, signal: options.signal, onMetadata: options.onMetadata }
   }
 
   /** @throws ZmqRpcError BAD_OPTION without `pub`, and as `Publication.publish`. */
-  async publish(frame: Buffer): Promise<void> {
+  async publish(message: Published): Promise<void> {
     if (this.publication === undefined) throw new ZmqRpcError('BAD_OPTION', 'there is nowhere to publish: give it pub')
-    await this.publication.publish(frame)
+    await this.publication.publish(message)
   }
 
   /** @throws as `publish` */
   sendHeartbeat(): Promise<void> {
-    return this.publish(Buffer.from(HEARTBEAT))
+    return this.publish(HEARTBEAT_MESSAGE)
   }
 
   async ready(options: ReadyOptions): Promise<void> {

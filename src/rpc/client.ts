@@ -1,11 +1,35 @@
 /** The RPC client: has commands carried out by servers, and publishes them to whoever listens. */
 
 import { toError, ZmqRpcError } from '../errors.ts'
+import type { Message } from '../wire/index.ts'
+import type { CallSettings } from './call.ts'
+import { metadataWithinScope } from './call-scope.ts'
 import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
-import { type Command, commandNameOf, type ResultOf } from './command.ts'
+import { type Command, type CommandClass, commandNameOf, type ResultOf } from './command.ts'
+import { CommandRegistry } from './command-registry.ts'
+import { resolveDialect } from './dialect/announcement.ts'
+import { FLAG, NO_LIMIT } from './dialect/native/header.ts'
+import { encodeCall } from './dialect/native/message.ts'
+import type { WriteHooks } from './dialect/native/writer.ts'
 import { encodeCommand } from './dialect/pyzmqrpc3.ts'
 import type { Endpoint } from './endpoint.ts'
-import { readResult } from './read-result.ts'
+import { CommandRequest, type RequestSettings } from './request.ts'
+import { ErrorRegistry, type ServiceErrorClass } from './service-error.ts'
+
+/** Options of `RpcClient`. */
+export interface RpcClientOptions extends ClientOptions {
+  /** Command classes that may stand inside results. @default [] */
+  readonly commands?: readonly CommandClass[] | undefined
+  /** Errors of services that are thrown here as what they were thrown there; others come as `RemoteError`. @default [] */
+  readonly errors?: readonly ServiceErrorClass[] | undefined
+}
+
+/** What is streamed has one reader. */
+const NO_STREAMS: WriteHooks = {
+  stream: () => {
+    throw new ZmqRpcError('BAD_COMMAND', 'a stream can be sent to one server only: use execute')
+  },
+}
 
 /** What one of several servers answered. */
 export type Answer<Result> =
@@ -23,9 +47,13 @@ export type Answer<Result> =
  */
 export class RpcClient {
   readonly #outlets: Outlets
+  readonly #native: boolean
+  readonly #requestSettings: RequestSettings
 
-  /** Begins to connect to `req` and to bind `pub`. @throws ZmqRpcError BAD_OPTION. */
-  constructor(options: ClientOptions) {
+  /** Begins to connect to `req` and to bind `pub`. @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands` or `errors`. */
+  constructor(options: RpcClientOptions) {
+    this.#native = resolveDialect(options.dialect) === 'auto'
+    this.#requestSettings = { commands: new CommandRegistry(options.commands), errors: new ErrorRegistry(options.errors) }
     this.#outlets = new Outlets(options)
   }
 
@@ -47,14 +75,19 @@ export class RpcClient {
   /**
    * Has a command carried out by one of the servers, each in turn, and resolves to its result.
    *
-   * @throws RemoteError when the service threw (463), there is none (451), or the command could not be read (400);
-   * ZmqRpcError TIMED_OUT, NOT_CONNECTED, CONNECTION_LOST, AUTH_REFUSED, QUEUE_FULL, BAD_REPLY, BAD_COMMAND, ABORTED, CLOSED.
+   * A result may hold streams (`AsyncIterable`), and so may the command's state: they go on after this has resolved, as long as the
+   * connection holds, and end early when they are no longer read or `signal` aborts. `timeoutMs` is the time for the result itself.
+   *
+   * @throws RemoteError when the service threw, there is none, or the command could not be read; errors of the service's own that
+   * the client knows (`errors`); ZmqRpcError TIMED_OUT, NOT_CONNECTED, CONNECTION_LOST, AUTH_REFUSED, QUEUE_FULL, BAD_REPLY, BAD_COMMAND,
+   * ABORTED, CLOSED. See `docs/errors.md`.
    */
-  async execute<C extends Command>(command: C, options: CallOptions = {}): Promise<ResultOf<C>> {
-    const frame = encodeCommand(command)
-    const name = commandNameOf(command)
-    const { endpoint, body } = await this.#outlets.requester.call(frame, this.#outlets.settings(name, options))
-    return readResult<ResultOf<C>>(body, endpoint, name)
+  execute<C extends Command>(command: C, options: CallOptions = {}): Promise<ResultOf<C>> {
+    try {
+      return this.#outlets.requester.call(this.#request(command, options), this.#settings(command, options)) as Promise<ResultOf<C>>
+    } catch (error) {
+      return Promise.reject(toError(error))
+    }
   }
 
   /**
@@ -63,20 +96,23 @@ export class RpcClient {
    * @throws ZmqRpcError BAD_COMMAND for a command that cannot be written, BAD_OPTION without `req`; nothing else.
    */
   async executeAll<C extends Command>(command: C, options: CallOptions = {}): Promise<Answer<ResultOf<C>>[]> {
-    const frame = encodeCommand(command)
+    const { links } = this.#outlets.requester
+    if (links.length === 0) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
     const name = commandNameOf(command)
-    if (this.#outlets.requester.links.length === 0) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
-    const settings = this.#outlets.settings(name, options)
+    const settings = this.#settings(command, options)
+    const requests = links.map(() => this.#request(command, options))
+    // Written once for all to see whether it can be.
+    requests[0]?.freeze(NO_STREAMS)
     return Promise.all(
-      this.#outlets.requester.links.map(async (link): Promise<Answer<ResultOf<C>>> => {
+      links.map(async (link, index): Promise<Answer<ResultOf<C>>> => {
         const { endpoint } = link
         try {
-          return { endpoint, ok: true, value: readResult<ResultOf<C>>((await link.call(frame, settings)).body, endpoint, name) }
+          return { endpoint, ok: true, value: (await link.call(requests[index] as CommandRequest, settings)) as ResultOf<C> }
         } catch (thrown) {
           const error =
             thrown instanceof ZmqRpcError
               ? thrown
-              : new ZmqRpcError('BAD_REPLY', toError(thrown).message, { endpoint, command: name, cause: thrown })
+              : new ZmqRpcError('REMOTE_ERROR', toError(thrown).message, { endpoint, command: name, cause: thrown })
           return { endpoint, ok: false, error }
         }
       }),
@@ -90,7 +126,12 @@ export class RpcClient {
    * @throws ZmqRpcError BAD_OPTION without `pub`, BAD_COMMAND, CLOSED; SocketError when `pub` cannot be bound.
    */
   async publish(command: Command): Promise<void> {
-    await this.#outlets.publish(encodeCommand(command))
+    const name = commandNameOf(command)
+    const plain = (): Message => [encodeCommand(command)]
+    if (!this.#native) return this.#outlets.publish({ plain })
+    const native = (): Message =>
+      encodeCall({ name, state: command.getCommandState(), timeLeftMs: NO_LIMIT, flags: FLAG.noReply }, NO_STREAMS)
+    await this.#outlets.publish({ plain, native })
   }
 
   /**
@@ -106,6 +147,21 @@ export class RpcClient {
   /** Calls under way fail with CLOSED; what was published has a second to be written. Never rejects. */
   close(): Promise<void> {
     return this.#outlets.close()
+  }
+
+  /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
+  #request(command: Command, options: CallOptions): CommandRequest {
+    const metadata = metadataWithinScope(options.metadata)
+    const { idempotencyKey } = options
+    const extras =
+      metadata === undefined && idempotencyKey === undefined
+        ? undefined
+        : { ...(metadata && { metadata }), ...(idempotencyKey !== undefined && { idempotencyKey }) }
+    return new CommandRequest(commandNameOf(command), command, this.#requestSettings, false, extras)
+  }
+
+  #settings(_command: Command, options: CallOptions): CallSettings {
+    return this.#outlets.settings(options)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,7 +6,10 @@
  */
 
 import { ZmqRpcError } from '../errors.ts'
-import { type CommandClass, commandNameOf, isCommand, isCommandBase, isCommandClass } from './command.ts'
+import { type Command, type CommandClass, commandNameOf, isCommand, isCommandBase, isCommandClass } from './command.ts'
+
+/** So much of a name that a peer has chosen goes into replies, logs and events. */
+export const MAX_SHOWN_NAME = 255
 
 /** Maps names on the wire to command classes. */
 export class CommandRegistry {
@@ -75,4 +78,24 @@ function checkedName(commandClass: unknown): string {
 
 function refuse(text: string, command?: string, cause?: unknown): never {
   throw new ZmqRpcError('BAD_REGISTRATION', text, { command, cause })
+}
+
+/**
+ * Makes the command that a message names, and gives it the state that came.
+ *
+ * @throws ZmqRpcError BAD_COMMAND when there is no such class here, or its `setCommandState` throws.
+ */
+export function constructCommand(registry: CommandRegistry, name: string, state: unknown): Command {
+  const commandClass = registry.get(name)
+  if (commandClass === undefined) {
+    const shown = name.slice(0, MAX_SHOWN_NAME)
+    throw new ZmqRpcError('BAD_COMMAND', `no command "${shown}" is registered, and the message holds one`, { command: shown })
+  }
+  const command = new commandClass()
+  try {
+    command.setCommandState(state)
+  } catch (cause) {
+    throw new ZmqRpcError('BAD_COMMAND', `setCommandState of "${name}" threw ${String(cause)}`, { command: name, cause })
+  }
+  return command
 }

@@ -95,6 +95,22 @@ export class ShutdownServer extends Command<void> {
   static readonly commandName: string = 'ShutdownServer'
 }
 
+/** A command whose class is not known here, as name and state: it is only passed on. */
+export class OpaqueCommand extends Command {
+  readonly name: string
+  readonly state: unknown
+
+  constructor(name = '', state: unknown = {}) {
+    super()
+    this.name = name
+    this.state = state
+  }
+
+  override getCommandState(): unknown {
+    return this.state
+  }
+}
+
 /** True for an instance of a command class, whichever copy of this package made it. */
 export function isCommand(value: unknown): value is Command {
   return typeof value === 'object' && value !== null && BRAND in value
@@ -116,6 +132,7 @@ export function isCommandBase(value: unknown): boolean {
  * @throws ZmqRpcError `BAD_COMMAND` when that is no valid name, as with an anonymous class.
  */
 export function commandNameOf(command: Command | CommandClass): string {
+  if (command instanceof OpaqueCommand) return command.name
   const commandClass = typeof command === 'function' ? command : (Object.getPrototypeOf(command).constructor as CommandClass)
   // Own only: in Python a subclass has a name of its own too, and two classes of one name could not both be registered.
   const name: unknown = Object.hasOwn(commandClass, 'commandName') ? commandClass.commandName : commandClass.name

@@ -2,21 +2,28 @@
  * What servers and receivers have in common: REP and SUB endpoints, messages that are answered now or later, heartbeats,
  * limits, stopping with a drain.
  *
- * The way of a message: {@link RequestListener} or {@link SubscriptionLink} → `#incoming` → `answer` (of the subclass) →
- * `RequestListener.reply`.
+ * The way of a message: {@link RequestListener} or {@link SubscriptionLink} → `#incoming` → `open` (of the subclass: what is to
+ * be done?) → {@link Admission} (may it run now?) → {@link ServerCall}, which runs it and answers → `RequestListener.send`.
  */
 
 import { performance } from 'node:perf_hooks'
 import { ZmqRpcError } from '../errors.ts'
+import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
-import { type Auth, type Credentials, clientOptions, type Principal, serverOptions } from './auth.ts'
-import { timerMs } from './deadlines.ts'
-import { encodeReply, isHeartbeat, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
+import { Admission } from './admission.ts'
+import { type Auth, type Credentials, clientOptions, serverOptions } from './auth.ts'
+import { Deadlines, timerMs } from './deadlines.ts'
+import { nativeKind, resolveDialect, speaksNative } from './dialect/announcement.ts'
+import { amountOf, KIND, NO_LIMIT } from './dialect/native/header.ts'
+import { encodeGoAway, encodeHello, type Hello } from './dialect/native/message.ts'
+import { encodeReply, isHeartbeat, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
 import { RequestListener } from './request-listener.ts'
-import type { PeerInfo, ServiceContext } from './service.ts'
-import type { ReplyFrame } from './service-call.ts'
+import { type CallHost, type Refusal, ServerCall, type ServiceRun } from './server-call.ts'
+import { ErrorRegistry } from './service-error.ts'
+import { STATUS } from './status.ts'
+import { readReason } from './stream-port.ts'
 import { SubscriptionLink } from './subscription-link.ts'
 
 /** A publisher to listen to, by itself or with its own time-out and passwords. */
@@ -52,8 +59,21 @@ export interface MessageServerOptions {
    * @default 600000, as pyzmqrpc3
    */
   readonly heartbeatTimeoutMs?: number | undefined
-  /** Messages that may be under way in services at a time; beyond it no more are read until one is done. @default 1000 */
+  /**
+   * Calls that may be under way in services at a time. Beyond it they wait: those of native clients in a queue of the server's
+   * (`maxQueuedCalls`), those of others with themselves, since no more of theirs are read.
+   *
+   * @default 1000
+   */
   readonly maxConcurrentCalls?: number | undefined
+  /** The same for each client by itself. @default Infinity */
+  readonly maxConcurrentCallsPerPeer?: number | undefined
+  /** Calls of native clients that may wait for their turn; one more is answered OVERLOADED at once. @default 1000 */
+  readonly maxQueuedCalls?: number | undefined
+  /** Whether callers are told where in the code an error was thrown. @default false */
+  readonly exposeStacks?: boolean | undefined
+  /** `pyzmqrpc3`: the native dialect is neither announced nor understood. @default 'auto' */
+  readonly dialect?: 'auto' | 'pyzmqrpc3' | undefined
   /** Largest message taken in, bytes; a peer that sends a larger one is disconnected. @default 67108864 (64 MiB) */
   readonly maxMessageBytes?: number | undefined
 }
@@ -64,15 +84,25 @@ export interface StopOptions {
   readonly drainMs?: number | undefined
 }
 
-const DEFAULTS = { heartbeatTimeoutMs: 600_000, maxConcurrentCalls: 1000, maxMessageBytes: 64 * 1024 * 1024, drainMs: 5000 }
+const DEFAULTS = {
+  heartbeatTimeoutMs: 600_000,
+  maxConcurrentCalls: 1000,
+  maxConcurrentCallsPerPeer: Number.POSITIVE_INFINITY,
+  maxQueuedCalls: 1000,
+  maxMessageBytes: 64 * 1024 * 1024,
+  drainMs: 5000,
+}
 
 /** Time for the last replies to be written, where no more is left of `drainMs`. */
 const LINGER_MS = 1000
 
-const OK_REPLY = encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok })
+const OK_REPLY = [encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok })]
+
+/** In front of messages that belong to no call: number 0. */
+const CONNECTION_ENVELOPE: Message = [Buffer.alloc(4), Buffer.alloc(0)]
 
 /** A message, and where it came in. */
-interface HeldMessage {
+interface Arrival {
   readonly source: RequestListener | SubscriptionLink
   /** Undefined where nobody waits for a reply. */
   readonly envelope: Message | undefined
@@ -83,12 +113,19 @@ export abstract class MessageServer {
   readonly #rep: readonly Endpoint[]
   readonly #listener: RequestListener
   readonly #links: readonly SubscriptionLink[]
-  readonly #maxConcurrentCalls: number
-  /** Calls under way, by the peer that waits for them. */
-  readonly #calls = new Map<Peer, Set<CallContext>>()
+  readonly #native: boolean
+  readonly #maxMessageBytes: number
+  readonly #admission: Admission
+  readonly #deadlines = new Deadlines()
+  readonly #host: CallHost
+  /** Calls that wait, run or stream, by the peer that waits for them, and by their number there. */
+  readonly #calls = new Map<Peer, Map<number | string, ServerCall>>()
   #callCount = 0
-  /** Messages that wait until a call has ended, the oldest first. One of each peer: one that has to wait is not read. */
-  readonly #held = new Map<Peer, HeldMessage>()
+  /** Of calls without a number of their own: below zero, where no number of a peer is. */
+  #nextKey = -1
+  /** Clients that speak the native dialect. */
+  readonly #natives = new Set<Peer>()
+  readonly #paused = new Map<Peer, RequestListener | SubscriptionLink>()
   #state: 'new' | 'started' | 'stopping' | 'stopped' = 'new'
   /** Called when the last call under way has ended; set while `stop` waits for it. */
   #idle: (() => void) | undefined
@@ -98,11 +135,36 @@ export abstract class MessageServer {
   readonly stopped: Promise<void>
 
   /** @throws ZmqRpcError BAD_OPTION. */
-  constructor(options: MessageServerOptions) {
+  constructor(options: MessageServerOptions, errors: ErrorRegistry = new ErrorRegistry()) {
     const security = serverOptions(options.auth)
     const maxMessageBytes = resolveNumber('maxMessageBytes', options.maxMessageBytes, DEFAULTS.maxMessageBytes, 1)
     const heartbeatTimeoutMs = resolveNumber('heartbeatTimeoutMs', options.heartbeatTimeoutMs, DEFAULTS.heartbeatTimeoutMs)
-    this.#maxConcurrentCalls = resolveNumber('maxConcurrentCalls', options.maxConcurrentCalls, DEFAULTS.maxConcurrentCalls, 1)
+    this.#maxMessageBytes = maxMessageBytes
+    const native = resolveDialect(options.dialect) === 'auto'
+    this.#native = native
+    this.#admission = new Admission({
+      maxConcurrent: resolveNumber('maxConcurrentCalls', options.maxConcurrentCalls, DEFAULTS.maxConcurrentCalls, 1),
+      maxConcurrentPerPeer: resolveNumber(
+        'maxConcurrentCallsPerPeer',
+        options.maxConcurrentCallsPerPeer,
+        DEFAULTS.maxConcurrentCallsPerPeer,
+        1,
+      ),
+      maxQueued: resolveNumber('maxQueuedCalls', options.maxQueuedCalls, DEFAULTS.maxQueuedCalls),
+    })
+    this.#host = {
+      errors,
+      exposeStacks: options.exposeStacks ?? false,
+      send: (call, body, optional) => this.#send(call, body, optional),
+      started: ({ from }) => {
+        const source = this.#paused.get(from)
+        // First of all: what is read then may have to wait again.
+        this.#paused.delete(from)
+        source?.resume(from)
+      },
+      left: (call) => this.#left(call),
+      over: (call) => this.#over(call),
+    }
     this.#rep = resolveEndpoints('rep', options.rep, 'bind')
     const subscriptions = subEndpoints(options.sub).map(({ endpoint, ...own }) => {
       resolveEndpoints('sub', endpoint, 'connect')
@@ -112,22 +174,27 @@ export abstract class MessageServer {
         heartbeatTimeoutMs: resolveNumber('sub.heartbeatTimeoutMs', own.heartbeatTimeoutMs, heartbeatTimeoutMs),
         security: credentials === undefined ? security : clientOptions(credentials),
         maxMessageBytes,
+        native,
       }
     })
     if (this.#rep.length + subscriptions.length === 0) throw new ZmqRpcError('BAD_OPTION', 'it listens nowhere: give it rep, sub or both')
     // Sockets come last: what is refused leaves nothing open.
     this.#listener = new RequestListener(
-      { security, maxMessageBytes },
+      { security, maxMessageBytes, native },
       {
-        request: (peer, envelope, body) => this.#incoming({ source: this.#listener, envelope, body }, peer),
+        ready: (peer) => this.#welcome(peer),
+        request: (peer, envelope, body) => this.#incoming(peer, { source: this.#listener, envelope, body }),
+        writable: (peer) => {
+          for (const call of this.#calls.get(peer)?.values() ?? []) call.writable()
+        },
         lost: (peer) => {
-          this.#held.delete(peer)
+          this.#paused.delete(peer)
           this.#abortCalls(peer, new ZmqRpcError('CONNECTION_LOST', 'the caller is gone', { endpoint: peer.endpoint }))
         },
       },
     )
     this.#links = subscriptions.map((options) => {
-      const link = new SubscriptionLink(options, (peer, body) => this.#incoming({ source: link, envelope: undefined, body }, peer))
+      const link = new SubscriptionLink(options, (peer, body) => this.#incoming(peer, { source: link, envelope: undefined, body }))
       return link
     })
     this.stopped = new Promise((resolve) => {
@@ -181,14 +248,31 @@ export abstract class MessageServer {
   }
 
   /**
-   * Makes the answer to a message, now or later. Must not throw, nor reject.
-   *
-   * `context.peer.kind` tells whether anybody waits for the answer.
+   * What is to be done about a message, or why nothing is. Reads no more of it than that needs: it may yet have to wait. Must not
+   * throw. A message of the native dialect tells the call what came along with it (`call.metadata`).
    */
-  protected abstract answer(body: Message, context: ServiceContext): ReplyFrame | Promise<ReplyFrame>
+  protected abstract open(body: Message, call: ServerCall): ServiceRun | Refusal
+
+  /** What a native client is told about this server when it is there. */
+  protected hello(_peer: Peer): Hello {
+    return { features: [], maxMessageBytes: this.#maxMessageBytes }
+  }
+
+  /** Tells native clients again what {@link hello} says: it has changed. */
+  protected sayHello(): void {
+    for (const peer of this.#natives) this.#welcome(peer)
+  }
+
+  /** How much it has to do. */
+  protected get load(): { running: number; waiting: number; clients: number } {
+    return { running: this.#admission.running, waiting: this.#admission.waiting, clients: this.#natives.size }
+  }
 
   async #stop(drainMs: number): Promise<void> {
     this.#state = 'stopping'
+    const goAway = encodeGoAway({ reason: 'the server stops' })
+    for (const peer of this.#natives) this.#listener.send(peer, CONNECTION_ENVELOPE, goAway)
+    for (const call of this.#admission.withdrawAll() as ServerCall[]) if (call.refusable) call.refuse(STOPPING)
     // A service may have asked for it: its own reply comes first.
     await undefined
     const drainedBy = performance.now() + drainMs
@@ -204,117 +288,142 @@ export abstract class MessageServer {
       this.#abortCalls(peer, new ZmqRpcError('CLOSED', 'the server stops', { endpoint: peer.endpoint }))
     const lingerMs = timerMs(Math.max(drainedBy - performance.now(), LINGER_MS))
     await Promise.all([this.#listener.close(lingerMs), ...this.#links.map((link) => link.close())])
-    this.#held.clear()
+    this.#paused.clear()
     this.#state = 'stopped'
     this.#markStopped()
   }
 
-  /** A message of either side. */
-  #incoming(message: HeldMessage, peer: Peer): void {
-    const { source, envelope, body } = message
-    if (body.length === 1 && isHeartbeat(body[0] as Buffer)) {
+  /** A client of the native dialect hears what there is to know. */
+  #welcome(peer: Peer): void {
+    if (!this.#native || !speaksNative(peer.info)) return
+    this.#natives.add(peer)
+    this.#listener.send(peer, CONNECTION_ENVELOPE, encodeHello(this.hello(peer)))
+  }
+
+  // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #incoming(peer: Peer, arrival: Arrival): void {
+    const { source, envelope, body } = arrival
+    const kind = this.#native ? nativeKind(body[0] as Buffer) : undefined
+    if (kind !== undefined && kind !== KIND.call) return this.#continue(peer, envelope, kind, body)
+    if (kind === undefined && body.length === 1 && isHeartbeat(body[0] as Buffer)) {
       // Python's REP would be stuck after this one; ours says that it is alive.
-      if (envelope !== undefined) this.#listener.reply(peer, envelope, OK_REPLY)
+      if (envelope !== undefined) this.#listener.send(peer, envelope, OK_REPLY)
       return
     }
-    // Each peer in turn: one with much to do does not keep the others waiting.
-    if (!this.running || this.#callCount >= this.#maxConcurrentCalls || this.#held.size > 0) {
-      this.#held.set(peer, message)
+    const call = new ServerCall(this.#host, peer, envelope, kind === undefined ? 'pyzmqrpc3' : 'native')
+    if (!this.running) {
+      if (call.refusable) return call.refuse(STOPPING)
       return source.pause(peer)
     }
-    this.#serve(peer, envelope, body)
+    // Only native callers come back to a call of theirs.
+    call.key = call.refusable ? keyOf(envelope) : this.#nextKey--
+    if (call.refusable && this.#calls.get(peer)?.has(call.key)) return this.#dropped(peer, 'a call whose number is in use')
+    const opened = this.open(body, call)
+    if ('status' in opened) return call.refuse(opened)
+    call.prepare(opened)
+    if (kind !== undefined && !this.#setDeadline(call, amountOf(body[0] as Buffer), opened.command)) return
+    switch (this.#admission.enter(call)) {
+      case 'started':
+        if (!call.isOver) this.#keep(call)
+        return
+      case 'waiting':
+        this.#keep(call)
+        if (!call.refusable) {
+          this.#paused.set(peer, source)
+          source.pause(peer)
+        }
+        return
+      case 'refused':
+        this.#deadlines.remove(call)
+        return call.refuse(overloaded(opened.command, this.#admission))
+    }
   }
 
-  #serve(peer: Peer, envelope: Message | undefined, body: Message): void {
-    const context = new CallContext(peer, envelope === undefined ? 'pub' : 'req')
-    const answer = this.answer(body, context)
-    if (!(answer instanceof Promise)) return this.#answered(peer, envelope, answer)
-    this.#begin(peer, context)
-    void answer.then((frame) => {
-      this.#answered(peer, envelope, frame)
-      this.#end(peer, context)
-    })
+  /** A message of a call that came before. One that has ended meanwhile needs nothing more. */
+  #continue(peer: Peer, envelope: Message | undefined, kind: number, body: Message): void {
+    const call = this.#calls.get(peer)?.get(keyOf(envelope))
+    if (call === undefined) return
+    if (kind !== KIND.cancel) return call.receive(kind, body)
+    const text = `the call was given up by its caller: ${readReason(body) ?? 'no reason given'}`
+    this.#abort(call, new ZmqRpcError('ABORTED', text, { endpoint: peer.endpoint }))
   }
 
-  #answered(peer: Peer, envelope: Message | undefined, frame: ReplyFrame): void {
-    if (envelope !== undefined && frame !== undefined) this.#listener.reply(peer, envelope, frame)
+  /** False when its time is over already: it is not started. */
+  #setDeadline(call: ServerCall, timeLeftMs: number, name: string): boolean {
+    if (timeLeftMs === NO_LIMIT) return true
+    if (timeLeftMs > 0) {
+      this.#deadlines.add(call, timeLeftMs)
+      return true
+    }
+    call.refuse({ status: STATUS.expired, text: `the time of command "${name}" was over before it was started`, name })
+    return false
   }
 
-  #begin(peer: Peer, context: CallContext): void {
-    const calls = this.#calls.get(peer)
-    if (calls === undefined) this.#calls.set(peer, new Set([context]))
-    else calls.add(context)
+  #send(call: ServerCall, body: Message, optional: boolean): boolean {
+    if (call.envelope === undefined) return true
+    if (optional) return this.#listener.trySend(call.from, call.envelope, body)
+    this.#listener.send(call.from, call.envelope, body)
+    return true
+  }
+
+  #dropped(peer: Peer, reason: string): void {
+    publish('zmq-rpc:dropped', () => ({ endpoint: peer.endpoint, remoteAddress: peer.remoteAddress, reason }))
+  }
+
+  // ── Calls under way ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #keep(call: ServerCall): void {
+    const calls = this.#calls.get(call.from)
+    if (calls === undefined) this.#calls.set(call.from, new Map([[call.key, call]]))
+    else calls.set(call.key, call)
+    call.kept = true
     this.#callCount++
   }
 
-  #end(peer: Peer, context: CallContext): void {
-    const calls = this.#calls.get(peer)
-    calls?.delete(context)
-    if (calls?.size === 0) this.#calls.delete(peer)
-    this.#callCount--
-    if (this.#callCount === 0) this.#idle?.()
-    if (this.#held.size > 0) this.#admit()
+  #left(call: ServerCall): void {
+    this.#deadlines.remove(call)
+    this.#admission.leave(call)
   }
 
-  /** Serves who has waited longest, as far as there is room. A peer that is read again may have the next message ready: it waits behind the others. */
-  #admit(): void {
-    for (const [peer, { source, envelope, body }] of this.#held) {
-      if (!this.running || this.#callCount >= this.#maxConcurrentCalls) return
-      this.#held.delete(peer)
-      this.#serve(peer, envelope, body)
-      source.resume(peer)
-    }
+  #over(call: ServerCall): void {
+    this.#deadlines.remove(call)
+    if (!call.kept) return
+    call.kept = false
+    const calls = this.#calls.get(call.from)
+    if (calls?.get(call.key) === call) calls.delete(call.key)
+    if (calls?.size === 0) this.#calls.delete(call.from)
+    this.#callCount--
+    if (this.#callCount === 0) this.#idle?.()
   }
 
   #abortCalls(peer: Peer, reason: ZmqRpcError): void {
-    for (const context of this.#calls.get(peer) ?? []) context.abort(reason)
+    this.#natives.delete(peer)
+    for (const call of [...(this.#calls.get(peer)?.values() ?? [])]) this.#abort(call, reason)
   }
+
+  #abort(call: ServerCall, reason: ZmqRpcError): void {
+    this.#admission.withdraw(call)
+    call.abort(reason)
+  }
+}
+
+const STOPPING: Refusal = { status: STATUS.shuttingDown, text: 'the server is about to stop and takes no more calls' }
+
+function overloaded(name: string, { running, waiting }: Admission): Refusal {
+  const text = `command "${name}" was not carried out: ${running} calls are under way here, and ${waiting} wait already`
+  return { status: STATUS.overloaded, text, name }
+}
+
+/** A call's number at its client; through a proxy, all that stands before the empty frame. */
+function keyOf(envelope: Message | undefined): number | string {
+  if (envelope === undefined) return ''
+  const [id] = envelope
+  if (envelope.length === 2 && id?.length === 4) return id.readUInt32BE(0)
+  return envelope.map((frame) => frame.toString('latin1')).join('\0')
 }
 
 function subEndpoints(sub: SubEndpoint | readonly SubEndpoint[] | undefined): Exclude<SubEndpoint, string>[] {
   const endpoints = sub === undefined ? [] : Array.isArray(sub) ? (sub as readonly SubEndpoint[]) : [sub as SubEndpoint]
   return endpoints.map((endpoint) => (typeof endpoint === 'string' ? { endpoint } : endpoint))
-}
-
-/** The context of one call. Its signal is only made when the service asks for it. */
-class CallContext implements ServiceContext, PeerInfo {
-  readonly kind: 'req' | 'pub'
-  readonly #peer: Peer
-  /** As it was when the message came: a publisher may come back as somebody else. */
-  readonly #user: unknown
-  #controller: AbortController | undefined
-  #reason: ZmqRpcError | undefined
-
-  constructor(peer: Peer, kind: 'req' | 'pub') {
-    this.#peer = peer
-    this.#user = peer.info?.user
-    this.kind = kind
-  }
-
-  get peer(): PeerInfo {
-    return this
-  }
-
-  get endpoint(): string {
-    return this.#peer.endpoint
-  }
-
-  get remoteAddress(): string | undefined {
-    return this.#peer.remoteAddress
-  }
-
-  get principal(): Principal | undefined {
-    return this.#user as Principal | undefined
-  }
-
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.#reason !== undefined) this.#controller.abort(this.#reason)
-    return this.#controller.signal
-  }
-
-  abort(reason: ZmqRpcError): void {
-    this.#reason ??= reason
-    this.#controller?.abort(reason)
-  }
 }

@@ -2,15 +2,16 @@
 
 import { toError, ZmqRpcError } from '../errors.ts'
 import { publish } from '../observability/events.ts'
-import type { Peer } from '../session/peer.ts'
+import { type Peer, SharedMessage } from '../session/peer.ts'
 import { context } from '../socket/context.ts'
 import type { Event } from '../socket/observer.ts'
 import { DEFAULT_OPTIONS, defaultsOf } from '../socket/options.ts'
 import { SocketCore } from '../socket/socket-core.ts'
 import { PUBLISH_OPTIONS, PublishingPattern } from '../socket/xpublisher.ts'
-import { AuthRefused, MechanismMismatch } from '../wire/index.ts'
+import { AuthRefused, MechanismMismatch, type Message } from '../wire/index.ts'
 import type { SecurityOptions } from './auth.ts'
 import { timerMs } from './deadlines.ts'
+import { ANNOUNCEMENT, speaksNative } from './dialect/announcement.ts'
 import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from './endpoint.ts'
 import { errorText } from './error-text.ts'
@@ -23,10 +24,20 @@ export interface PublicationOptions {
   maxQueued: number
   /** 0 for none. */
   heartbeatIntervalMs: number
+  /** Whether the native dialect is announced. */
+  native: boolean
+}
+
+/** What is published: as every listener can read it, and in the native dialect where there is that. Each is made once, when it is wanted. */
+export interface Published {
+  plain(): Message
+  native?(): Message
 }
 
 const PUBLISH_DEFAULTS = defaultsOf(PUBLISH_OPTIONS)
 const NEVER_WAITS = { readable: () => {}, writable: () => {}, dropped: () => {} }
+
+export const HEARTBEAT_MESSAGE: Published = { plain: () => [Buffer.from(HEARTBEAT)] }
 
 /** Time for the last messages to be written when it is closed. */
 const LINGER_MS = 1000
@@ -42,13 +53,14 @@ export class Publication {
 
   /** Begins to bind; a failure is told by whatever is called first. */
   constructor(options: PublicationOptions) {
-    const { endpoint, security, maxQueued, heartbeatIntervalMs } = options
-    const socketOptions = { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, sendHighWaterMark: maxQueued }
+    const { endpoint, security, maxQueued, heartbeatIntervalMs, native } = options
+    const handshakeProperties = native ? ANNOUNCEMENT : {}
+    const socketOptions = { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, handshakeProperties, sendHighWaterMark: maxQueued }
     this.#core = new SocketCore('PUB', this.#pattern, socketOptions, context, (event) => this.#observe(event))
     this.#bound = this.#core.bind(endpoint)
     this.#bound.catch(() => {})
     if (heartbeatIntervalMs > 0) {
-      this.#heartbeats = setInterval(() => this.#pattern.send([Buffer.from(HEARTBEAT)]), timerMs(heartbeatIntervalMs))
+      this.#heartbeats = setInterval(() => this.#pattern.publish(HEARTBEAT_MESSAGE), timerMs(heartbeatIntervalMs))
       this.#heartbeats.unref()
     }
   }
@@ -59,9 +71,9 @@ export class Publication {
   }
 
   /** Hands a message to each listener's queue. @throws SocketError when the endpoint could not be bound; ZmqRpcError CLOSED. */
-  async publish(frame: Buffer): Promise<void> {
+  async publish(message: Published): Promise<void> {
     if (this.#closed || this.endpoint === undefined) await this.#open()
-    this.#pattern.send([frame])
+    this.#pattern.publish(message)
   }
 
   /**
@@ -106,9 +118,10 @@ export class Publication {
   }
 }
 
-/** Knows how many listen. */
+/** Knows how many listen, and who of them reads the native dialect. */
 class CountingPattern extends PublishingPattern {
   readonly #listeners = new Set<Peer>()
+  readonly #natives = new Set<Peer>()
   readonly #waiters = new Set<{ check(): void; giveUp(): void }>()
 
   get subscribers(): number {
@@ -123,9 +136,38 @@ class CountingPattern extends PublishingPattern {
     for (const waiter of this.#waiters) waiter.check()
   }
 
+  /** To each listener in the dialect that it reads. A native one asks for everything: topics are of the other dialect's texts. */
+  publish(message: Published): void {
+    if (message.native === undefined) {
+      this.send(message.plain())
+      return
+    }
+    // Written even where nobody hears it: what cannot be is told.
+    const native = message.native()
+    const natives = [...this.#natives].filter((peer) => this.#listeners.has(peer))
+    this.#sendTo(natives, native)
+    if (this.#listeners.size === natives.length) return
+    const plain = message.plain()
+    this.#sendTo(
+      [...this.subscriptions.holdersFor(plain[0] as Buffer)].filter((peer) => !this.#natives.has(peer)),
+      plain,
+    )
+  }
+
+  override ready(peer: Peer): void {
+    super.ready(peer)
+    if (speaksNative(peer.info)) this.#natives.add(peer)
+  }
+
   override lost(peer: Peer): void {
     super.lost(peer)
     this.#listeners.delete(peer)
+    this.#natives.delete(peer)
+  }
+
+  #sendTo(peers: readonly Peer[], message: Message): void {
+    const shared = new SharedMessage(message, peers.length)
+    for (const peer of peers) if (!peer.sendShared(shared)) this.dropped(peer)
   }
 
   protected override dropped(peer: Peer): void {

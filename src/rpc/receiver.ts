@@ -1,10 +1,10 @@
 /** The receiver of plain text messages, on REP and SUB endpoints: pyzmqrpc3's ZmqReceiver. */
 
 import type { Message } from '../wire/index.ts'
-import { STATUS } from './dialect/pyzmqrpc3.ts'
 import { MessageServer } from './message-server.ts'
+import type { Refusal, ServerCall, ServiceRun } from './server-call.ts'
 import type { ServiceContext } from './service.ts'
-import { type ReplyFrame, refuse, runService } from './service-call.ts'
+import { STATUS } from './status.ts'
 
 /**
  * Takes the messages of `Sender`s. Extend it and override {@link handleIncomingMessage} to do something with them.
@@ -27,15 +27,12 @@ export class Receiver extends MessageServer {
     return undefined
   }
 
-  protected override answer(body: Message, context: ServiceContext): ReplyFrame | Promise<ReplyFrame> {
+  protected override open(body: Message, call: ServerCall): ServiceRun | Refusal {
+    if (call.dialect === 'native') return { status: STATUS.noService, text: 'this is a receiver of texts: it carries no commands out' }
     const text = readText(body)
-    if (text === undefined) {
-      const statusText = 'The message is not one frame of UTF-8 text.'
-      return refuse({ status: STATUS.badCommand, statusText, detail: statusText }, context)
-    }
+    if (text === undefined) return { status: STATUS.badCommand, text: 'The message is not one frame of UTF-8 text.' }
     this.#last = text
-    const serviceName = this.constructor.name
-    return runService({ command: '(text)', serviceName, execute: (given) => this.handleIncomingMessage(text, given) }, context)
+    return { command: '(text)', serviceName: this.constructor.name, execute: (context) => this.handleIncomingMessage(text, context) }
   }
 }
 

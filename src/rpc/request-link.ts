@@ -1,8 +1,9 @@
 /**
  * One REQ endpoint of a client: many calls in flight on one connection.
  *
- * On the wire a DEALER that sends `[correlation id][empty][body]`: a REP, pyzmqrpc3's included, returns everything up to the
- * empty frame untouched, so each reply finds its call, and a lost one hurts only its own.
+ * On the wire a DEALER that sends `[correlation id][empty][body…]`: a REP, pyzmqrpc3's included, returns everything up to the
+ * empty frame untouched, so each reply finds its call, and a lost one hurts only its own. Which dialect the body is in, the
+ * server's handshake decides, anew for each connection.
  *
  * - Calls wait, up to a limit, while the far end is away or has enough to answer, and are then sent in order.
  * - Calls that were written when the connection is lost fail at once: their replies have nowhere to go. Those that were
@@ -10,11 +11,13 @@
  * - When the far end refuses the password or key, all calls fail at once, and so do new ones, until it lets us in. A server
  *   with another key than ours closes without a word: twice in a row counts.
  * - A call that ends before it was written is not written any more.
+ * - A server of the native dialect is told when a call was given up, and tells us when it is about to stop: new calls go to
+ *   another one then, if there is one.
  * - When the only call in flight times out and nothing was heard since it was sent, the connection is made again.
  */
 
 import { performance } from 'node:perf_hooks'
-import { type ErrorCode, ZmqRpcError } from '../errors.ts'
+import { type ErrorCode, toError, ZmqRpcError } from '../errors.ts'
 import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import { context } from '../socket/context.ts'
@@ -24,32 +27,38 @@ import type { PeerListener } from '../socket/pattern.ts'
 import { SocketCore } from '../socket/socket-core.ts'
 import { AuthRefused, HelloRefused, MechanismMismatch, type Message } from '../wire/index.ts'
 import type { SecurityOptions } from './auth.ts'
-import { Call, type CallCarrier, type CallReply } from './call.ts'
+import { Call, type CallCarrier, type CallSettings } from './call.ts'
 import { type Deadlines, timerMs } from './deadlines.ts'
+import { ANNOUNCEMENT, type Dialect, nativeKind, speaksNative } from './dialect/announcement.ts'
+import { KIND } from './dialect/native/header.ts'
+import { decodeHello, encodeCancel, type Hello } from './dialect/native/message.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from './endpoint.ts'
+import { wordsOf } from './error-text.ts'
+import type { CallRequest } from './request.ts'
 
 export interface RequestLinkOptions {
   /** The credentials to show. */
   security: SecurityOptions
   maxQueued: number
   maxMessageBytes: number
-  /** Number of the first call; after 2^32 - 1 comes 0. @default 1 */
+  /** Whether the native dialect is announced. @default true */
+  native?: boolean
+  /** Number of the first call; after 2^32 - 1 comes 1. @default 1 */
   firstId?: number
-}
-
-export interface CallSettings {
-  command: string | undefined
-  timeoutMs: number
-  signal: AbortSignal | undefined
 }
 
 /** Told where calls that were not sent could go. */
 export interface RequestLinkOwner {
   /** A new connection, before what waits is sent. */
   ready(link: RequestLink): void
-  /** The connection is lost, or refused: what was not sent waits for the next one. */
+  /** The connection is lost, refused, or about to end: what was not sent waits for the next one. */
   away(link: RequestLink): void
+  /** What the server tells about itself. */
+  hello(link: RequestLink, hello: Hello): void
 }
+
+/** The number of messages that belong to no call. */
+const CONNECTION_ID = 0
 
 const DELIMITER = Buffer.alloc(0)
 
@@ -62,11 +71,17 @@ export class RequestLink implements PeerListener, CallCarrier {
   readonly #owner: RequestLinkOwner
   readonly #deadlines: Deadlines
   readonly #core: SocketCore
-  readonly #peer: Peer
+  #peer: Peer
   /** Not written yet, in order. */
   readonly #queue = new Set<Call>()
   /** Written, or about to be: by the number under which the reply will come. */
   readonly #pending = new Map<number, Call>()
+  /** Answered, but with streams that are still open: by the same number. */
+  readonly #streaming = new Map<number, Call>()
+  /** Messages of calls under way that must not be lost, and found the peer's queue full. */
+  readonly #overflow: Message[] = []
+  #dialect: Dialect = 'native'
+  #draining = false
   #nextId: number
   #lastHeard = 0
   /** Why the far end does not let us in. */
@@ -80,7 +95,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     endpoint: Endpoint,
     options: RequestLinkOptions,
     deadlines: Deadlines,
-    owner: RequestLinkOwner = { ready: () => {}, away: () => {} },
+    owner: RequestLinkOwner = { ready: () => {}, away: () => {}, hello: () => {} },
   ) {
     this.endpoint = endpoint
     this.#owner = owner
@@ -95,6 +110,7 @@ export class RequestLink implements PeerListener, CallCarrier {
         ...DEFAULT_OPTIONS,
         ...CONNECTION_OPTIONS,
         ...security,
+        handshakeProperties: options.native === false ? {} : ANNOUNCEMENT,
         sendHighWaterMark: maxQueued,
         maxMessageSize: maxMessageBytes,
       },
@@ -113,27 +129,35 @@ export class RequestLink implements PeerListener, CallCarrier {
     return this.#refusal !== undefined
   }
 
+  /** True when it takes calls: it is connected, and not about to stop. */
+  get available(): boolean {
+    return this.#peer.connected && !this.#draining
+  }
+
   /** Calls that wait or are in flight. */
   get callCount(): number {
     return this.#queue.size + this.#pending.size
   }
 
-  /** The reply, or a ZmqRpcError. A movable call may end up with another endpoint that is connected sooner. */
-  call(body: Buffer, settings: CallSettings, movable = false): Promise<CallReply> {
+  /** The result, or an error. A movable call may end up with another endpoint that is connected sooner. */
+  call(request: CallRequest, settings: CallSettings, movable = false): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const call = new Call(this, body, { ...settings, movable }, resolve, reject)
-      if (this.#closed) return call.reject(this.#error('CLOSED', call, `${call.what} was not sent: the client is closed`))
+      const call = new Call(this, request, settings, movable, resolve, reject)
+      if (this.#closed) return call.fail(this.#error('CLOSED', call, `${call.what} was not sent: the client is closed`))
       if (settings.signal?.aborted)
-        return call.reject(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
-      if (this.#refusal !== undefined) return call.reject(this.#refusalError(call, this.#refusal))
-      const taken =
-        this.#peer.connected && this.#queue.size === 0 && this.#pending.size < MAX_IN_FLIGHT ? this.#send(call) : this.#enqueue(call)
-      if (!taken) {
-        const why = this.#peer.connected ? 'the far end does not keep up' : `it is not connected${this.#because()}`
-        const text = `${call.what} was not sent: ${this.#options.maxQueued} calls wait for ${this.endpoint} already; ${why}`
-        return call.reject(this.#error('QUEUE_FULL', call, text))
-      }
+        return call.fail(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
+      if (this.#refusal !== undefined) return call.fail(this.#refusalError(call, this.#refusal))
       this.#deadlines.add(call, settings.timeoutMs)
+      try {
+        if (this.#mayWrite && this.#queue.size === 0 ? this.#send(call) : this.#enqueue(call)) return
+      } catch (error) {
+        this.#deadlines.remove(call)
+        return call.fail(toError(error))
+      }
+      this.#deadlines.remove(call)
+      const why = this.#peer.connected ? 'the far end does not keep up' : `it is not connected${this.#because()}`
+      const text = `${call.what} was not sent: ${this.#options.maxQueued} calls wait for ${this.endpoint} already; ${why}`
+      call.fail(this.#error('QUEUE_FULL', call, text))
     })
   }
 
@@ -204,35 +228,52 @@ export class RequestLink implements PeerListener, CallCarrier {
     if (takenBack || (sentAt === 0 && this.#peer.connected)) {
       const why = takenBack ? 'the far end does not keep up' : `${this.#pending.size} calls before it are not answered yet`
       const text = `${what} was not sent to ${this.endpoint} within ${timeoutMs} ms, nor executed: ${why}`
-      call.reject(this.#error('TIMED_OUT', call, text))
+      call.fail(this.#error('TIMED_OUT', call, text))
       if (takenBack) this.#askAgain(sentAt, timeoutMs)
       return
     }
     if (call.sentAt === 0) {
       const text = `${what} was not sent: no connection to ${this.endpoint} within ${timeoutMs} ms${this.#because()}`
-      return call.reject(this.#error('NOT_CONNECTED', call, text, this.#lastFailure))
+      return call.fail(this.#error('NOT_CONNECTED', call, text, this.#lastFailure))
     }
-    call.reject(
-      this.#error('TIMED_OUT', call, `no reply from ${this.endpoint} to ${what} within ${timeoutMs} ms; it may have been executed`),
-    )
+    call.fail(this.#error('TIMED_OUT', call, `no reply from ${this.endpoint} to ${what} within ${timeoutMs} ms; it may have been executed`))
+    this.#cancel(call, 'its time is over')
     this.#askAgain(sentAt, timeoutMs)
   }
 
   abandoned(call: Call): void {
     this.#forget(call)
-    this.#takeBack(call)
+    if (!this.#takeBack(call)) this.#cancel(call, 'its caller gave it up')
     this.#sendQueued()
+  }
+
+  finished(call: Call): void {
+    this.#streaming.delete(call.id)
+  }
+
+  continue(call: Call, body: Message, optional: boolean): boolean {
+    if (!this.#peer.connected) return true
+    const message = [numbered(call.id), DELIMITER, ...body]
+    if (this.#overflow.length === 0 && this.#peer.send(message)) return true
+    if (!optional) this.#overflow.push(message)
+    return !optional
   }
 
   // ── PeerListener ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  attached(): void {}
+  /** Over inproc it is ready before `connect` has returned it. */
+  attached(peer: Peer): void {
+    this.#peer = peer
+  }
+
   detached(): void {}
   subscription(): void {}
 
   ready(): void {
     this.#refusal = undefined
     this.#lastFailure = undefined
+    this.#draining = false
+    this.#dialect = this.#options.native !== false && speaksNative(this.#peer.info) ? 'native' : 'pyzmqrpc3'
     this.#owner.ready(this)
     this.#sendQueued()
     this.#settleReady(undefined)
@@ -243,26 +284,40 @@ export class RequestLink implements PeerListener, CallCarrier {
     const id = message[0] as Buffer
     if (message.length < 3 || id.length !== 4 || (message[1] as Buffer).length !== 0)
       return this.#dropped(peer, 'a reply without our envelope')
-    const call = this.#pending.get(id.readUInt32BE(0))
-    if (call === undefined) return this.#dropped(peer, 'a reply to a call that has ended')
-    this.#forget(call)
+    const number = id.readUInt32BE(0)
+    const body = message.slice(2)
+    if (number === CONNECTION_ID) return this.#control(body)
+    const pending = this.#pending.get(number)
+    const call = pending ?? this.#streaming.get(number)
+    if (call === undefined) return this.#dropped(peer, 'a message to a call that has ended')
+    call.receive(body)
+    if (pending === undefined || !pending.settled) return
+    this.#forget(pending)
+    if (!pending.over) this.#streaming.set(number, pending)
     if (this.#queue.size > 0) this.#sendQueued()
-    if (message.length === 3) call.resolve(message[2] as Buffer)
-    else call.reject(this.#error('BAD_REPLY', call, `the reply to ${call.what} has ${message.length - 2} frames, not one`))
   }
 
   writable(): void {
+    while (this.#overflow.length > 0) {
+      if (!this.#peer.send(this.#overflow[0] as Message)) return
+      this.#overflow.shift()
+    }
+    for (const call of this.#pending.values()) call.writable()
+    for (const call of this.#streaming.values()) call.writable()
     this.#sendQueued()
   }
 
   lost(_peer: Peer, reason: Error | undefined): void {
     // What was not written goes back in front of the queue, in order.
-    const unwritten = new Set(this.#peer.takeQueued().map((message) => (message[0] as Buffer).readUInt32BE(0)))
+    const unwritten = new Set(this.#peer.takeQueued().map(calledBy))
     const waiting = [...this.#queue]
     this.#queue.clear()
+    this.#overflow.length = 0
+    this.#draining = false
     for (const [id, call] of [...this.#pending]) {
       this.#pending.delete(id)
-      if (unwritten.has(id)) {
+      // Its streams have begun, and what they sent is gone.
+      if (unwritten.has(id) && !call.streaming) {
         call.sentAt = 0
         this.#queue.add(call)
         continue
@@ -270,8 +325,13 @@ export class RequestLink implements PeerListener, CallCarrier {
       this.#deadlines.remove(call)
       const why = reason === undefined ? '' : ` (${reason.message})`
       const text = `the connection to ${this.endpoint} was lost while ${call.what} was under way${why}; it may have been executed`
-      call.reject(this.#error('CONNECTION_LOST', call, text, reason))
+      call.fail(this.#error('CONNECTION_LOST', call, text, reason))
     }
+    for (const call of [...this.#streaming.values()]) {
+      const text = `the connection to ${this.endpoint} was lost while ${call.what} was streaming`
+      call.fail(this.#error('CONNECTION_LOST', call, text, reason))
+    }
+    this.#streaming.clear()
     for (const call of waiting) this.#queue.add(call)
     this.#lastFailure = reason ?? new Error('the far end closed the connection')
     this.#owner.away(this)
@@ -279,31 +339,74 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   // ── Inside ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** False when the peer's queue is full. */
+  /** True when calls may be written now. */
+  get #mayWrite(): boolean {
+    return this.available && this.#pending.size < MAX_IN_FLIGHT
+  }
+
+  /** False when the peer's queue is full. @throws ZmqRpcError BAD_COMMAND when the command cannot be written in the server's dialect. */
   #send(call: Call): boolean {
-    // A number that is still in use belongs to a very old call: it is skipped.
-    while (this.#pending.has(this.#nextId)) this.#nextId = (this.#nextId + 1) >>> 0
-    const id = Buffer.allocUnsafe(4)
-    id.writeUInt32BE(this.#nextId, 0)
-    if (!this.#peer.send([id, DELIMITER, call.body])) return false
+    if (!this.#peer.sendable) {
+      this.#peer.askForRoom()
+      return false
+    }
+    const now = performance.now()
+    const body = call.request.encode(this.#dialect, call.deadline - now, call)
+    // A number that is still in use belongs to a very old call: it is skipped. 0 is the connection's own.
+    while (this.#nextId === CONNECTION_ID || this.#pending.has(this.#nextId) || this.#streaming.has(this.#nextId)) {
+      this.#nextId = (this.#nextId + 1) >>> 0
+    }
+    const id = numbered(this.#nextId)
+    if (!this.#peer.send(body.length === 1 ? [id, DELIMITER, body[0] as Buffer] : [id, DELIMITER, ...body])) return false
     call.id = this.#nextId
-    call.sentAt = performance.now()
+    call.dialect = this.#dialect
+    call.sentAt = now
     this.#pending.set(call.id, call)
     this.#nextId = (this.#nextId + 1) >>> 0
+    call.sent()
     return true
   }
 
   #enqueue(call: Call): boolean {
     if (this.#queue.size >= this.#options.maxQueued) return false
+    // Written down now: the caller may change the command while it waits.
+    call.request.freeze(call)
     this.#queue.add(call)
     return true
   }
 
   #sendQueued(): void {
     for (const call of this.#queue) {
-      if (!this.#peer.connected || this.#pending.size >= MAX_IN_FLIGHT || !this.#send(call)) return
-      this.#queue.delete(call)
+      if (!this.#mayWrite) return
+      try {
+        if (!this.#send(call)) return
+        this.#queue.delete(call)
+      } catch (error) {
+        this.#forget(call)
+        call.fail(toError(error))
+      }
     }
+  }
+
+  /** A message of the connection itself. */
+  #control(body: Message): void {
+    const kind = nativeKind(body[0] as Buffer)
+    if (kind === KIND.goAway) {
+      this.#draining = true
+      this.#owner.away(this)
+    } else if (kind === KIND.hello) {
+      try {
+        this.#owner.hello(this, decodeHello(body))
+      } catch {
+        this.#dropped(this.#peer, 'a HELLO that cannot be read')
+      }
+    }
+  }
+
+  /** Tells the server that nobody waits any more, where it can be told. */
+  #cancel(call: Call, reason: string): void {
+    this.#streaming.delete(call.id)
+    if (call.sentAt > 0 && call.dialect === 'native') this.continue(call, encodeCancel(reason), false)
   }
 
   #forget(call: Call): void {
@@ -314,7 +417,7 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   /** Has a call that the connection has not written yet left unsaid: nobody waits for its reply. */
   #takeBack(call: Call): boolean {
-    if (call.sentAt === 0 || !this.#peer.takeBack((message) => (message[0] as Buffer).readUInt32BE(0) === call.id)) return false
+    if (call.sentAt === 0 || !this.#peer.takeBack((message) => calledBy(message) === call.id)) return false
     call.sentAt = 0
     return true
   }
@@ -329,9 +432,10 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   #failAll(error: (call: Call) => Error): void {
-    for (const call of [...this.#pending.values(), ...this.#queue]) {
+    for (const call of [...this.#pending.values(), ...this.#streaming.values(), ...this.#queue]) {
       this.#forget(call)
-      call.reject(error(call))
+      this.#streaming.delete(call.id)
+      call.fail(error(call))
     }
   }
 
@@ -368,7 +472,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     const name = plainUsername === undefined ? 'without credentials' : `as user "${plainUsername}"`
     const who = curvePublicKey === undefined ? name : `with the public key ${curvePublicKey}`
     const what = call === undefined ? '' : `; ${call.what} was not executed`
-    return this.#error('AUTH_REFUSED', call, `${this.endpoint} does not let us in ${who}: ${textOf(cause)}${what}`, cause)
+    return this.#error('AUTH_REFUSED', call, `${this.endpoint} does not let us in ${who}: ${wordsOf(cause)}${what}`, cause)
   }
 
   #error(code: ErrorCode, call: Call | undefined, text: string, cause?: unknown): ZmqRpcError {
@@ -376,7 +480,7 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   #because(): string {
-    return this.#lastFailure === undefined ? '' : ` (last reason: ${textOf(this.#lastFailure)})`
+    return this.#lastFailure === undefined ? '' : ` (last reason: ${wordsOf(this.#lastFailure)})`
   }
 
   #dropped(peer: Peer, reason: string): void {
@@ -384,9 +488,14 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 }
 
-/** An error's own words, without our code before them. */
-function textOf(error: Error): string {
-  // Node gives several addresses' failures as one error without a text.
-  const errors = error instanceof AggregateError ? error.errors : [error]
-  return errors.map((one: Error) => one.message.replace(/^\[[A-Z_]+\] /, '')).join('; ')
+/** The number of the call that a message makes; undefined for one that belongs to a call made before. */
+function calledBy(message: Message): number | undefined {
+  const kind = nativeKind(message[2] as Buffer)
+  return kind === undefined || kind === KIND.call ? (message[0] as Buffer).readUInt32BE(0) : undefined
+}
+
+function numbered(id: number): Buffer {
+  const frame = Buffer.allocUnsafe(4)
+  frame.writeUInt32BE(id, 0)
+  return frame
 }

@@ -16,18 +16,25 @@ import { envelopeLength } from '../socket/reply.ts'
 import { SocketCore } from '../socket/socket-core.ts'
 import type { Message } from '../wire/index.ts'
 import type { SecurityOptions } from './auth.ts'
+import { ANNOUNCEMENT } from './dialect/announcement.ts'
 import { CONNECTION_OPTIONS, publishSocketEvent } from './endpoint.ts'
 
 export interface RequestListenerOptions {
   /** Asks clients for their credentials. */
   security: SecurityOptions
   maxMessageBytes: number
+  /** Whether the native dialect is announced. */
+  native: boolean
 }
 
 /** Told about requests and clients. */
 export interface RequestHandler {
-  /** Answer with {@link RequestListener.reply}, once. */
+  /** A client is there. */
+  ready(peer: Peer): void
+  /** Answer with {@link RequestListener.send}. */
   request(peer: Peer, envelope: Message, body: Message): void
+  /** After a {@link RequestListener.trySend} that said no: the client takes more. */
+  writable(peer: Peer): void
   /** The client's connection is gone: its replies have nowhere to go. */
   lost(peer: Peer): void
 }
@@ -44,12 +51,20 @@ export class RequestListener implements PeerListener {
   readonly #overflow = new Map<Peer, Message[]>()
 
   constructor(options: RequestListenerOptions, handler: RequestHandler) {
-    const { security, maxMessageBytes } = options
+    const { security, maxMessageBytes, native } = options
+    const handshakeProperties = native ? ANNOUNCEMENT : {}
     this.#handler = handler
     this.#core = new SocketCore(
       'ROUTER',
       this,
-      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, maxMessageSize: maxMessageBytes, maxQueueBytes: MAX_QUEUE_BYTES },
+      {
+        ...DEFAULT_OPTIONS,
+        ...CONNECTION_OPTIONS,
+        ...security,
+        handshakeProperties,
+        maxMessageSize: maxMessageBytes,
+        maxQueueBytes: MAX_QUEUE_BYTES,
+      },
       context,
       publishSocketEvent,
     )
@@ -64,12 +79,13 @@ export class RequestListener implements PeerListener {
     await this.#core.bind(endpoint)
   }
 
-  reply(peer: Peer, envelope: Message, frame: Buffer): void {
+  /** Sends a message that must not be lost: where the client does not keep up, it waits, and the client is not read any more. */
+  send(peer: Peer, envelope: Message, body: Message): void {
     if (!peer.connected) {
       this.#dropped(peer, 'a reply whose client is gone')
       return
     }
-    const message = [...envelope, frame]
+    const message = [...envelope, ...body]
     const waiting = this.#overflow.get(peer)
     if (waiting !== undefined) {
       waiting.push(message)
@@ -77,6 +93,12 @@ export class RequestListener implements PeerListener {
       this.#overflow.set(peer, [message])
       peer.pause()
     }
+  }
+
+  /** Sends a message if the client keeps up; else false, and `writable` follows. */
+  trySend(peer: Peer, envelope: Message, body: Message): boolean {
+    if (this.#overflow.has(peer)) return false
+    return !peer.connected || peer.send([...envelope, ...body])
   }
 
   /** Stops and starts reading from a client. */
@@ -98,8 +120,11 @@ export class RequestListener implements PeerListener {
   // ── PeerListener ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   attached(): void {}
-  ready(): void {}
   subscription(): void {}
+
+  ready(peer: Peer): void {
+    this.#handler.ready(peer)
+  }
 
   message(peer: Peer, message: Message): void {
     const length = envelopeLength(message)
@@ -111,13 +136,15 @@ export class RequestListener implements PeerListener {
 
   writable(peer: Peer): void {
     const waiting = this.#overflow.get(peer)
-    if (waiting === undefined) return
-    while (waiting.length > 0) {
-      if (!peer.send(waiting[0] as Message)) return
-      waiting.shift()
+    if (waiting !== undefined) {
+      while (waiting.length > 0) {
+        if (!peer.send(waiting[0] as Message)) return
+        waiting.shift()
+      }
+      this.#overflow.delete(peer)
+      if (!this.#waiting.has(peer)) peer.resume()
     }
-    this.#overflow.delete(peer)
-    if (!this.#waiting.has(peer)) peer.resume()
+    this.#handler.writable(peer)
   }
 
   lost(peer: Peer): void {

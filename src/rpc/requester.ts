@@ -1,17 +1,28 @@
 /** The REQ side of a client or sender: several endpoints, and which of them a call goes to. */
 
 import { ZmqRpcError } from '../errors.ts'
-import type { CallReply } from './call.ts'
+import type { CallSettings } from './call.ts'
 import type { Deadlines } from './deadlines.ts'
+import type { Hello } from './dialect/native/message.ts'
 import type { Endpoint } from './endpoint.ts'
-import { type CallSettings, RequestLink, type RequestLinkOptions } from './request-link.ts'
+import type { CallRequest } from './request.ts'
+import { RequestLink, type RequestLinkOptions } from './request-link.ts'
 
 export class Requester {
   readonly #links: RequestLink[] = []
   #next = 0
 
-  constructor(endpoints: readonly Endpoint[], options: RequestLinkOptions, deadlines: Deadlines) {
-    const owner = { ready: (link: RequestLink) => this.#gather(link), away: (link: RequestLink) => this.#handOver(link) }
+  constructor(
+    endpoints: readonly Endpoint[],
+    options: RequestLinkOptions,
+    deadlines: Deadlines,
+    onHello: (link: RequestLink, hello: Hello) => void = () => {},
+  ) {
+    const owner = {
+      ready: (link: RequestLink) => this.#gather(link),
+      away: (link: RequestLink) => this.#handOver(link),
+      hello: onHello,
+    }
     for (const endpoint of endpoints) this.#links.push(new RequestLink(endpoint, options, deadlines, owner))
   }
 
@@ -19,9 +30,9 @@ export class Requester {
     return this.#links
   }
 
-  /** Calls one endpoint: each in turn, those that are connected before those that are not. */
-  async call(body: Buffer, settings: CallSettings): Promise<CallReply> {
-    return this.#pick().call(body, settings, true)
+  /** Calls one endpoint: each in turn, those that take calls before those that do not. @throws ZmqRpcError BAD_OPTION without any. */
+  call(request: CallRequest, settings: CallSettings): Promise<unknown> {
+    return this.#pick().call(request, settings, true)
   }
 
   /** Resolves when so many endpoints are connected. @throws as {@link RequestLink.whenConnected} once that cannot be any more. */
@@ -46,12 +57,12 @@ export class Requester {
 
   /** What waits for an endpoint that is away goes to the one that is there. */
   #gather(ready: RequestLink): void {
-    for (const link of this.#links) if (!link.connected) ready.adopt(link.takeMovable())
+    for (const link of this.#links) if (!link.available) ready.adopt(link.takeMovable())
   }
 
   /** What waits for an endpoint that has gone away goes to one that is there, if any is. */
   #handOver(gone: RequestLink): void {
-    this.#links.find((link) => link !== gone && link.connected)?.adopt(gone.takeMovable())
+    this.#links.find((link) => link !== gone && link.available)?.adopt(gone.takeMovable())
   }
 
   #pick(): RequestLink {
@@ -61,7 +72,7 @@ export class Requester {
     let fallback: RequestLink | undefined
     for (let offset = 0; offset < links.length; offset++) {
       const link = links[(first + offset) % links.length] as RequestLink
-      if (link.connected) return link
+      if (link.available) return link
       // An endpoint that refuses us would fail the call at once: one that may yet connect is the better hope.
       if (fallback === undefined || (fallback.refused && !link.refused)) fallback = link
     }

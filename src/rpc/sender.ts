@@ -4,7 +4,7 @@ import { ZmqRpcError } from '../errors.ts'
 import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
 import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
 import type { Endpoint } from './endpoint.ts'
-import { readResult } from './read-result.ts'
+import { TextRequest } from './request.ts'
 
 /** Sends text to `Receiver`s. Connects by itself, and again whenever a connection is lost. */
 export class Sender {
@@ -39,10 +39,9 @@ export class Sender {
       throw new ZmqRpcError('BAD_COMMAND', `"${HEARTBEAT}" is the text of a heartbeat, which is only published: see sendHeartbeat`)
     }
     const frame = Buffer.from(text, 'utf8')
-    await publication?.publish(frame)
+    await publication?.publish({ plain: () => [frame] })
     if (requester.links.length === 0) return undefined
-    const { endpoint, body } = await requester.call(frame, this.#outlets.settings(undefined, options))
-    return readResult(body, endpoint, undefined)
+    return requester.call(new TextRequest(frame), this.#outlets.settings(options))
   }
 
   /** As `RpcClient.sendHeartbeat`. */

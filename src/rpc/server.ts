@@ -1,14 +1,17 @@
 /** The RPC server: takes commands, finds the service of each, and answers with its result. */
 
-import { ZmqRpcError } from '../errors.ts'
+import { toError, ZmqRpcError } from '../errors.ts'
 import type { Message } from '../wire/index.ts'
 import { type Command, type CommandClass, commandNameOf, ShutdownServer } from './command.ts'
-import { CommandRegistry } from './command-registry.ts'
-import { DEFAULT_LIMITS, decodeCommand, STATUS, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
+import { CommandRegistry, constructCommand, MAX_SHOWN_NAME } from './command-registry.ts'
+import { type CallHead, decodeCallHead, decodeCallState } from './dialect/native/message.ts'
+import { DEFAULT_LIMITS, decodeCommand, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { resolveNumber } from './endpoint.ts'
+import { wordsOf } from './error-text.ts'
 import { MessageServer, type MessageServerOptions } from './message-server.ts'
+import { type Refusal, Refused, type ServerCall, type ServiceRun } from './server-call.ts'
 import type { Service, ServiceContext, ServiceFunction } from './service.ts'
-import { type ReplyFrame, refuse, runService } from './service-call.ts'
+import { STATUS } from './status.ts'
 
 export interface RpcServerOptions extends MessageServerOptions {
   /** Command classes that stand inside the states of others, and have no service of their own. @default [] */
@@ -74,20 +77,60 @@ export class RpcServer extends MessageServer {
     return this
   }
 
-  protected override answer(body: Message, context: ServiceContext): ReplyFrame | Promise<ReplyFrame> {
+  protected override open(body: Message, call: ServerCall): ServiceRun | Refusal {
+    return call.dialect === 'native' ? this.#openNative(body, call) : this.#openPlain(body)
+  }
+
+  /** Only its head is read now: a call that has to wait, or is refused, costs no more. */
+  #openNative(body: Message, call: ServerCall): ServiceRun | Refusal {
+    let head: CallHead
+    try {
+      head = decodeCallHead(body)
+    } catch (cause) {
+      return { status: STATUS.badCommand, text: `The call cannot be read: ${toError(cause).message}`, cause }
+    }
+    const { name, extras } = head
+    const registration = this.#services.get(name)
+    if (registration === undefined) return noService(name)
+    if (extras?.metadata !== undefined) call.metadata = extras.metadata
+    const { serviceName } = registration
+    return { command: name, serviceName, execute: (running) => registration.execute(this.#readCommand(body, head, running), running) }
+  }
+
+  #openPlain(body: Message): ServiceRun | Refusal {
     // Another number of frames is not of this dialect: the empty frame stands for what cannot be decoded.
     const frame = body.length === 1 ? (body[0] as Buffer) : Buffer.alloc(0)
     const decoded = decodeCommand(frame, this.#registry, { maxInflatedBytes: this.#maxInflatedBytes })
-    if (decoded.kind === 'failure') return refuse(decoded, context)
+    if (decoded.kind === 'failure') {
+      const { status, statusText, detail, name, cause } = decoded
+      return { status, text: statusText, detail, name, cause }
+    }
     const { name, command } = decoded
     const registration = this.#services.get(name)
-    if (registration === undefined) {
-      const statusText = STATUS_TEXT.noService(name)
-      return refuse({ status: STATUS.noService, statusText, detail: 'the command is known, but has no service', name }, context)
-    }
+    if (registration === undefined) return { ...noService(name), detail: 'the command is known, but has no service' }
     const { serviceName } = registration
-    return runService({ command: name, serviceName, execute: (given) => registration.execute(command, given) }, context)
+    return { command: name, serviceName, execute: (running) => registration.execute(command, running) }
   }
+
+  /** @throws Refused */
+  #readCommand(body: Message, head: CallHead, call: ServerCall): Command {
+    const { name } = head
+    try {
+      const state = decodeCallState(body, head, {
+        command: (nested, inner) => constructCommand(this.#registry, nested, inner),
+        stream: (number) => call.input(number),
+      })
+      return constructCommand(this.#registry, name, state)
+    } catch (cause) {
+      const text = `Command "${name}" cannot be read: ${wordsOf(toError(cause))}`
+      throw new Refused({ status: STATUS.badCommand, text, name, cause })
+    }
+  }
+}
+
+function noService(name: string): Refusal {
+  const shown = name.slice(0, MAX_SHOWN_NAME)
+  return { status: STATUS.noService, text: STATUS_TEXT.noService(shown), name: shown }
 }
 
 /** The service of {@link ShutdownServer}; its name is pyzmqrpc3's, since it stands in error texts. */

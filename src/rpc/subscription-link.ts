@@ -13,6 +13,7 @@ import { SocketCore } from '../socket/socket-core.ts'
 import type { Message } from '../wire/index.ts'
 import type { SecurityOptions } from './auth.ts'
 import { timerMs } from './deadlines.ts'
+import { ANNOUNCEMENT } from './dialect/announcement.ts'
 import { CONNECTION_OPTIONS, publishSocketEvent } from './endpoint.ts'
 
 export interface SubscriptionLinkOptions {
@@ -22,6 +23,8 @@ export interface SubscriptionLinkOptions {
   /** Shows credentials to the publisher, or asks it for its own, as pyzmqrpc3's publishers show theirs. */
   security: SecurityOptions
   maxMessageBytes: number
+  /** Whether the native dialect is announced. */
+  native: boolean
 }
 
 const EVERYTHING = Buffer.alloc(0)
@@ -36,13 +39,14 @@ export class SubscriptionLink implements PeerListener {
   #paused = false
 
   constructor(options: SubscriptionLinkOptions, onMessage: (peer: Peer, body: Message) => void) {
-    const { security, maxMessageBytes } = options
+    const { security, maxMessageBytes, native } = options
+    const handshakeProperties = native ? ANNOUNCEMENT : {}
     this.#options = options
     this.#onMessage = onMessage
     this.#core = new SocketCore(
       'SUB',
       this,
-      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, maxMessageSize: maxMessageBytes },
+      { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, handshakeProperties, maxMessageSize: maxMessageBytes },
       context,
       publishSocketEvent,
     )

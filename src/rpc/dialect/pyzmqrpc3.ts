@@ -11,7 +11,7 @@
 import { deflateSync, inflateSync } from 'node:zlib'
 import { toError, ZmqRpcError } from '../../errors.ts'
 import { type Command, commandNameOf, isCommand } from '../command.ts'
-import type { CommandRegistry } from '../command-registry.ts'
+import { type CommandRegistry, constructCommand, MAX_SHOWN_NAME } from '../command-registry.ts'
 import { errorText } from '../error-text.ts'
 import { STATUS } from '../status.ts'
 import { DEFAULT_MAX_DEPTH, parsePythonJson } from './python-json-reader.ts'
@@ -38,9 +38,6 @@ const NOT_UNZIPPED = STATUS_TEXT.badCommand('Could not decode/unzip the contents
 const NOT_INTERPRETED = STATUS_TEXT.badCommand('Could not interpret the unzipped contents')
 
 const COMMAND_KEY = '_icmd_'
-
-/** So much of a name that a peer has chosen goes into replies, logs and events. */
-const MAX_SHOWN_NAME = 255
 
 /** What a peer may make us allocate. */
 export interface Pyzmqrpc3Limits {
@@ -169,6 +166,7 @@ export function decodeReply(frame: Uint8Array, limits: Pick<Pyzmqrpc3Limits, 'ma
 /** Writes commands as such, wherever they stand. */
 class CommandWriter extends PythonJsonWriter {
   protected override special(value: object, key: string | number | undefined): string | undefined {
+    if (Symbol.asyncIterator in value) this.fail(key, 'is a stream, which the pyzmqrpc3 dialect does not have')
     if (isCommand(value)) {
       const name = commandNameOf(value)
       let state: unknown
@@ -187,6 +185,7 @@ class CommandWriter extends PythonJsonWriter {
 
 class ResultWriter extends PythonJsonWriter {
   protected override special(value: object, key: string | number | undefined): undefined {
+    if (Symbol.asyncIterator in value) this.fail(key, 'is a stream, which the pyzmqrpc3 dialect does not have')
     if (!isCommand(value)) return
     this.fail(key, `is a command ("${commandNameOf(value)}"), which no client of the pyzmqrpc3 dialect decodes in a reply`)
   }
@@ -242,7 +241,7 @@ function interpret(text: string, registry: CommandRegistry, limits: Pyzmqrpc3Lim
     const shown = name.slice(0, MAX_SHOWN_NAME)
     return { ...noService(shown, `no command "${shown}" is registered`), name: shown }
   }
-  return { kind: 'command', name, command: construct(name, state, registry) }
+  return { kind: 'command', name, command: constructCommand(registry, name, state) }
 }
 
 /** Replaces, in a value fresh from the parser, every object that stands for a command; innermost first. */
@@ -260,7 +259,7 @@ function decodeMembers(container: unknown, registry: CommandRegistry): void {
 function decodeMember(member: unknown, registry: CommandRegistry): unknown {
   if (typeof member !== 'object' || member === null) return member
   decodeMembers(member, registry)
-  return hasCommandKey(member) ? construct(...nameAndState(member), registry) : member
+  return hasCommandKey(member) ? constructCommand(registry, ...nameAndState(member)) : member
 }
 
 function hasCommandKey(value: unknown): value is { [COMMAND_KEY]: unknown } {
@@ -271,21 +270,6 @@ function nameAndState(encoded: { [COMMAND_KEY]: unknown }): [name: string, state
   const pair = encoded[COMMAND_KEY]
   if (Array.isArray(pair) && pair.length === 2 && typeof pair[0] === 'string') return [pair[0], pair[1]]
   throw new ZmqRpcError('BAD_COMMAND', `"${COMMAND_KEY}" is not a pair of a name and a state`)
-}
-
-function construct(name: string, state: unknown, registry: CommandRegistry): Command {
-  const commandClass = registry.get(name)
-  if (commandClass === undefined) {
-    const shown = name.slice(0, MAX_SHOWN_NAME)
-    throw new ZmqRpcError('BAD_COMMAND', `no command "${shown}" is registered, and the message holds one`, { command: shown })
-  }
-  const command = new commandClass()
-  try {
-    command.setCommandState(state)
-  } catch (cause) {
-    throw new ZmqRpcError('BAD_COMMAND', `setCommandState of "${name}" threw ${String(cause)}`, { command: name, cause })
-  }
-  return command
 }
 
 /** Python's name for the type of a value that is no command, as its `type(value).__name__`. */

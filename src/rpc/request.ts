@@ -1,0 +1,157 @@
+/**
+ * What a call asks for. It is written when it is known who takes it, in the dialect of that server, and it knows how to
+ * read the reply in either dialect.
+ */
+
+import { RemoteError, toError, ZmqRpcError } from '../errors.ts'
+import type { Message } from '../wire/index.ts'
+import { type Command, OpaqueCommand } from './command.ts'
+import { type CommandRegistry, constructCommand } from './command-registry.ts'
+import { type Dialect, nativeKind } from './dialect/announcement.ts'
+import { FLAG, KIND, NO_LIMIT, setAmount } from './dialect/native/header.ts'
+import { decodeCall, decodeError, decodeReply, type Extras, encodeCall } from './dialect/native/message.ts'
+import type { ReadHooks } from './dialect/native/reader.ts'
+import type { WriteHooks } from './dialect/native/writer.ts'
+import * as pyzmqrpc3 from './dialect/pyzmqrpc3.ts'
+import type { Endpoint } from './endpoint.ts'
+import { ErrorRegistry, fromWireError } from './service-error.ts'
+
+/** A reply that was read. */
+export interface ReadReply {
+  readonly value: unknown
+  readonly metadata: Readonly<Record<string, string>> | undefined
+}
+
+export interface CallRequest {
+  /** The command's name, for errors; undefined for plain text. */
+  readonly command: string | undefined
+  /** `command "Greet"`, for the texts of errors. */
+  readonly what: string
+  /** Errors that are thrown as what they were at the far end. */
+  readonly errors: ErrorRegistry
+  /** The frames to send. @throws ZmqRpcError BAD_COMMAND when they cannot be had. */
+  encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Message
+  /** From now on what is sent is the state of this moment: the caller may change the command while it waits. @throws as `encode` */
+  freeze(hooks: WriteHooks): void
+  /** The result in a reply's body. @throws RemoteError, ZmqRpcError BAD_REPLY, and the errors that the client knows. */
+  read(body: Message, endpoint: Endpoint, stream: (number: number) => unknown): ReadReply
+}
+
+/** A time as it travels. */
+export function wireTime(ms: number): number {
+  return ms >= NO_LIMIT ? NO_LIMIT : Math.max(0, Math.ceil(ms))
+}
+
+/** What all requests of a client share. */
+export interface RequestSettings {
+  /** Classes that may stand in results. */
+  readonly commands: CommandRegistry
+  /** Errors that are thrown as what they were at the far end. */
+  readonly errors: ErrorRegistry
+}
+
+/** A command to be carried out. */
+export class CommandRequest implements CallRequest {
+  readonly command: string
+  readonly #subject: Command
+  readonly #settings: RequestSettings
+  readonly #flags: number
+  readonly #extras: Extras | undefined
+  #frozen: Message | undefined
+
+  constructor(name: string, subject: Command, settings: RequestSettings, repeatable: boolean, extras: Extras | undefined) {
+    this.command = name
+    this.#subject = subject
+    this.#settings = settings
+    this.#flags = repeatable ? FLAG.repeatable : 0
+    this.#extras = extras
+  }
+
+  get what(): string {
+    return `command "${this.command}"`
+  }
+
+  get errors(): ErrorRegistry {
+    return this.#settings.errors
+  }
+
+  encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Message {
+    if (dialect === 'pyzmqrpc3')
+      return [pyzmqrpc3.encodeCommand(this.#frozen === undefined ? this.#subject : thaw(this.#frozen, this.#subject))]
+    if (this.#frozen === undefined) return this.#write(wireTime(timeLeftMs), hooks)
+    setAmount(this.#frozen[0] as Buffer, wireTime(timeLeftMs))
+    return this.#frozen
+  }
+
+  freeze(hooks: WriteHooks): void {
+    this.#frozen ??= this.#write(0, hooks)
+  }
+
+  #write(timeLeftMs: number, hooks: WriteHooks): Message {
+    const state = this.#subject.getCommandState()
+    return encodeCall({ name: this.command, state, timeLeftMs, flags: this.#flags, ...(this.#extras && { extras: this.#extras }) }, hooks)
+  }
+
+  read(body: Message, endpoint: Endpoint, stream: (number: number) => unknown): ReadReply {
+    const { commands, errors } = this.#settings
+    const kind = nativeKind(body[0] as Buffer)
+    if (kind === undefined) return readPlain(body, endpoint, this.command)
+    const about = { endpoint, command: this.command }
+    if (kind === KIND.error) throw fromWireError(readOrThrow(() => decodeError(body), about).error, errors, about)
+    const hooks: ReadHooks = { command: (name, state) => constructCommand(commands, name, state), stream }
+    const { value, extras } = readOrThrow(() => decodeReply(body, hooks), about)
+    return { value, metadata: extras?.metadata }
+  }
+}
+
+const NO_ERRORS = new ErrorRegistry()
+
+/** A plain text, which travels as it is. */
+export class TextRequest implements CallRequest {
+  readonly command = undefined
+  readonly what = 'the message'
+  readonly errors = NO_ERRORS
+  readonly #frames: Message
+
+  constructor(frame: Buffer) {
+    this.#frames = [frame]
+  }
+
+  encode(): Message {
+    return this.#frames
+  }
+
+  freeze(): void {}
+
+  read(body: Message, endpoint: Endpoint): ReadReply {
+    return readPlain(body, endpoint, undefined)
+  }
+}
+
+/** The pyzmqrpc3 dialect's reply. */
+function readPlain(body: Message, endpoint: Endpoint, command: string | undefined): ReadReply {
+  const about = { endpoint, command }
+  if (body.length !== 1) throw new ZmqRpcError('BAD_REPLY', `the reply of ${endpoint} has ${body.length} frames, not one`, about)
+  const reply = readOrThrow(() => pyzmqrpc3.decodeReply(body[0] as Buffer), about)
+  if (reply.status !== pyzmqrpc3.STATUS.ok) throw new RemoteError(reply.status, reply.statusText, about)
+  return { value: reply.result, metadata: undefined }
+}
+
+function readOrThrow<T>(read: () => T, about: { endpoint: Endpoint; command: string | undefined }): T {
+  try {
+    return read()
+  } catch (cause) {
+    const what = about.command === undefined ? '' : ` to command "${about.command}"`
+    const text = `${about.endpoint} answered${what} with something that cannot be read: ${toError(cause).message}`
+    throw new ZmqRpcError('BAD_REPLY', text, { ...about, cause })
+  }
+}
+
+/** A command that was written down already, to be written in the other dialect. */
+function thaw(frozen: Message, subject: Command): Command {
+  const refuse = (): never => {
+    throw new ZmqRpcError('BAD_COMMAND', 'a stream cannot be sent to a peer that speaks the pyzmqrpc3 dialect')
+  }
+  const { name, state } = decodeCall(frozen, { command: (nested, inner) => new OpaqueCommand(nested, inner), stream: refuse })
+  return subject instanceof OpaqueCommand ? subject : new OpaqueCommand(name, state)
+}

@@ -1,0 +1,290 @@
+/**
+ * One call at its server: what came, what its service is told of it, and how it is answered, in the dialect that it came in.
+ *
+ * Its life: it waits for its turn ({@link Admission}), runs, is answered at most once, and lives on while streams of it are open.
+ * Whoever gives it up in between (the caller, its time, the connection, the server) aborts it: its signal tells the service,
+ * and nothing is sent any more.
+ */
+
+import { performance } from 'node:perf_hooks'
+import { ZmqRpcError } from '../errors.ts'
+import { publish } from '../observability/events.ts'
+import type { Peer } from '../session/peer.ts'
+import type { Message } from '../wire/index.ts'
+import type { Candidate, CommandLimit } from './admission.ts'
+import type { Principal } from './auth.ts'
+import { Timed } from './deadlines.ts'
+import type { Dialect } from './dialect/announcement.ts'
+import { encodeError, encodeReply } from './dialect/native/message.ts'
+import type { WriteHooks } from './dialect/native/writer.ts'
+import * as pyzmqrpc3 from './dialect/pyzmqrpc3.ts'
+import { errorText } from './error-text.ts'
+import type { Metadata, PeerInfo, ServiceContext } from './service.ts'
+import { type ErrorRegistry, toWireError } from './service-error.ts'
+import { pythonStatusOf, STATUS } from './status.ts'
+import { receiveForStreams, streamPort } from './stream-port.ts'
+import { CallStreams } from './streams.ts'
+
+/** Why a message is not carried out. */
+export interface Refusal {
+  readonly status: number
+  /** For the caller. */
+  readonly text: string
+  /** For the caller in the pyzmqrpc3 dialect, where Python has words of its own. @default `text` */
+  readonly pythonText?: string
+  /** For the event: what was wrong exactly. @default `text` */
+  readonly detail?: string
+  readonly name?: string | undefined
+  readonly cause?: unknown
+}
+
+/** What runs a call. Whatever it throws, or rejects with, is told to the caller: a {@link Refused} as what it says. */
+export interface ServiceRun {
+  /** The command's name, for events. */
+  readonly command: string
+  /** As Python names it in an error's text. */
+  readonly serviceName: string
+  readonly limit?: CommandLimit | undefined
+  execute(call: ServerCall): unknown
+}
+
+/** Thrown in a {@link ServiceRun} before the service itself: the call is refused. */
+export class Refused extends Error {
+  readonly refusal: Refusal
+
+  constructor(refusal: Refusal) {
+    super(refusal.text)
+    this.refusal = refusal
+  }
+}
+
+/** The server of a call. */
+export interface CallHost {
+  readonly errors: ErrorRegistry
+  readonly exposeStacks: boolean
+  /** Sends a message of the call. False only where `optional`: it cannot be taken now, and `call.writable` will be called. */
+  send(call: ServerCall, body: Message, optional: boolean): boolean
+  /** It runs now, after it had to wait. */
+  started(call: ServerCall): void
+  /** It runs no more. */
+  left(call: ServerCall): void
+  /** Nothing more is to come. */
+  over(call: ServerCall): void
+}
+
+const NOTHING: Metadata = Object.freeze({})
+
+const { STATUS_TEXT } = pyzmqrpc3
+
+export class ServerCall extends Timed implements ServiceContext, PeerInfo, WriteHooks, Candidate {
+  readonly from: Peer
+  /** What goes in front of everything that is sent to the caller; undefined where nobody waits for an answer. */
+  readonly envelope: Message | undefined
+  readonly dialect: Dialect
+  metadata: Metadata = NOTHING
+  /** The key among the calls of its peer. */
+  key: number | string = 0
+  /** Whether its server keeps account of it: not if it ended as soon as it began. */
+  kept = false
+  limit: CommandLimit | undefined
+  readonly #host: CallHost
+  /** As it was when the message came: a publisher may come back as somebody else. */
+  readonly #user: unknown
+  #run: ServiceRun | undefined
+  #state: 'new' | 'running' | 'answered' = 'new'
+  #controller: AbortController | undefined
+  #reason: ZmqRpcError | undefined
+  #streams: CallStreams | undefined
+  #replyMetadata: Record<string, string> | undefined
+
+  constructor(host: CallHost, from: Peer, envelope: Message | undefined, dialect: Dialect) {
+    super()
+    this.#host = host
+    this.from = from
+    this.#user = from.info?.user
+    this.envelope = envelope
+    this.dialect = dialect
+  }
+
+  // ── ServiceContext, PeerInfo ────────────────────────────────────────────────────────────────────────────────────────
+
+  get peer(): PeerInfo {
+    return this
+  }
+
+  get kind(): 'req' | 'pub' {
+    return this.envelope === undefined ? 'pub' : 'req'
+  }
+
+  get endpoint(): string {
+    return this.from.endpoint
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.from.remoteAddress
+  }
+
+  get principal(): Principal | undefined {
+    return this.#user as Principal | undefined
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.deadline - performance.now())
+  }
+
+  get replyMetadata(): Record<string, string> {
+    this.#replyMetadata ??= {}
+    return this.#replyMetadata
+  }
+
+  /** Only made when somebody asks for it. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    return this.#controller.signal
+  }
+
+  // ── Its life ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Clients of the native dialect are read on while theirs waits, so that they can give it up; others, and publishers, are not. */
+  get refusable(): boolean {
+    return this.dialect === 'native' && this.envelope !== undefined
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== undefined
+  }
+
+  /** True once it was answered, or given up, and no stream of it is open. */
+  get isOver(): boolean {
+    return (this.#state === 'answered' || this.aborted) && (this.#streams === undefined || this.#streams.open === 0)
+  }
+
+  /** What is to be done when it is its turn. */
+  prepare(run: ServiceRun): void {
+    this.#run = run
+    this.limit = run.limit
+  }
+
+  start(): void {
+    const run = this.#run as ServiceRun
+    this.#state = 'running'
+    if (this.kept) this.#host.started(this)
+    try {
+      const result = run.execute(this)
+      if (!isPromiseLike(result)) return this.#succeeded(run, result)
+      Promise.resolve(result).then(
+        (value) => this.#succeeded(run, value),
+        (error: unknown) => this.#failed(run, error),
+      )
+    } catch (error) {
+      this.#failed(run, error)
+    }
+  }
+
+  /** Answers that it is not carried out; also told as an event. */
+  refuse(refusal: Refusal): void {
+    const { status, text, name, cause } = refusal
+    const { endpoint, remoteAddress } = this
+    const detail = refusal.detail ?? text
+    publish('zmq-rpc:command:refused', () => ({ endpoint, remoteAddress, status, command: name, detail, error: cause }))
+    if (this.dialect === 'native') return this.#answer(() => encodeError({ status, text }))
+    const pythonStatus = pythonStatusOf(status)
+    const statusText = pythonStatus === status ? (refusal.pythonText ?? text) : STATUS_TEXT.serviceRaised(name ?? 'Service', text)
+    this.#answer(() => [pyzmqrpc3.encodeReply({ status: pythonStatus, statusText })])
+  }
+
+  /** Nobody waits any more. */
+  abort(reason: ZmqRpcError): void {
+    if (this.#reason !== undefined) return
+    this.#reason = reason
+    this.#streams?.abort(reason)
+    this.#controller?.abort(reason)
+    if (this.isOver) this.#host.over(this)
+  }
+
+  /** The deadline that came with it; the caller is not told: its own clock has run out before. */
+  override expired(): void {
+    const text = `the time of command "${this.#run?.command ?? ''}" is over`
+    this.abort(new ZmqRpcError('TIMED_OUT', text, { endpoint: this.endpoint, command: this.#run?.command }))
+  }
+
+  // ── Streams ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A stream in the result becomes one of this call. */
+  stream(iterable: AsyncIterable<unknown>): number {
+    return this.#ownStreams().outgoing(iterable)
+  }
+
+  /** A stream of the caller, for the service to read. */
+  input(number: number): AsyncIterable<unknown> {
+    return this.#ownStreams().incoming(number)
+  }
+
+  /** A message of the caller that belongs to a stream. */
+  receive(kind: number, body: Message): void {
+    if (this.#streams === undefined) return
+    receiveForStreams(this.#streams, kind, body, this.#host.errors, { endpoint: this.endpoint, command: this.#run?.command })
+  }
+
+  writable(): void {
+    this.#streams?.writable()
+  }
+
+  #ownStreams(): CallStreams {
+    this.#streams ??= new CallStreams(
+      streamPort((body, optional) => this.#host.send(this, body, optional), { exposeStacks: this.#host.exposeStacks }),
+      { onIdle: () => this.isOver && this.#host.over(this) },
+    )
+    return this.#streams
+  }
+
+  // ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #succeeded(run: ServiceRun, result: unknown): void {
+    if (this.envelope === undefined || this.aborted) return this.#answer(undefined)
+    let body: Message
+    try {
+      body = this.dialect === 'native' ? encodeReply(result, this.#extras(), this) : [pyzmqrpc3.encodeReply({ ...OK, result })]
+    } catch (error) {
+      // The result cannot be written. pyzmqrpc3 sends nothing here, and its REP socket is stuck from then on.
+      return this.#failed(run, error)
+    }
+    this.#answer(() => body)
+  }
+
+  #failed(run: ServiceRun, error: unknown): void {
+    if (error instanceof Refused) return this.refuse(error.refusal)
+    const { endpoint, remoteAddress } = this
+    const { command, serviceName } = run
+    publish('zmq-rpc:service:failed', () => ({ endpoint, remoteAddress, command, error }))
+    if (this.dialect === 'native') {
+      const { exposeStacks } = this.#host
+      return this.#answer(() => encodeError(toWireError(error, { exposeStacks }), this.#extras()))
+    }
+    const statusText = STATUS_TEXT.serviceRaised(serviceName, errorText(error))
+    this.#answer(() => [pyzmqrpc3.encodeReply({ status: STATUS.serviceRaised, statusText })])
+  }
+
+  #extras(): { metadata: Metadata } | undefined {
+    return this.#replyMetadata === undefined ? undefined : { metadata: this.#replyMetadata }
+  }
+
+  /** Once. What it streams follows; what the caller streams and nobody is going to read is stopped. */
+  #answer(body: (() => Message) | undefined): void {
+    const ran = this.#state === 'running'
+    if (this.#state === 'answered') return
+    this.#state = 'answered'
+    if (body !== undefined && this.envelope !== undefined && !this.aborted) this.#host.send(this, body(), false)
+    this.#streams?.start()
+    if (ran) this.#host.left(this)
+    this.#streams?.finish()
+    if (this.isOver) this.#host.over(this)
+  }
+}
+
+const OK = { status: STATUS.ok, statusText: STATUS_TEXT.ok }
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}

@@ -1,0 +1,96 @@
+/** The streams of a call as messages of the native dialect: what both ends of a call have in common. */
+
+import { toError, ZmqRpcError } from '../errors.ts'
+import type { Message } from '../wire/index.ts'
+import { amountOf, KIND, numberOf } from './dialect/native/header.ts'
+import {
+  decodeFailed,
+  decodeItem,
+  decodeReason,
+  encodeCredit,
+  encodeEnd,
+  encodeFailed,
+  encodeItem,
+  encodeStop,
+} from './dialect/native/message.ts'
+import { type ErrorRegistry, fromWireError, toWireError } from './service-error.ts'
+import type { CallStreams, StreamPort } from './streams.ts'
+
+/** Sends a message of a call; false only where `optional`: it is full, and nothing was kept. */
+export type SendForCall = (body: Message, optional: boolean) => boolean
+
+export interface StreamPortOptions {
+  /** Whether the far end is told where an error came from. @default false */
+  readonly exposeStacks?: boolean
+}
+
+export function streamPort(send: SendForCall, options: StreamPortOptions = {}): StreamPort {
+  return {
+    item(stream, sequence, value) {
+      const body = encodeItem(stream, sequence, value)
+      return send(body, true) ? bytesOf(body) : undefined
+    },
+    end: (stream, sequence) => void send(encodeEnd(stream, sequence), false),
+    failed: (stream, sequence, error) => void send(encodeFailed(stream, sequence, toWireError(error, options)), false),
+    credit: (stream, bytes) => void send(encodeCredit(stream, bytes), false),
+    stop: (stream, reason) => void send(encodeStop(stream, reason), false),
+  }
+}
+
+/** A message of the far end that belongs to a stream. What cannot be read ends the stream that it came on. */
+export function receiveForStreams(
+  streams: CallStreams,
+  kind: number,
+  body: Message,
+  errors: ErrorRegistry,
+  about: { endpoint: string; command: string | undefined },
+): void {
+  const head = body[0] as Buffer
+  const stream = numberOf(head)
+  const amount = amountOf(head)
+  switch (kind) {
+    case KIND.item: {
+      let value: unknown
+      try {
+        value = decodeItem(body)
+      } catch (cause) {
+        const text = `an item of a stream cannot be read: ${toError(cause).message}`
+        return streams.failedThere(stream, amount, new ZmqRpcError('BAD_REPLY', text, { ...about, cause }))
+      }
+      return streams.itemArrived(stream, amount, value, bytesOf(body))
+    }
+    case KIND.end:
+      return streams.ended(stream, amount)
+    case KIND.failed:
+      return streams.failedThere(stream, amount, readFailure(body, errors, about))
+    case KIND.credit:
+      return streams.creditArrived(stream, amount)
+    case KIND.stop:
+      return streams.stopArrived(stream, readReason(body))
+    default:
+    // A later version may say more: what we do not know is none of our business.
+  }
+}
+
+function readFailure(body: Message, errors: ErrorRegistry, about: { endpoint: string; command: string | undefined }): Error {
+  try {
+    return fromWireError(decodeFailed(body), errors, about)
+  } catch (cause) {
+    return new ZmqRpcError('BAD_REPLY', `a stream failed, and its error cannot be read: ${toError(cause).message}`, { ...about, cause })
+  }
+}
+
+/** Why a stream was stopped, or a call cancelled, as far as it can be read. */
+export function readReason(body: Message): string | undefined {
+  try {
+    return decodeReason(body)
+  } catch {
+    return undefined
+  }
+}
+
+function bytesOf(body: Message): number {
+  let bytes = 0
+  for (const frame of body) bytes += frame.length
+  return bytes
+}
