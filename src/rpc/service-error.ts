@@ -7,25 +7,12 @@
  */
 
 import { RemoteError, ZmqRpcError } from '../errors.ts'
+import { MAX_CAUSES } from './dialect/native/format.ts'
+import type { WireError } from './dialect/native/message.ts'
 import { writableDetails } from './error-details.ts'
 import { errorText } from './error-text.ts'
 import { STATUS } from './status.ts'
 
-/** An error as it travels. */
-export interface WireError {
-  status: number
-  text: string
-  /** The name of the thrown error's class. */
-  name?: string
-  /** The thrown error's own code. */
-  code?: string | number
-  details?: unknown
-  cause?: WireError
-  stack?: string
-}
-
-/** So many errors that led to one another are told. */
-const MAX_CAUSES = 8
 const MAX_NAME = 255
 const MAX_STACK = 16_384
 

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { RemoteError, ZmqRpcError } from '../../../src/errors.ts'
-import { ErrorRegistry, fromWireError, ServiceError, toWireError, type WireError } from '../../../src/rpc/service-error.ts'
+import { decodeError, encodeError, type WireError } from '../../../src/rpc/dialect/native/message.ts'
+import { ErrorRegistry, fromWireError, ServiceError, toWireError } from '../../../src/rpc/service-error.ts'
 
 class OutOfPaper extends ServiceError<{ tray: number }> {}
 class Busy extends ServiceError {
@@ -22,7 +23,7 @@ const about = { endpoint: 'tcp://a:1', command: 'Print' }
 
 /** There and back. */
 function carried(thrown: unknown, known = registry): RemoteError {
-  return fromWireError(toWireError(thrown), known, about)
+  return fromWireError(decodeError(encodeError(toWireError(thrown))).error, known, about)
 }
 
 describe('a ServiceError', () => {
@@ -217,8 +218,8 @@ describe('details that cannot be written', () => {
   it('never make it fail, whatever they are', () => {
     fc.assert(
       fc.property(fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withTypedArray: true }), (value) => {
-        toWireError(new ServiceError('x', { details: value }))
-        toWireError(value)
+        encodeError(toWireError(new ServiceError('x', { details: value })))
+        encodeError(toWireError(value))
       }),
     )
   })
