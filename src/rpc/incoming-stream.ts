@@ -21,12 +21,17 @@ interface Item {
 interface Waiting {
   resolve(result: Result): void
   reject(error: Error): void
+  /** Kept from being collected, and the stream from being stopped, as long as somebody waits. */
+  readonly reader: StreamReader
 }
 
 /** Credit goes back once this part of the window was taken: few messages, and the writer hardly ever stands still. */
 const CREDIT_PART = 1 / 4
 
 const DONE: Result = { done: true, value: undefined }
+
+/** A stream whose reader was let go of can be read by nobody: without this its writer would wait until the call ends. */
+const letGo = new FinalizationRegistry<IncomingStream>((stream) => stream.stop('its reader was let go of'))
 
 export class IncomingStream {
   readonly #number: number
@@ -67,7 +72,9 @@ export class IncomingStream {
 
   /** What the application gets. */
   reader(): StreamReader {
-    return new StreamReader(this, this.#details)
+    const reader = new StreamReader(this, this.#details)
+    letGo.register(reader, this, this)
+    return reader
   }
 
   // ── From the far end ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -98,7 +105,7 @@ export class IncomingStream {
 
   // ── From this end ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  next(): Promise<Result> {
+  next(reader: StreamReader): Promise<Result> {
     const item = this.#first
     if (item !== undefined) {
       this.#first = item.next
@@ -106,7 +113,7 @@ export class IncomingStream {
       this.#took(item.bytes)
       return Promise.resolve({ done: false, value: item.value })
     }
-    if (this.#state === 'open') return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+    if (this.#state === 'open') return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject, reader }))
     this.#state = 'over'
     const error = this.#error
     this.#error = undefined
@@ -146,6 +153,7 @@ export class IncomingStream {
   #end(error: Error | undefined, lastWord?: () => void): void {
     this.#state = 'ended'
     this.#error = error
+    letGo.unregister(this)
     lastWord?.()
     // Who waits has taken all items: the first gets the error, as with a generator.
     for (const waiting of this.#waiting.splice(0)) {
@@ -171,7 +179,8 @@ export class IncomingStream {
 }
 
 /**
- * What the application reads: `for await (const item of reader)`, once. Leaving the loop early tells the writer to stop.
+ * What the application reads: `for await (const item of reader)`, once. Leaving the loop early tells the writer to stop; so does
+ * `return`, and `await using`. A reader that is neither read nor returned holds up the writer until it is collected as garbage.
  *
  * It throws what the writer threw, after the items before it. All its methods may be called at any time, several at once.
  */
@@ -186,7 +195,7 @@ export class StreamReader implements AsyncIterableIterator<unknown, undefined>, 
   }
 
   next(): Promise<Result> {
-    return this.#stream.next()
+    return this.#stream.next(this)
   }
 
   return(): Promise<Result> {

@@ -11,6 +11,8 @@ interface Owner {
   blocked(): void
   /** Once. */
   ended(): void
+  /** What the source threw when it was told to return: nobody else hears of it. */
+  sourceFailed(error: unknown): void
 }
 
 export class OutgoingStream {
@@ -53,7 +55,7 @@ export class OutgoingStream {
   /** Ends without a word to the far end. */
   close(): void {
     if (this.#over) return
-    this.#end(() => void giveUp(this.#source))
+    this.#end(() => void this.#giveUp())
   }
 
   /** Never rejects: what the source throws goes to the far end. */
@@ -61,30 +63,33 @@ export class OutgoingStream {
     for (;;) {
       if (this.#credit <= 0) await this.#sleep()
       if (this.#over) return
-      let item: IteratorResult<unknown>
+      let done: boolean | undefined
+      let value: unknown
       try {
-        const { done, value } = await this.#source.next()
-        item = { done: done === true, value }
+        ;({ done, value } = await this.#source.next())
       } catch (error) {
         if (this.#over) return
         return this.#end(() => this.#port.failed(this.#number, this.#sequence, error))
       }
       if (this.#over) return
-      if (item.done === true) return this.#end(() => this.#port.end(this.#number, this.#sequence))
+      if (done) return this.#end(() => this.#port.end(this.#number, this.#sequence))
       try {
-        let bytes = this.#port.item(this.#number, this.#sequence, item.value)
+        let bytes = this.#port.item(this.#number, this.#sequence, value)
         while (bytes === undefined) {
           this.#owner.blocked()
           await this.#sleep()
           if (this.#over) return
-          bytes = this.#port.item(this.#number, this.#sequence, item.value)
+          bytes = this.#port.item(this.#number, this.#sequence, value)
         }
         this.#credit -= bytes
         // 32 bits on the wire: it begins again.
         this.#sequence = (this.#sequence + 1) >>> 0
       } catch (error) {
-        void giveUp(this.#source)
-        return this.#end(() => this.#port.failed(this.#number, this.#sequence, error))
+        if (this.#over) return
+        return this.#end(() => {
+          this.#port.failed(this.#number, this.#sequence, error)
+          void this.#giveUp()
+        })
       }
     }
   }
@@ -112,11 +117,13 @@ export class OutgoingStream {
     this.#resume()
     this.#owner.ended()
   }
-}
 
-/** Tells a source that nobody wants its items any more. What it throws then, nobody is left to hear. */
-async function giveUp(source: AsyncIterator<unknown>): Promise<void> {
-  try {
-    await source.return?.()
-  } catch {}
+  /** Never rejects. */
+  async #giveUp(): Promise<void> {
+    try {
+      await this.#source.return?.()
+    } catch (error) {
+      this.#owner.sourceFailed(error)
+    }
+  }
 }

@@ -30,6 +30,8 @@ export interface StreamPort {
 export interface StreamsOptions {
   /** Called whenever the last open stream has ended, in both directions. */
   onIdle: () => void
+  /** Called with what an iterable threw when it was told to return, which nobody else hears of. */
+  onSourceError?: (error: unknown) => void
   /** Both ends must have the same. @default 262144 */
   windowBytes?: number
   /** Most streams of the call, in each direction; at most 65536. @default 100 */
@@ -44,6 +46,7 @@ const DEFAULT_MAX_STREAMS = 100
 export class CallStreams {
   readonly #port: StreamPort
   readonly #onIdle: () => void
+  readonly #onSourceError: (error: unknown) => void
   readonly #windowBytes: number
   readonly #maxStreams: number
   readonly #details: Pick<ErrorDetails, 'endpoint' | 'command'>
@@ -56,9 +59,10 @@ export class CallStreams {
   #finished = false
   #aborted: Error | undefined
 
-  constructor(port: StreamPort, { onIdle, windowBytes, maxStreams, details }: StreamsOptions) {
+  constructor(port: StreamPort, { onIdle, onSourceError, windowBytes, maxStreams, details }: StreamsOptions) {
     this.#port = port
     this.#onIdle = onIdle
+    this.#onSourceError = onSourceError ?? (() => {})
     this.#windowBytes = windowBytes ?? DEFAULT_WINDOW_BYTES
     this.#maxStreams = maxStreams ?? DEFAULT_MAX_STREAMS
     this.#details = details ?? {}
@@ -80,11 +84,11 @@ export class CallStreams {
     const stream = new OutgoingStream(number, iterable[Symbol.asyncIterator](), this.#port, this.#windowBytes, {
       blocked: () => this.#blocked.add(stream),
       ended: () => {
-        this.#blocked.delete(stream)
         this.#openOutgoing--
         if (this.open === 0) this.#onIdle()
         else this.#stopUnread()
       },
+      sourceFailed: this.#onSourceError,
     })
     this.#outgoing.push(stream)
     this.#openOutgoing++
@@ -128,6 +132,11 @@ export class CallStreams {
 
   failedThere(stream: number, sequence: number, error: Error): void {
     this.#incoming.get(stream)?.ended(sequence, error)
+  }
+
+  /** An item that cannot be read: its stream fails, and its writer is stopped. */
+  unreadable(stream: number, error: Error): void {
+    this.#incoming.get(stream)?.refuse(error)
   }
 
   creditArrived(stream: number, bytes: number): void {

@@ -26,6 +26,8 @@ class End implements StreamPort {
   readonly sent: Sent[] = []
   /** All that was ever sent, as `kind stream amount`. */
   readonly log: string[] = []
+  /** Items that came in, by stream. */
+  readonly arrived = new Map<number, number>()
   /** The port takes no items. */
   full = false
   idleTimes = 0
@@ -41,7 +43,11 @@ class End implements StreamPort {
     if (this.full) return undefined
     if (typeof value === 'symbol') throw new TypeError('a symbol cannot be written')
     const bytes = this.#sizeOf(value)
-    this.#send('item', stream, sequence, (far) => far.itemArrived(stream, sequence, value, bytes), value)
+    const arrive = (far: CallStreams): void => {
+      this.far?.arrived.set(stream, sequence + 1)
+      far.itemArrived(stream, sequence, value, bytes)
+    }
+    this.#send('item', stream, sequence, arrive, value)
     return bytes
   }
 

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CallStreams } from '../../../src/rpc/streams.ts'
 import { deliver, type End, type EndOptions, flow, ITEM_BYTES, joined, numbers, readAll, Source, settled } from './stream-link.ts'
@@ -125,6 +127,17 @@ describe('flow control', () => {
     const read = readAll(reader)
     await flow(near, far)
     expect((await read).items).toEqual([99, 1000, 1])
+  })
+
+  it('asks for nothing after an overshoot before all of it is made good', async () => {
+    const { near, source } = stream([1000, 1], { windowBytes: 100, sizeOf: Number })
+    await settled()
+    near.streams.creditArrived(0, 900)
+    await settled()
+    expect(source.pulls).toBe(1)
+    near.streams.creditArrived(0, 1)
+    await settled()
+    expect(source.pulls).toBe(2)
   })
 
   it('gives credit for what was taken, in few messages', async () => {
@@ -280,12 +293,59 @@ describe('a reader that wants no more', () => {
     await settled()
     expect([blocked.source.returns, blocked.near.log]).toEqual([1, []])
 
-    const bad = stream(numbers())
+    const errors: unknown[] = []
+    const bad = stream(numbers(), { onSourceError: (error) => errors.push(error) })
     bad.source.returnThrows = true
     await bad.reader.return()
     await flow(bad.near, bad.far)
-    expect(bad.source.returns).toBe(1)
+    expect([bad.source.returns, String(errors)]).toEqual([1, 'Error: the source cannot even return'])
     idleOnce(bad.near, bad.far)
+  })
+})
+
+describe('a reader that is let go of', () => {
+  const collect = (() => {
+    setFlagsFromString('--expose-gc')
+    return runInNewContext('gc') as () => void
+  })()
+
+  /** Until it happens; garbage is collected when the engine likes. */
+  async function collected(happened: () => boolean): Promise<void> {
+    for (let round = 0; round < 100 && !happened(); round++) {
+      collect()
+      await settled()
+    }
+  }
+
+  it('unread, stops its writer once it is collected', async () => {
+    const { near, far } = joined(TEN)
+    const source = new Source(numbers())
+    far.streams.incoming(near.streams.outgoing(source))
+    near.streams.start()
+    await flow(near, far)
+    await collected(() => far.sent.length > 0)
+    expect(far.sent[0]).toMatchObject({ kind: 'stop', value: 'its reader was let go of' })
+    await flow(near, far)
+    expect(source.returns).toBe(1)
+    idleOnce(near, far)
+  })
+
+  it('while somebody waits for an item, is kept until the item is there', async () => {
+    const { near, far } = joined(TEN)
+    const source = new Source(numbers())
+    source.hold()
+    const next = far.streams.incoming(near.streams.outgoing(source)).next()
+    near.streams.start()
+    for (let round = 0; round < 5; round++) {
+      collect()
+      await flow(near, far)
+    }
+    expect(far.log).toEqual([])
+    source.release()
+    await flow(near, far)
+    expect(await next).toEqual({ done: false, value: 0 })
+    await collected(() => far.sent.length > 0)
+    expect(far.log).toEqual(['stop 0 0'])
   })
 })
 
@@ -387,6 +447,16 @@ describe('a far end that breaks the rules', () => {
       expect(await reader.next()).toEqual({ done: true, value: undefined })
       idleOnce(far)
     }
+  })
+
+  it('by an item that cannot be read: the stream fails after the items before it', async () => {
+    const { far, reader } = reading()
+    far.streams.itemArrived(0, 0, 'first', 10)
+    const error = new Error('not MessagePack')
+    far.streams.unreadable(0, error)
+    expect(await readAll(reader)).toEqual({ items: ['first'], error })
+    expect(far.log).toEqual(['stop 0 0'])
+    idleOnce(far)
   })
 
   it('by talking of streams that are not there: nothing happens', () => {
