@@ -37,6 +37,7 @@ export class SharedMessage {
   readonly message: Message
   readonly alone: boolean
   #encoded: Buffer | undefined
+  #kept: Message | undefined
 
   constructor(message: Message, receivers: number) {
     this.message = message
@@ -46,6 +47,12 @@ export class SharedMessage {
   get encoded(): Buffer {
     this.#encoded ??= encodeMessage(this.message)
     return this.#encoded
+  }
+
+  /** For queues: the list may change under `message`. */
+  get kept(): Message {
+    this.#kept ??= [...this.message]
+    return this.#kept
   }
 }
 
@@ -115,7 +122,7 @@ export abstract class Peer {
 
   /**
    * Writes or queues a message: true. At the high-water mark: false, nothing is kept, and `writable` will be called.
-   * Bodies of 2 KiB and more are not copied: they must not change until they are written.
+   * Bodies of 2 KiB and more are not copied: they must not change until they are written. The list itself is not kept.
    */
   abstract send(message: Message): boolean
   /** Only in `ready`: has a message written before those that wait, whatever the high-water mark. */

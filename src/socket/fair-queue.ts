@@ -50,8 +50,9 @@ export class FairQueue {
     const peer = turns[this.#next] as Peer
     const message = peer.inbox.shift() as Message
     if (this.#order === 'arrival') this.#taken()
-    else if (peer.inbox.length === 0) turns.splice(this.#next, 1)
-    else this.#next++
+    else if (peer.inbox.length > 0) this.#next++
+    else if (turns.length === 1) turns.pop()
+    else turns.splice(this.#next, 1)
     this.lastPeer = peer
     if (this.#gone.size > 0 && this.#gone.has(peer)) {
       this.#leftTaken(peer, message)

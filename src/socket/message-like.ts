@@ -9,13 +9,16 @@ export type MessageLike = ArrayBufferView | ArrayBuffer | SharedArrayBuffer | st
 
 const EMPTY = Buffer.alloc(0)
 
-/** @throws SocketError EINVAL for an empty list, or what is no frame. */
+/**
+ * A list of nothing but buffers is the message itself: it still belongs to the application.
+ *
+ * @throws SocketError EINVAL for an empty list, or what is no frame.
+ */
 export function toMessage(message: MessageLike | MessageLike[]): Message {
   if (!Array.isArray(message)) return [toFrame(message)]
   if (message.length === 0) throw new SocketError('EINVAL', { text: 'a message needs at least one frame' })
-  const frames = new Array<Buffer>(message.length)
-  for (let index = 0; index < message.length; index++) frames[index] = toFrame(message[index] as MessageLike)
-  return frames
+  for (let index = 0; index < message.length; index++) if (!Buffer.isBuffer(message[index])) return message.map(toFrame)
+  return message as Message
 }
 
 function toFrame(frame: MessageLike): Buffer {

@@ -67,11 +67,13 @@ export class PrefixTree<V extends object> {
     }
   }
 
-  /** The values of all prefixes of the frame, the shortest first, are added to `found`. */
-  collect(frame: Buffer, found: V[]): void {
+  /** Puts the values of all prefixes of the frame, the shortest first, at the beginning of `found`; returns their number. */
+  collect(frame: Buffer, found: (V | undefined)[]): number {
+    let count = 0
     for (let node: Node<V> | undefined = this.#root; node !== undefined; node = next(node, frame)) {
-      if (node.value !== undefined) found.push(node.value)
+      if (node.value !== undefined) found[count++] = node.value
     }
+    return count
   }
 
   /** Whether the frame has a prefix here. */

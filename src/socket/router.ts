@@ -156,7 +156,10 @@ class RouterPattern implements Pattern {
 
   send(message: Message): boolean {
     if (message.length < 2) throw new SocketError('EINVAL', { text: 'a ROUTER sends [routing id, ...frames]' })
-    const peer = this.#find(message[0] as Buffer)
+    const id = message[0] as Buffer
+    // An answer has the very id of what it answers: then there is nothing to look up.
+    const last = this.#incoming.lastPeer
+    const peer = last !== undefined && last.routingId === id ? last : this.#find(id)
     if (peer === undefined) {
       if (this.#options.mandatory) throw new SocketError('EHOSTUNREACH', { text: 'no peer has this routing id' })
       this.#host.dropped('unroutable')

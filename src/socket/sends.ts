@@ -67,8 +67,10 @@ export class Sends extends WaitingCalls<WaitingSend> {
       const busy = new SocketError('EBUSY', { text: `${MAX_WAITING_SENDS} sends wait for room already: await them` })
       return Promise.reject(toError(busy, sent))
     }
+    // The lists are the application's, which may use them again.
+    const kept = messages.map((message) => [...message])
     return new Promise((resolve, reject) => {
-      const call: WaitingSend = { messages, sent, resolve, reject: (error) => reject(toError(error, call.sent)), timer: undefined }
+      const call: WaitingSend = { messages: kept, sent, resolve, reject: (error) => reject(toError(error, call.sent)), timer: undefined }
       this.wait(call, timeoutMs)
     })
   }

@@ -22,8 +22,8 @@ export class Subscriptions<H> {
   /** Holders by topic. Topics are bytes, written as latin1. */
   readonly #byTopic = new PrefixTree<Set<H>>()
   readonly #byHolder = new Map<H, Holdings>()
-  /** What a search finds; kept, since there are many. */
-  readonly #found: Set<H>[] = []
+  /** What a search finds; kept at its length, since there are many searches. */
+  readonly #found: (Set<H> | undefined)[] = []
 
   /** Memory that a holder's topics take, bytes, roughly. */
   bytesOf(holder: H): number {
@@ -79,10 +79,10 @@ export class Subscriptions<H> {
   /** The holders that want the message, each once; to be read before the next change. */
   holdersFor(frame: Buffer): ReadonlySet<H> {
     const found = this.#found
-    this.#byTopic.collect(frame, found)
-    const [first = NOBODY as ReadonlySet<H>] = found
-    const all = found.length < 2 ? first : merged(found)
-    found.length = 0
+    const count = this.#byTopic.collect(frame, found)
+    if (count === 0) return NOBODY
+    const all = count === 1 ? (found[0] as Set<H>) : merged(found as Set<H>[], count)
+    for (let index = 0; index < count; index++) found[index] = undefined
     return all
   }
 
@@ -97,8 +97,8 @@ export class Subscriptions<H> {
   }
 }
 
-function merged<H>(sets: readonly ReadonlySet<H>[]): Set<H> {
-  const all = new Set<H>()
-  for (const set of sets) for (const holder of set) all.add(holder)
+function merged<H>(sets: readonly ReadonlySet<H>[], count: number): Set<H> {
+  const all = new Set<H>(sets[0])
+  for (let index = 1; index < count; index++) for (const holder of sets[index] as ReadonlySet<H>) all.add(holder)
   return all
 }

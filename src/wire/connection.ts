@@ -197,14 +197,15 @@ export class Connection implements FrameSink {
     // Any byte is a sign of life, also one of a large frame that trickles in: libzmq counts whole frames only.
     this.#aliveBy = Number.POSITIVE_INFINITY
     this.#ttlBy = Number.POSITIVE_INFINITY
-    this.#guard(() => {
-      let rest = chunk
-      if (this.#greetingDecoder !== undefined) {
-        rest = chunk.subarray(this.#greetingDecoder.push(chunk))
-        this.#greetingCame()
-      }
-      if (rest.length > 0) this.#decoder.decode(rest)
-    }, now)
+    if (this.#greetingDecoder !== undefined) return this.#guard(() => this.#receiveGreeting(chunk), now)
+    // As `#guard`, without a function for each chunk.
+    if (this.#state === 'closed') return
+    this.#now = now
+    try {
+      this.#decoder.decode(chunk)
+    } catch (error) {
+      this.#fault(error)
+    }
   }
 
   /**
@@ -366,9 +367,14 @@ export class Connection implements FrameSink {
     else this.#write(COMMAND, encodePong(context))
   }
 
-  #greetingCame(): void {
-    const greeting = this.#greetingDecoder?.greeting
-    if (greeting === undefined) return
+  #receiveGreeting(chunk: Buffer): void {
+    const decoder = this.#greetingDecoder as GreetingDecoder
+    const rest = chunk.subarray(decoder.push(chunk))
+    if (decoder.greeting !== undefined) this.#greetingCame(decoder.greeting)
+    if (rest.length > 0) this.#decoder.decode(rest)
+  }
+
+  #greetingCame(greeting: Greeting): void {
     this.#greetingDecoder = undefined
     this.#finishGreeting()
     this.#greeting = greeting
@@ -442,9 +448,13 @@ export class Connection implements FrameSink {
     try {
       input()
     } catch (error) {
-      if (!(error instanceof ProtocolError)) throw error
-      this.#close(error)
+      this.#fault(error)
     }
+  }
+
+  #fault(error: unknown): void {
+    if (!(error instanceof ProtocolError)) throw error
+    this.#close(error)
   }
 
   #close(reason: ProtocolError): void {

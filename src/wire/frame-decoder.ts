@@ -10,6 +10,7 @@
  * - It loops, never recurses, and a decoder that failed stays failed.
  */
 
+import { Buffer } from 'node:buffer' // the global of that name is a getter, which shows at every frame
 import { ProtocolError } from '../errors.ts'
 import { COMMAND, LONG, MORE, RESERVED } from './frame.ts'
 
@@ -114,8 +115,10 @@ export class FrameDecoder {
     const held = chunk.buffer.byteLength
     /** Shorter bodies than this are no views of the chunk. */
     const small = held > BLOCK_BYTES ? held >> 2 : 0
-    let block = chunk
-    let blockStart = 0
+    const { buffer: memory, byteOffset: memoryStart } = chunk
+    /** Memory of the current block, and which part of the chunk it is a copy of. */
+    let block = memory
+    let blockOffset = 0
     let blockEnd = 0
     while (offset < end) {
       if (this.#halted) {
@@ -137,15 +140,17 @@ export class FrameDecoder {
         offset = stop
         let body: Buffer = EMPTY
         if (size >= small) {
-          body = chunk.subarray(start, stop)
+          // Measured: `subarray` costs a third more than this.
+          body = Buffer.from(memory, memoryStart + start, size)
         } else if (size > 0) {
           if (stop > blockEnd) {
-            blockStart = start
             blockEnd = Math.min(end, start + Math.max(size, BLOCK_BYTES))
-            block = Buffer.allocUnsafe(blockEnd - blockStart)
-            chunk.copy(block, 0, blockStart, blockEnd)
+            const copy = Buffer.allocUnsafe(blockEnd - start)
+            chunk.copy(copy, 0, start, blockEnd)
+            block = copy.buffer
+            blockOffset = copy.byteOffset - start
           }
-          body = block.subarray(start - blockStart, stop - blockStart)
+          body = Buffer.from(block, blockOffset + start, size)
         }
         this.#sink.frame(flags & (MORE | COMMAND), body)
       } else {

@@ -12,10 +12,10 @@ import { headerLength, type Message, MORE, writeHeader } from './frame.ts'
 /** From this length on a body is not copied. Measured: below 1 KiB the copy wins, from 4 KiB on it loses. */
 export const BY_REFERENCE_BYTES = 2048
 
-const SLAB_BYTES = 32 * 1024
+const SLAB_BYTES = 64 * 1024
 /** A slab with less left is not worth keeping. */
 const MIN_SLAB_LEFT = 1024
-const MAX_SPARE_SLABS = 32
+const MAX_SPARE_SLABS = 16
 
 interface Slab {
   readonly buffer: Buffer

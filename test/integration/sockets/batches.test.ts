@@ -204,6 +204,21 @@ describe('sendMany', () => {
     expect(await receiveAll(pull, 1)).toEqual(['b'])
   })
 
+  it('lists may be used again at once, whether their messages went or wait', async () => {
+    const [push, pull] = [use.open(Push, { sendHighWaterMark: 2 }), use.open(Pull)]
+    await pull.bind('ipc://*')
+    const list = [Buffer.from('a'), Buffer.from('b')]
+    push.connect(pull.lastEndpoint as string)
+    const sending = [push.send(list), push.send(list), push.send(list), push.sendMany([list, list])]
+    list.reverse()
+    list.pop()
+    await Promise.all(sending)
+    await push.send(list)
+    const got: Message[] = []
+    while (got.length < 6) got.push(...(await pull.receiveMany()))
+    expect(got.map(texts)).toEqual([...Array.from({ length: 5 }, () => ['a', 'b']), ['b']])
+  })
+
   it('the strings of a list are messages of their own, the strings of a list in it are frames', async () => {
     const [one, two] = [use.open(Pair), use.open(Pair)]
     await link(one, two)
