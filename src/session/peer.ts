@@ -5,7 +5,7 @@
  * keeps those that were not written across reconnects. A peer of `bind` lives as long as its connection.
  */
 
-import { encodeMessage, type Message, type PeerInfo } from '../wire/index.ts'
+import { type EncodedMessage, encodeMessage, type Message, type PeerInfo } from '../wire/index.ts'
 import { MessageQueue } from './message-queue.ts'
 
 export interface QueueLimits {
@@ -36,7 +36,7 @@ export interface PeerHandler {
 export class SharedMessage {
   readonly message: Message
   readonly alone: boolean
-  #encoded: Buffer | undefined
+  #encoded: EncodedMessage | undefined
   #kept: Message | undefined
 
   constructor(message: Message, receivers: number) {
@@ -44,7 +44,7 @@ export class SharedMessage {
     this.alone = receivers === 1
   }
 
-  get encoded(): Buffer {
+  get encoded(): EncodedMessage {
     this.#encoded ??= encodeMessage(this.message)
     return this.#encoded
   }

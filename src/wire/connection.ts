@@ -18,6 +18,7 @@
 
 import { ProtocolError } from '../errors.ts'
 import { type Command, decodeCommand, decodePing, encodePing, encodePong, encodeSubscription } from './command.ts'
+import type { EncodedMessage } from './encoded-message.ts'
 import { COMMAND, type Message, MORE } from './frame.ts'
 import { FrameDecoder, type FrameLimits, type FrameSink } from './frame-decoder.ts'
 import { FrameWriter } from './frame-writer.ts'
@@ -183,11 +184,11 @@ export class Connection implements FrameSink {
     const { mechanism, handshakeTimeoutMs, stagedGreeting } = this.#options
     const greeting = encodeGreeting(mechanism.name, mechanism.asServer)
     if (stagedGreeting) {
-      this.#writer.writeEncoded(greeting.subarray(0, MECHANISM_OFFSET))
+      this.#writer.writeBytes(greeting.subarray(0, MECHANISM_OFFSET))
       this.#restOfGreeting = greeting.subarray(MECHANISM_OFFSET)
       this.#greetBy = now + STAGED_GREETING_MS
     } else {
-      this.#writer.writeEncoded(greeting)
+      this.#writer.writeBytes(greeting)
     }
     if (handshakeTimeoutMs > 0) this.#handshakeBy = now + handshakeTimeoutMs
   }
@@ -235,7 +236,7 @@ export class Connection implements FrameSink {
   }
 
   /** Only in traffic, and not when {@link encrypted}: a message that was encoded for several peers at once. */
-  sendEncoded(message: Buffer): void {
+  sendEncoded(message: EncodedMessage): void {
     this.#writer.writeEncoded(message)
   }
 
@@ -384,7 +385,7 @@ export class Connection implements FrameSink {
   }
 
   #finishGreeting(): void {
-    if (this.#restOfGreeting !== undefined) this.#writer.writeEncoded(this.#restOfGreeting)
+    if (this.#restOfGreeting !== undefined) this.#writer.writeBytes(this.#restOfGreeting)
     this.#restOfGreeting = undefined
     this.#greetBy = Number.POSITIVE_INFINITY
   }

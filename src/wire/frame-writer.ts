@@ -5,8 +5,11 @@
  *   slab. Whoever sends such a body must not change it until it is written.
  * - A slab belongs to a writer only while it has something to write, and its written part is never used again; what is
  *   left of it goes to the next writer. An idle connection holds no slab.
+ * - Messages that were encoded for many stay where they are, as long as they follow each other there; a few of them that
+ *   stand alone are copied like small frames, since each piece has its price.
  */
 
+import type { EncodedMessage } from './encoded-message.ts'
 import { headerLength, type Message, MORE, writeHeader } from './frame.ts'
 
 /** From this length on a body is not copied. Measured: below 1 KiB the copy wins, from 4 KiB on it loses. */
@@ -32,10 +35,14 @@ export class FrameWriter {
   #slab: Slab | undefined
   /** Where the unfinished piece begins in the slab. */
   #pieceStart = 0
+  /** Memory of encoded messages that follow each other, to be written behind everything else. */
+  #shared: Buffer | undefined
+  #sharedStart = 0
+  #sharedEnd = 0
 
   /** Bytes written and not taken. */
   get pendingBytes(): number {
-    return this.#pieceBytes + (this.#slab === undefined ? 0 : this.#slab.used - this.#pieceStart)
+    return this.#pieceBytes + (this.#slab === undefined ? 0 : this.#slab.used - this.#pieceStart) + this.#sharedEnd - this.#sharedStart
   }
 
   writeMessage(message: Message): void {
@@ -46,6 +53,7 @@ export class FrameWriter {
 
   /** `flags`: MORE or COMMAND, or both left out. */
   writeFrame(flags: number, body: Buffer): void {
+    if (this.#shared !== undefined) this.#settleShared()
     const length = body.length
     if (length >= BY_REFERENCE_BYTES) {
       const slab = this.#room(headerLength(length))
@@ -60,20 +68,26 @@ export class FrameWriter {
     slab.used = offset + length
   }
 
-  /** Bytes that are frames already (or the greeting). */
-  writeEncoded(bytes: Buffer): void {
-    if (bytes.length >= BY_REFERENCE_BYTES) {
-      this.#finishPiece()
-      this.#push(bytes)
+  writeEncoded({ memory, start, end }: EncodedMessage): void {
+    if (this.#shared === memory && this.#sharedEnd === start) {
+      this.#sharedEnd = end
       return
     }
-    const slab = this.#room(bytes.length)
-    slab.buffer.set(bytes, slab.used)
-    slab.used += bytes.length
+    if (this.#shared !== undefined) this.#settleShared()
+    this.#shared = memory
+    this.#sharedStart = start
+    this.#sharedEnd = end
+  }
+
+  /** At most {@link BY_REFERENCE_BYTES}, as they are: the greeting. */
+  writeBytes(bytes: Buffer): void {
+    if (this.#shared !== undefined) this.#settleShared()
+    this.#copy(bytes, 0, bytes.length)
   }
 
   /** Everything written since the last call, to be put on the wire in this order. */
   take(): Buffer[] {
+    if (this.#shared !== undefined) this.#settleShared()
     this.#finishPiece()
     const slab = this.#slab
     if (slab !== undefined) {
@@ -98,6 +112,22 @@ export class FrameWriter {
     this.#slab = slab
     this.#pieceStart = slab.used
     return slab
+  }
+
+  /** What was encoded for many becomes a piece of its own, or, where it is small, part of the slab. */
+  #settleShared(): void {
+    const memory = this.#shared as Buffer
+    const [start, end] = [this.#sharedStart, this.#sharedEnd]
+    this.#shared = undefined
+    this.#sharedStart = this.#sharedEnd = 0
+    if (end - start < BY_REFERENCE_BYTES) return this.#copy(memory, start, end)
+    this.#finishPiece()
+    this.#push(memory.subarray(start, end))
+  }
+
+  #copy(bytes: Buffer, start: number, end: number): void {
+    const slab = this.#room(end - start)
+    slab.used += bytes.copy(slab.buffer, slab.used, start, end)
   }
 
   #finishPiece(): void {

@@ -41,19 +41,3 @@ export function messageBytes(message: Message): number {
   for (const frame of message) bytes += frame.length
   return bytes
 }
-
-/** One message as it travels, in a buffer of its own: for a fan-out that encodes once and writes to many. */
-export function encodeMessage(message: Message): Buffer {
-  let length = 0
-  for (const frame of message) length += headerLength(frame.length) + frame.length
-  const target = Buffer.allocUnsafe(length)
-  let offset = 0
-  const last = message.length - 1
-  for (let index = 0; index <= last; index++) {
-    const frame = message[index] as Buffer
-    offset = writeHeader(target, offset, index < last ? MORE : 0, frame.length)
-    target.set(frame, offset)
-    offset += frame.length
-  }
-  return target
-}

@@ -4,7 +4,7 @@
  * | RFC 37                       | file                         |
  * | ---------------------------- | ---------------------------- |
  * | greeting                     | `greeting.ts`                |
- * | framing                      | `frame.ts` `frame-decoder.ts` `frame-writer.ts` |
+ * | framing                      | `frame.ts` `frame-decoder.ts` `frame-writer.ts` `encoded-message.ts` |
  * | commands, PING and PONG, SUBSCRIBE and CANCEL | `command.ts` |
  * | metadata                     | `metadata.ts`                |
  * | Socket-Type                  | `socket-type.ts`             |
@@ -21,7 +21,8 @@ export {
   IncompatiblePeer,
   type PeerInfo,
 } from './connection.ts'
-export { encodeMessage, type Message, messageBytes } from './frame.ts'
+export { type EncodedMessage, encodeMessage } from './encoded-message.ts'
+export { type Message, messageBytes } from './frame.ts'
 export { MechanismMismatch } from './greeting.ts'
 export { KEY_BYTES, type KeyPair, keyPairOf, loadCrypto, toKeyPair } from './mechanism/crypto.ts'
 export { CurveClient, type CurveRandom, CurveServer, HelloRefused } from './mechanism/curve.ts'

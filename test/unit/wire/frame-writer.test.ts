@@ -1,12 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { encodeMessage, headerLength, type Message, messageBytes, writeHeader } from '../../../src/wire/frame.ts'
+import { encodeMessage } from '../../../src/wire/encoded-message.ts'
+import { headerLength, type Message, messageBytes, writeHeader } from '../../../src/wire/frame.ts'
 import { FrameDecoder } from '../../../src/wire/frame-decoder.ts'
 import { BY_REFERENCE_BYTES, FrameWriter } from '../../../src/wire/frame-writer.ts'
 import { bytes, naiveFrame, naiveMessage } from './helpers.ts'
 
 const MiB = 1024 * 1024
 const UNLIMITED = { maxFrameBytes: Number.MAX_SAFE_INTEGER, maxCommandBytes: 65_536, repairLostLongBit: false }
+
+/** The bytes of a message that was encoded for many. */
+function encoded(message: Message): Buffer {
+  const { memory, start, end } = encodeMessage(message)
+  return memory.subarray(start, end)
+}
 
 describe('a frame', () => {
   it.each([
@@ -46,7 +53,7 @@ describe('the frame writer', () => {
     writer.writeMessage(frames)
     expect(writer.pendingBytes).toBe(bytes(hex).length)
     expect(Buffer.concat(writer.take())).toEqual(bytes(hex))
-    expect(encodeMessage(frames)).toEqual(bytes(hex))
+    expect(encoded(frames)).toEqual(bytes(hex))
     expect(writer.pendingBytes).toBe(0)
     expect(writer.take()).toEqual([])
   })
@@ -66,6 +73,31 @@ describe('the frame writer', () => {
     const pieces = writer.take()
     expect(Buffer.concat(pieces)).toEqual(bytes('03 00*6 07FF 73*2047 02 00*6 0800 6C*2048'))
     expect(pieces.at(-1)).toBe(large)
+  })
+
+  it('writes messages that were encoded for many, and follow each other, as one piece without a copy', () => {
+    const writers = [new FrameWriter(), new FrameWriter()]
+    for (let count = 0; count < 100; count++) {
+      const message = encodeMessage([Buffer.alloc(64, count)])
+      for (const writer of writers) writer.writeEncoded(message)
+    }
+    const [[piece, ...more] = [], [twin] = []] = writers.map((writer) => writer.take())
+    expect(more).toEqual([])
+    expect(piece?.length).toBe(100 * 66)
+    expect(twin?.buffer).toBe(piece?.buffer)
+  })
+
+  it('copies those that stand alone into what is written around them', () => {
+    const writer = new FrameWriter()
+    for (let count = 0; count < 10; count++) {
+      const message = encodeMessage([Buffer.from('a')])
+      encodeMessage([Buffer.from('for others')])
+      writer.writeEncoded(message)
+      writer.writeMessage([Buffer.from('b')])
+    }
+    const pieces = writer.take()
+    expect(pieces).toHaveLength(1)
+    expect(pieces[0]).toEqual(bytes('00 01 "a" 00 01 "b"'.concat(' 00 01 "a" 00 01 "b"'.repeat(9))))
   })
 
   it('never touches a piece again that was taken, whichever writer gets the rest of its slab', () => {
@@ -93,7 +125,8 @@ interface Step {
   sizes: number[]
   /** Which of the writers, all of which share the slabs. */
   writer: number
-  encoded: boolean
+  /** Encoded once and written by those whose bits are set, instead of written by one. */
+  encodedFor: number
   command: boolean
   take: boolean
 }
@@ -102,7 +135,7 @@ const steps = fc.array(
   fc.record<Step>({
     sizes: fc.array(bodySize, { minLength: 1, maxLength: 5 }),
     writer: fc.nat(2),
-    encoded: fc.boolean(),
+    encodedFor: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 7 })),
     command: fc.boolean(),
     take: fc.boolean(),
   }),
@@ -126,13 +159,21 @@ describe('what frame writers write', () => {
           wanted: [] as Buffer[],
           frames: [] as Buffer[],
         }))
-        script.forEach(({ sizes, writer: index, encoded, command, take }, seed) => {
+        script.forEach(({ sizes, writer: index, encodedFor, command, take }, seed) => {
           const { writer, pieces, wanted, frames } = writers[index] as (typeof writers)[number]
           const message: Message = sizes.map((size, part) => body(size, seed * 7 + part))
-          wanted.push(naiveMessage(message))
-          frames.push(...message)
-          if (encoded) writer.writeEncoded(encodeMessage(message))
-          else writer.writeMessage(message)
+          const shared = encodeMessage(message)
+          for (const [bit, other] of (encodedFor === 0 ? [] : writers).entries()) {
+            if ((encodedFor & (1 << bit)) === 0) continue
+            other.wanted.push(naiveMessage(message))
+            other.frames.push(...message)
+            other.writer.writeEncoded(shared)
+          }
+          if (encodedFor === 0) {
+            wanted.push(naiveMessage(message))
+            frames.push(...message)
+            writer.writeMessage(message)
+          }
           if (command) {
             const pong = bytes('04"PONG"')
             wanted.push(naiveFrame(4, pong))
@@ -169,7 +210,7 @@ describe('what frame writers write', () => {
       fc.property(fc.array(fc.nat(3000), { minLength: 1, maxLength: 6 }), (sizes) => {
         const message = sizes.map((size) => body(size, size))
         const headers = sizes.reduce((sum, size) => sum + headerLength(size), 0)
-        expect(encodeMessage(message).length).toBe(headers + messageBytes(message))
+        expect(encoded(message).length).toBe(headers + messageBytes(message))
       }),
     )
   })
