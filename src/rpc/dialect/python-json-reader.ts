@@ -6,6 +6,7 @@
  *   `-0` is `-0`.
  * - Integers longer than 4300 digits are refused, as Python refuses them (reading them takes more than linear time).
  * - Nesting has a limit, as Python's recursion limit is one.
+ * - So have arrays, objects and members in number: two bytes of text become a hundred of memory with them. Python has no such limit.
  *
  * Both agree on the rest: lone surrogates are kept, the last of duplicate keys wins, and `__proto__` is a key like others.
  *
@@ -22,6 +23,8 @@ export interface PythonJsonReaderOptions {
    * @default 1000
    */
   readonly maxDepth?: number
+  /** How many arrays, objects and members of objects there may be, all together. @default 1000000 */
+  readonly maxNodes?: number
 }
 
 /** Python's default `sys.get_int_max_str_digits()`. */
@@ -30,21 +33,24 @@ export const MAX_INTEGER_DIGITS = 4300
 /** As Python's default recursion limit. */
 export const DEFAULT_MAX_DEPTH = 1000
 
+/** Reading so many takes about half a second; 8 MiB of records with two numbers each hold fewer, unless their names are very short. */
+export const DEFAULT_MAX_NODES = 1_000_000
+
 /**
  * The value of a JSON text as Python's `json.loads` understands it.
  *
  * @throws SyntaxError that names what was expected, and where.
  */
 export function parsePythonJson(text: string, options: PythonJsonReaderOptions = {}): unknown {
-  const maxDepth = options.maxDepth ?? DEFAULT_MAX_DEPTH
-  if (isOrdinary(text, maxDepth)) {
+  const { maxDepth = DEFAULT_MAX_DEPTH, maxNodes = DEFAULT_MAX_NODES } = options
+  if (isOrdinary(text, maxDepth, maxNodes)) {
     try {
       return JSON.parse(text)
     } catch {
       // Its message differs between versions of V8 and quotes the input: ours comes from the slow reader.
     }
   }
-  return new PythonJsonReader(text, maxDepth).read()
+  return new PythonJsonReader(text, maxDepth, maxNodes).read()
 }
 
 const QUOTE = 0x22
@@ -58,10 +64,11 @@ const LONG_INTEGER = /(?<![0-9.])[0-9]{16}/
  * True when `JSON.parse` reads this text as Python does, or refuses it. Exact for valid JSON, since it knows strings from
  * the rest; for anything else the answer does not matter.
  */
-function isOrdinary(text: string, maxDepth: number): boolean {
-  // What is nested deeper takes more characters than this. (One expression is much quicker than the loop.)
-  if (text.length <= 2 * maxDepth && !LONG_INTEGER.test(text)) return true
+function isOrdinary(text: string, maxDepth: number, maxNodes: number): boolean {
+  // What is nested deeper, or has more nodes, takes more characters than this. (One expression is much quicker than the loop.)
+  if (text.length <= Math.min(2 * maxDepth, maxNodes) && !LONG_INTEGER.test(text)) return true
   let depth = 0
+  let nodes = 0
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) {
@@ -73,9 +80,11 @@ function isOrdinary(text: string, maxDepth: number): boolean {
       // 15 digits are always exact. Digits after a point, or before one or an exponent, belong to a float.
       if (at - start >= 15 && text.charCodeAt(start - 1) !== DOT && !'.eE'.includes(text.charAt(at + 1) || ' ')) return false
     } else if (code === 0x5b || code === 0x7b) {
-      if (++depth > maxDepth) return false
+      if (++depth > maxDepth || ++nodes > maxNodes) return false
     } else if (code === 0x5d || code === 0x7d) {
       depth--
+    } else if (code === 0x3a) {
+      if (++nodes > maxNodes) return false
     }
   }
   return true
@@ -116,11 +125,14 @@ const WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
 class PythonJsonReader {
   readonly #text: string
   readonly #maxDepth: number
+  readonly #maxNodes: number
+  #nodes = 0
   #at = 0
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, maxNodes: number) {
     this.#text = text
     this.#maxDepth = maxDepth
+    this.#maxNodes = maxNodes
   }
 
   read(): unknown {
@@ -150,20 +162,26 @@ class PythonJsonReader {
 
   #deeper(depth: number): number {
     if (depth >= this.#maxDepth) this.#fail(`nested deeper than ${this.#maxDepth} levels`)
+    this.#count()
     this.#at++
     this.#skipSpace()
     return depth + 1
   }
 
+  #count(): void {
+    if (++this.#nodes > this.#maxNodes) this.#fail(`more than ${this.#maxNodes} arrays, objects and members`)
+  }
+
   #array(depth: number): unknown[] {
-    const items: unknown[] = []
-    if (this.#takes(']')) return items
+    if (this.#takes(']')) return []
+    // One item at first: the first push would make room for 17, which arrays of one, many times nested, would never fill.
+    const items = [this.#value(depth)]
     for (;;) {
-      items.push(this.#value(depth))
       this.#skipSpace()
       if (this.#takes(']')) return items
       if (!this.#takes(',')) this.#fail('expected "," or "]"')
       this.#skipSpace()
+      items.push(this.#value(depth))
     }
   }
 
@@ -175,6 +193,7 @@ class PythonJsonReader {
       const key = this.#string()
       this.#skipSpace()
       if (!this.#takes(':')) this.#fail('expected ":"')
+      this.#count()
       this.#skipSpace()
       const value = this.#value(depth)
       // An assignment to this one key would set the prototype.

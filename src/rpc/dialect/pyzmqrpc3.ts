@@ -14,7 +14,7 @@ import { type Command, commandNameOf, isCommand } from '../command.ts'
 import { type CommandRegistry, constructCommand, MAX_SHOWN_NAME } from '../command-registry.ts'
 import { errorText } from '../error-text.ts'
 import { STATUS } from '../status.ts'
-import { DEFAULT_MAX_DEPTH, parsePythonJson } from './python-json-reader.ts'
+import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_NODES, parsePythonJson } from './python-json-reader.ts'
 import { PythonJsonWriter, quote } from './python-json-writer.ts'
 
 export { STATUS } from '../status.ts'
@@ -45,10 +45,19 @@ export interface Pyzmqrpc3Limits {
   readonly maxInflatedBytes?: number
   /** How deeply a request's or reply's arrays and objects may be nested. @default 1000 */
   readonly maxDepth?: number
+  /** How many arrays, objects and members a request's JSON may have, all together. @default 1000000 */
+  readonly maxNodes?: number
 }
 
 /** The limits where none are given. */
-export const DEFAULT_LIMITS: Required<Pyzmqrpc3Limits> = { maxInflatedBytes: 8 * 1024 * 1024, maxDepth: DEFAULT_MAX_DEPTH }
+export const DEFAULT_LIMITS: Required<Pyzmqrpc3Limits> = {
+  maxInflatedBytes: 8 * 1024 * 1024,
+  maxDepth: DEFAULT_MAX_DEPTH,
+  maxNodes: DEFAULT_MAX_NODES,
+}
+
+/** A reply may be eight times as large (`maxMessageBytes`) as a request, and have as many times the nodes. */
+const MAX_REPLY_NODES = 8 * DEFAULT_MAX_NODES
 
 /** What {@link decodeCommand} made of a frame. */
 export type DecodedCommand = { readonly kind: 'command'; readonly name: string; readonly command: Command } | DecodeFailure
@@ -147,7 +156,10 @@ export function encodeReply(reply: Reply): Buffer {
 export function decodeReply(frame: Uint8Array, limits: Pick<Pyzmqrpc3Limits, 'maxDepth'> = {}): Reply {
   let reply: unknown
   try {
-    reply = parsePythonJson(decodeUtf8(asBuffer(frame)), { maxDepth: limits.maxDepth ?? DEFAULT_LIMITS.maxDepth })
+    reply = parsePythonJson(decodeUtf8(asBuffer(frame)), {
+      maxDepth: limits.maxDepth ?? DEFAULT_LIMITS.maxDepth,
+      maxNodes: MAX_REPLY_NODES,
+    })
   } catch (cause) {
     throw new ZmqRpcError('BAD_REPLY', `the reply is no JSON text: ${toError(cause).message}`, { cause })
   }
@@ -228,7 +240,8 @@ function store(text: string): Buffer {
 }
 
 function interpret(text: string, registry: CommandRegistry, limits: Pyzmqrpc3Limits): DecodedCommand {
-  const value = parsePythonJson(text, { maxDepth: limits.maxDepth ?? DEFAULT_LIMITS.maxDepth })
+  const { maxDepth = DEFAULT_LIMITS.maxDepth, maxNodes = DEFAULT_LIMITS.maxNodes } = limits
+  const value = parsePythonJson(text, { maxDepth, maxNodes })
   decodeMembers(value, registry)
   if (!hasCommandKey(value)) {
     const type = pythonTypeOf(value, text)

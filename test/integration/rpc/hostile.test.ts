@@ -85,6 +85,7 @@ describe('a body that is no command', () => {
     ['a known command with a state that is none', [pack('{"_icmd_": ["Greet", 7]}')], 400],
     ['an unknown command inside a known one', [pack('{"_icmd_": ["Echo", {"value": {"_icmd_": ["Nobody", {}]}}]}')], 400],
     ['nested without end', [pack('['.repeat(500_000))], 400],
+    ['arrays without end', [pack(`[${'[[]],'.repeat(400_000)}0]`)], 400],
     ['an integer without end', [pack(`{"_icmd_": ["Echo", {"value": ${'9'.repeat(100_000)}}]}`)], 400],
     ['two frames', [encodeCommand(new Greet('x')), Buffer.from('x')], 400],
     ['many frames', Array.from({ length: 1000 }, () => Buffer.from('x')), 400],

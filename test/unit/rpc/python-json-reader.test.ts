@@ -114,6 +114,22 @@ describe('reading the JSON of Python', () => {
     expect(() => parsePythonJson(open.repeat(1_000_000))).toThrow('nested deeper than 1000 levels')
   })
 
+  it.each([
+    ['arrays', '[],', 1],
+    ['arrays of one', '[[[0]]],', 3],
+    ['objects', '{},', 1],
+    ['members', '{"a":":[{","b":{}},', 4],
+  ])('has a limit for the number of %s, a million unless told', (_what, unit, nodes) => {
+    for (const inner of ['1', 'NaN']) {
+      // The array around them counts, too.
+      const times = (count: number): string => `[${unit.repeat(count)}${inner}]`
+      expect(() => parsePythonJson(times(5), { maxNodes: 5 * nodes + 1 })).not.toThrow()
+      expect(() => parsePythonJson(times(5), { maxNodes: 5 * nodes })).toThrow(/^more than \d+ arrays, objects and members at position \d+/)
+      expect(() => parsePythonJson(times(Math.floor(999_999 / nodes)))).not.toThrow()
+      expect(() => parsePythonJson(times(Math.ceil(1_000_000 / nodes)))).toThrow('more than 1000000')
+    }
+  })
+
   it('does not count siblings as depth', () => {
     expect(parsePythonJson(`[${Array(5000).fill('[{}]').join()}]`)).toHaveLength(5000)
   })
