@@ -16,6 +16,7 @@ export {
   ZmqRpcError,
 } from './errors.ts'
 export type { RpcEvents } from './observability/events.ts'
+export type { Allow, AllowRequest } from './rpc/allow.ts'
 export type {
   Auth,
   Credentials,
@@ -24,15 +25,17 @@ export type {
   PasswordCredentials,
   Principal,
 } from './rpc/auth.ts'
-export { type Answer, RpcClient } from './rpc/client.ts'
+export { type Answer, RpcClient, type RpcClientOptions } from './rpc/client.ts'
 export type { CallOptions, ClientOptions, ReadyOptions } from './rpc/client-options.ts'
 export { Command, type CommandClass, type ResultOf, ShutdownServer } from './rpc/command.ts'
 export type { Endpoint } from './rpc/endpoint.ts'
+export type { ClientInterceptor, IncomingCall, OutgoingCall, ServerInterceptor } from './rpc/interceptor.ts'
 export type { MessageServerOptions, StopOptions, SubEndpoint } from './rpc/message-server.ts'
 export { Receiver } from './rpc/receiver.ts'
+export type { ServiceOptions } from './rpc/registration.ts'
 export { Sender } from './rpc/sender.ts'
 export { RpcServer, type RpcServerOptions } from './rpc/server.ts'
-export type { PeerInfo, Service, ServiceContext, ServiceFunction } from './rpc/service.ts'
+export type { Metadata, PeerInfo, Service, ServiceContext, ServiceFunction } from './rpc/service.ts'
 export { ServiceError, type ServiceErrorClass, type ServiceErrorOptions } from './rpc/service-error.ts'
 export { type CurveKeyPair, curveKeyPair, curvePublicKey } from './socket/curve-key-pair.ts'
 export type { AuthOrigin } from './socket/options.ts'

@@ -30,6 +30,23 @@ export interface RpcEvents {
     detail: string
     error: unknown
   }
+  /** A client took a call on. `queued`: calls that wait for this endpoint, `inFlight`: calls that it is to answer. */
+  'zmq-rpc:call:started': { endpoint: string; command: string | undefined; queued: number; inFlight: number }
+  /** It ended for its caller, with `error` or without; of streams nothing is said. */
+  'zmq-rpc:call:ended': { endpoint: string; command: string | undefined; durationMs: number; error: Error | undefined }
+  /** A server is about to stop: new calls go to others, where there are any. */
+  'zmq-rpc:server:draining': { endpoint: string; reason: string }
+  /** A service begins. `waitedMs`: how long the call had to wait for its turn; `running` and `waiting`: calls of the server, this one among the first. */
+  'zmq-rpc:service:started': {
+    endpoint: string
+    remoteAddress: string | undefined
+    command: string
+    waitedMs: number
+    running: number
+    waiting: number
+  }
+  /** A service has ended, well or not (see `zmq-rpc:service:failed`); `status` is what the caller is told. */
+  'zmq-rpc:service:ended': { endpoint: string; remoteAddress: string | undefined; command: string; durationMs: number; status: number }
   /** A service threw, or its result could not be written. */
   'zmq-rpc:service:failed': { endpoint: string; remoteAddress: string | undefined; command: string; error: unknown }
   /** A message or reply was dropped. */
@@ -42,10 +59,20 @@ const channels = new Map<string, ReturnType<typeof channel>>()
 
 /** Publishes an event. `payload` is only called when somebody listens. */
 export function publish<N extends keyof RpcEvents>(name: N, payload: () => RpcEvents[N]): void {
+  const target = channelOf(name)
+  if (target.hasSubscribers) target.publish(payload())
+}
+
+/** True when somebody listens: for what is costly to know, such as when something began. */
+export function isHeard(name: keyof RpcEvents): boolean {
+  return channelOf(name).hasSubscribers
+}
+
+function channelOf(name: keyof RpcEvents): ReturnType<typeof channel> {
   let target = channels.get(name)
   if (target === undefined) {
     target = channel(name)
     channels.set(name, target)
   }
-  if (target.hasSubscribers) target.publish(payload())
+  return target
 }

@@ -3,7 +3,9 @@
  * its result, or went with its command, are open.
  */
 
+import { performance } from 'node:perf_hooks'
 import { toError, ZmqRpcError } from '../errors.ts'
+import { isHeard, publish } from '../observability/events.ts'
 import type { Message } from '../wire/index.ts'
 import { onAbort } from './abort-listeners.ts'
 import { Timed } from './deadlines.ts'
@@ -52,6 +54,8 @@ export class Call extends Timed implements WriteHooks {
   readonly #settings: CallSettings
   readonly #resolve: (value: unknown) => void
   readonly #reject: (error: Error) => void
+  /** 0 where nobody wants to know. */
+  readonly #startedAt: number = isHeard('zmq-rpc:call:ended') ? performance.now() : 0
   #streams: CallStreams | undefined
   #forgetSignal: (() => void) | undefined
 
@@ -116,7 +120,7 @@ export class Call extends Timed implements WriteHooks {
     try {
       const { value, metadata } = this.request.read(body, this.carrier.endpoint, (number) => this.#ownStreams().incoming(number))
       if (metadata !== undefined) this.#settings.onMetadata?.(metadata)
-      this.settled = true
+      this.#settle(undefined)
       if (this.over) this.#forgetSignal?.()
       this.#resolve(value)
     } catch (error) {
@@ -134,8 +138,15 @@ export class Call extends Timed implements WriteHooks {
     this.#forgetSignal?.()
     this.#streams?.abort(error)
     if (this.settled) return
-    this.settled = true
+    this.#settle(error)
     this.#reject(error)
+  }
+
+  #settle(error: Error | undefined): void {
+    this.settled = true
+    if (this.#startedAt === 0) return
+    const durationMs = performance.now() - this.#startedAt
+    publish('zmq-rpc:call:ended', () => ({ endpoint: this.carrier.endpoint, command: this.command, durationMs, error }))
   }
 
   override expired(): void {

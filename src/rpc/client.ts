@@ -13,6 +13,7 @@ import { encodeCall } from './dialect/native/message.ts'
 import type { WriteHooks } from './dialect/native/writer.ts'
 import { encodeCommand } from './dialect/pyzmqrpc3.ts'
 import type { Endpoint } from './endpoint.ts'
+import { aroundClient, type ClientInterceptor, type OutgoingCall } from './interceptor.ts'
 import { CommandRequest, type RequestSettings } from './request.ts'
 import { ErrorRegistry, type ServiceErrorClass } from './service-error.ts'
 
@@ -22,6 +23,8 @@ export interface RpcClientOptions extends ClientOptions {
   readonly commands?: readonly CommandClass[] | undefined
   /** Errors of services that are thrown here as what they were thrown there; others come as `RemoteError`. @default [] */
   readonly errors?: readonly ServiceErrorClass[] | undefined
+  /** What stands around every `execute`, and around each call of `executeAll`; the first is the outermost. @default [] */
+  readonly interceptors?: readonly ClientInterceptor[] | undefined
 }
 
 /** What is streamed has one reader. */
@@ -48,6 +51,9 @@ export type Answer<Result> =
 export class RpcClient {
   readonly #outlets: Outlets
   readonly #native: boolean
+  readonly #interceptors: readonly ClientInterceptor[]
+  /** A call with all that stands around it. */
+  readonly #intercepted: (call: OutgoingCall) => Promise<unknown>
   readonly #requestSettings: RequestSettings
 
   /** Begins to connect to `req` and to bind `pub`. @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands` or `errors`. */
@@ -55,6 +61,8 @@ export class RpcClient {
     this.#native = resolveDialect(options.dialect) === 'auto'
     this.#requestSettings = { commands: new CommandRegistry(options.commands), errors: new ErrorRegistry(options.errors) }
     this.#outlets = new Outlets(options)
+    this.#interceptors = [...(options.interceptors ?? [])]
+    this.#intercepted = aroundClient(this.#interceptors, (call) => this.#call(call.command, call.options))
   }
 
   /** The `pub` endpoint as bound, with wildcards and port 0 resolved; undefined without one, or before it is bound. */
@@ -84,7 +92,9 @@ export class RpcClient {
    */
   execute<C extends Command>(command: C, options: CallOptions = {}): Promise<ResultOf<C>> {
     try {
-      return this.#outlets.requester.call(this.#request(command, options), this.#settings(command, options)) as Promise<ResultOf<C>>
+      const plain = this.#interceptors.length === 0
+      const result = plain ? this.#call(command, options) : this.#intercepted({ command, name: commandNameOf(command), options })
+      return result as Promise<ResultOf<C>>
     } catch (error) {
       return Promise.reject(toError(error))
     }
@@ -99,15 +109,16 @@ export class RpcClient {
     const { links } = this.#outlets.requester
     if (links.length === 0) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
     const name = commandNameOf(command)
-    const settings = this.#settings(command, options)
-    const requests = links.map(() => this.#request(command, options))
-    // Written once for all to see whether it can be.
-    requests[0]?.freeze(NO_STREAMS)
+    // Written once for all to see whether it can be, and that nothing in it can be read only once.
+    this.#request(command, options).freeze(NO_STREAMS)
     return Promise.all(
-      links.map(async (link, index): Promise<Answer<ResultOf<C>>> => {
+      links.map(async (link): Promise<Answer<ResultOf<C>>> => {
         const { endpoint } = link
+        const call = aroundClient(this.#interceptors, (one) =>
+          link.call(this.#request(one.command, one.options), this.#settings(one.options)),
+        )
         try {
-          return { endpoint, ok: true, value: (await link.call(requests[index] as CommandRequest, settings)) as ResultOf<C> }
+          return { endpoint, ok: true, value: (await call({ command, name, options })) as ResultOf<C> }
         } catch (thrown) {
           const error =
             thrown instanceof ZmqRpcError
@@ -150,6 +161,11 @@ export class RpcClient {
   }
 
   /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
+  #call(command: Command, options: CallOptions): Promise<unknown> {
+    return this.#outlets.requester.call(this.#request(command, options), this.#settings(options))
+  }
+
+  /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
   #request(command: Command, options: CallOptions): CommandRequest {
     const metadata = metadataWithinScope(options.metadata)
     const { idempotencyKey } = options
@@ -160,7 +176,7 @@ export class RpcClient {
     return new CommandRequest(commandNameOf(command), command, this.#requestSettings, false, extras)
   }
 
-  #settings(_command: Command, options: CallOptions): CallSettings {
+  #settings(options: CallOptions): CallSettings {
     return this.#outlets.settings(options)
   }
 

@@ -155,6 +155,7 @@ export abstract class MessageServer {
     this.#host = {
       errors,
       exposeStacks: options.exposeStacks ?? false,
+      load: this.#admission,
       send: (call, body, optional) => this.#send(call, body, optional),
       started: ({ from }) => {
         const source = this.#paused.get(from)

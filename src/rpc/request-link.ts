@@ -31,7 +31,7 @@ import { Call, type CallCarrier, type CallSettings } from './call.ts'
 import { type Deadlines, timerMs } from './deadlines.ts'
 import { ANNOUNCEMENT, type Dialect, nativeKind, speaksNative } from './dialect/announcement.ts'
 import { KIND } from './dialect/native/header.ts'
-import { decodeHello, encodeCancel, type Hello } from './dialect/native/message.ts'
+import { decodeGoAway, decodeHello, encodeCancel, type Hello } from './dialect/native/message.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from './endpoint.ts'
 import { wordsOf } from './error-text.ts'
 import type { CallRequest } from './request.ts'
@@ -143,6 +143,12 @@ export class RequestLink implements PeerListener, CallCarrier {
   call(request: CallRequest, settings: CallSettings, movable = false): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const call = new Call(this, request, settings, movable, resolve, reject)
+      publish('zmq-rpc:call:started', () => ({
+        endpoint: this.endpoint,
+        command: call.command,
+        queued: this.#queue.size,
+        inFlight: this.#pending.size,
+      }))
       if (this.#closed) return call.fail(this.#error('CLOSED', call, `${call.what} was not sent: the client is closed`))
       if (settings.signal?.aborted)
         return call.fail(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
@@ -393,6 +399,8 @@ export class RequestLink implements PeerListener, CallCarrier {
     const kind = nativeKind(body[0] as Buffer)
     if (kind === KIND.goAway) {
       this.#draining = true
+      const { endpoint } = this
+      publish('zmq-rpc:server:draining', () => ({ endpoint, reason: readGoAway(body) }))
       this.#owner.away(this)
     } else if (kind === KIND.hello) {
       try {
@@ -492,6 +500,14 @@ export class RequestLink implements PeerListener, CallCarrier {
 function calledBy(message: Message): number | undefined {
   const kind = nativeKind(message[2] as Buffer)
   return kind === undefined || kind === KIND.call ? (message[0] as Buffer).readUInt32BE(0) : undefined
+}
+
+function readGoAway(body: Message): string {
+  try {
+    return decodeGoAway(body).reason
+  } catch {
+    return 'no reason given'
+  }
 }
 
 function numbered(id: number): Buffer {

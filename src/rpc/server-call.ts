@@ -8,11 +8,12 @@
 
 import { performance } from 'node:perf_hooks'
 import { ZmqRpcError } from '../errors.ts'
-import { publish } from '../observability/events.ts'
+import { isHeard, publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import type { Candidate, CommandLimit } from './admission.ts'
 import type { Principal } from './auth.ts'
+import { runInScope } from './call-scope.ts'
 import { Timed } from './deadlines.ts'
 import type { Dialect } from './dialect/announcement.ts'
 import { encodeError, encodeReply } from './dialect/native/message.ts'
@@ -58,10 +59,21 @@ export class Refused extends Error {
   }
 }
 
+/** The result of a {@link ServiceRun} that is written already: it was answered before. */
+export class Answered {
+  readonly body: Message
+
+  constructor(body: Message) {
+    this.body = body
+  }
+}
+
 /** The server of a call. */
 export interface CallHost {
   readonly errors: ErrorRegistry
   readonly exposeStacks: boolean
+  /** Calls that run, and that wait for their turn. */
+  readonly load: { readonly running: number; readonly waiting: number }
   /** Sends a message of the call. False only where `optional`: it cannot be taken now, and `call.writable` will be called. */
   send(call: ServerCall, body: Message, optional: boolean): boolean
   /** It runs now, after it had to wait. */
@@ -86,12 +98,19 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   key: number | string = 0
   /** Whether its server keeps account of it: not if it ended as soon as it began. */
   kept = false
+  /**
+   * Told how a call with an idempotency key has ended: the result, or what the service threw. Undefined when there is nothing to keep:
+   * it was refused, or given up. Called once.
+   */
+  remember: ((answer: Message | undefined) => void) | undefined
   limit: CommandLimit | undefined
   readonly #host: CallHost
   /** As it was when the message came: a publisher may come back as somebody else. */
   readonly #user: unknown
   #run: ServiceRun | undefined
   #state: 'new' | 'running' | 'answered' = 'new'
+  /** When it came, and then when it began; 0 where nobody wants to know. */
+  #arrivedAt = isHeard('zmq-rpc:service:started') || isHeard('zmq-rpc:service:ended') ? performance.now() : 0
   #controller: AbortController | undefined
   #reason: ZmqRpcError | undefined
   #streams: CallStreams | undefined
@@ -169,9 +188,10 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   start(): void {
     const run = this.#run as ServiceRun
     this.#state = 'running'
+    if (this.#arrivedAt > 0) this.#tellStart(run.command)
     if (this.kept) this.#host.started(this)
     try {
-      const result = run.execute(this)
+      const result = runInScope(this, () => run.execute(this))
       if (!isPromiseLike(result)) return this.#succeeded(run, result)
       Promise.resolve(result).then(
         (value) => this.#succeeded(run, value),
@@ -182,9 +202,25 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     }
   }
 
+  #tellStart(command: string): void {
+    const { endpoint, remoteAddress } = this
+    const { running, waiting } = this.#host.load
+    const waitedMs = performance.now() - this.#arrivedAt
+    this.#arrivedAt += waitedMs
+    publish('zmq-rpc:service:started', () => ({ endpoint, remoteAddress, command, waitedMs, running, waiting }))
+  }
+
+  #tellEnd(command: string, status: number): void {
+    if (this.#arrivedAt === 0) return
+    const { endpoint, remoteAddress } = this
+    const durationMs = performance.now() - this.#arrivedAt
+    publish('zmq-rpc:service:ended', () => ({ endpoint, remoteAddress, command, durationMs, status }))
+  }
+
   /** Answers that it is not carried out; also told as an event. */
   refuse(refusal: Refusal): void {
     const { status, text, name, cause } = refusal
+    if (this.#state === 'running') this.#tellEnd(name ?? '', status)
     const { endpoint, remoteAddress } = this
     const detail = refusal.detail ?? text
     publish('zmq-rpc:command:refused', () => ({ endpoint, remoteAddress, status, command: name, detail, error: cause }))
@@ -198,6 +234,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   abort(reason: ZmqRpcError): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
+    if (this.#state === 'new') this.#remember(undefined)
     this.#streams?.abort(reason)
     this.#controller?.abort(reason)
     if (this.isOver) this.#host.over(this)
@@ -242,7 +279,9 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   // ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #succeeded(run: ServiceRun, result: unknown): void {
-    if (this.envelope === undefined || this.aborted) return this.#answer(undefined)
+    this.#tellEnd(run.command, STATUS.ok)
+    if (result instanceof Answered) return this.#answer(() => result.body)
+    if ((this.envelope === undefined || this.aborted) && this.remember === undefined) return this.#answer(undefined)
     let body: Message
     try {
       body = this.dialect === 'native' ? encodeReply(result, this.#extras(), this) : [pyzmqrpc3.encodeReply({ ...OK, result })]
@@ -250,6 +289,12 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
       // The result cannot be written. pyzmqrpc3 sends nothing here, and its REP socket is stuck from then on.
       return this.#failed(run, error)
     }
+    if (this.remember !== undefined && this.#streams !== undefined && this.#streams.openOutgoing > 0) {
+      this.#streams.abort(new ZmqRpcError('CLOSED', 'the result was not sent'))
+      const text = `The result of command "${run.command}" streams: it cannot be kept for an idempotency key.`
+      return this.refuse({ status: STATUS.badResult, text, name: run.command })
+    }
+    this.#remember(body)
     this.#answer(() => body)
   }
 
@@ -257,13 +302,21 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     if (error instanceof Refused) return this.refuse(error.refusal)
     const { endpoint, remoteAddress } = this
     const { command, serviceName } = run
+    this.#tellEnd(command, STATUS.serviceRaised)
     publish('zmq-rpc:service:failed', () => ({ endpoint, remoteAddress, command, error }))
     if (this.dialect === 'native') {
       const { exposeStacks } = this.#host
-      return this.#answer(() => encodeError(toWireError(error, { exposeStacks }), this.#extras()))
+      const body = encodeError(toWireError(error, { exposeStacks }), this.#extras())
+      if (!this.aborted) this.#remember(body)
+      return this.#answer(() => body)
     }
     const statusText = STATUS_TEXT.serviceRaised(serviceName, errorText(error))
     this.#answer(() => [pyzmqrpc3.encodeReply({ status: STATUS.serviceRaised, statusText })])
+  }
+
+  #remember(answer: Message | undefined): void {
+    this.remember?.(answer)
+    this.remember = undefined
   }
 
   #extras(): { metadata: Metadata } | undefined {
@@ -275,6 +328,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     const ran = this.#state === 'running'
     if (this.#state === 'answered') return
     this.#state = 'answered'
+    this.#remember(undefined)
     if (body !== undefined && this.envelope !== undefined && !this.aborted) this.#host.send(this, body(), false)
     this.#streams?.start()
     if (ran) this.#host.left(this)

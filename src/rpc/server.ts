@@ -2,15 +2,20 @@
 
 import { toError, ZmqRpcError } from '../errors.ts'
 import type { Message } from '../wire/index.ts'
-import { type Command, type CommandClass, commandNameOf, ShutdownServer } from './command.ts'
+import { type Allow, isAllowed, resolveAllow } from './allow.ts'
+import { type Command, type CommandClass, ShutdownServer } from './command.ts'
 import { CommandRegistry, constructCommand, MAX_SHOWN_NAME } from './command-registry.ts'
 import { type CallHead, decodeCallHead, decodeCallState } from './dialect/native/message.ts'
 import { DEFAULT_LIMITS, decodeCommand, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { resolveNumber } from './endpoint.ts'
 import { wordsOf } from './error-text.ts'
+import { IdempotencyCache } from './idempotency.ts'
+import { runIntercepted, type ServerInterceptor } from './interceptor.ts'
 import { MessageServer, type MessageServerOptions } from './message-server.ts'
-import { type Refusal, Refused, type ServerCall, type ServiceRun } from './server-call.ts'
+import { type Registration, type ServiceOptions, toRegistration } from './registration.ts'
+import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from './server-call.ts'
 import type { Service, ServiceContext, ServiceFunction } from './service.ts'
+import { ErrorRegistry, type ServiceErrorClass } from './service-error.ts'
 import { STATUS } from './status.ts'
 
 export interface RpcServerOptions extends MessageServerOptions {
@@ -24,12 +29,18 @@ export interface RpcServerOptions extends MessageServerOptions {
   readonly allowShutdown?: boolean | undefined
   /** Largest command once it is unpacked, bytes: a few bytes of zlib can stand for a thousand times as many. @default 8388608 (8 MiB) */
   readonly maxInflatedBytes?: number | undefined
-}
-
-interface Registration {
-  /** As Python names it in an error's text. */
-  readonly serviceName: string
-  execute(command: Command, context: ServiceContext): unknown
+  /** Who may have commands carried out whose `register` does not say. `nobody` denies all that is not allowed expressly. @default 'everyone' who may connect */
+  readonly allow?: Allow | undefined
+  /** What stands around every service; the first is the outermost. @default [] */
+  readonly interceptors?: readonly ServerInterceptor[] | undefined
+  /** Errors of clients that are known here, in the streams that they send. @default [] */
+  readonly errors?: readonly ServiceErrorClass[] | undefined
+  /** How long the answer to a call with an idempotency key is kept for repeated calls, ms. @default 600000 */
+  readonly idempotencyTtlMs?: number | undefined
+  /** Answers kept so; the oldest goes first. @default 10000 */
+  readonly maxIdempotencyKeys?: number | undefined
+  /** Their bytes in all; the oldest goes first. @default 16777216 (16 MiB) */
+  readonly maxIdempotencyBytes?: number | undefined
 }
 
 /**
@@ -46,39 +57,51 @@ export class RpcServer extends MessageServer {
   readonly #registry: CommandRegistry
   readonly #services = new Map<string, Registration>()
   readonly #maxInflatedBytes: number
+  readonly #allow: Allow
+  readonly #interceptors: readonly ServerInterceptor[]
+  readonly #answers: IdempotencyCache
 
   /** @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands`. */
   constructor(options: RpcServerOptions) {
     // Before `super` opens the first socket: what is refused leaves nothing open.
     const maxInflatedBytes = resolveNumber('maxInflatedBytes', options.maxInflatedBytes, DEFAULT_LIMITS.maxInflatedBytes, 1)
     const registry = new CommandRegistry(options.commands ?? [])
-    super(options)
+    const allow = resolveAllow('allow', options.allow, 'everyone')
+    const answers = new IdempotencyCache({
+      ttlMs: resolveNumber('idempotencyTtlMs', options.idempotencyTtlMs, 600_000),
+      maxKeys: resolveNumber('maxIdempotencyKeys', options.maxIdempotencyKeys, 10_000, 1),
+      maxBytes: resolveNumber('maxIdempotencyBytes', options.maxIdempotencyBytes, 16 * 1024 * 1024, 1),
+    })
+    super(options, new ErrorRegistry(options.errors))
     this.#maxInflatedBytes = maxInflatedBytes
+    this.#allow = allow
+    this.#answers = answers
+    this.#interceptors = [...(options.interceptors ?? [])]
     this.#registry = registry
-    this.register(ShutdownServer, new ShutdownServerService(this, options.allowShutdown))
+    this.register(ShutdownServer, new ShutdownServerService(this, options.allowShutdown), { allow: 'everyone' })
   }
 
   /**
    * Gives a kind of command its service: a function, or an object with `execute`. May be called before and after `start`.
    *
    * @throws ZmqRpcError BAD_REGISTRATION for `Command` itself, a class that is no command or cannot be constructed without
-   * arguments, another class of the same name, something that is no service, or a second service for one command.
+   * arguments, another class of the same name, something that is no service, or a second service for one command; BAD_OPTION.
    */
-  register<C extends Command>(commandClass: CommandClass<C>, service: Service<C> | ServiceFunction<C>): this {
-    const registration = toRegistration(commandClass, service)
-    this.#registry.register(commandClass)
-    const command = commandNameOf(commandClass)
-    const known = this.#services.get(command)
+  register<C extends Command>(commandClass: CommandClass<C>, service: Service<C> | ServiceFunction<C>, options: ServiceOptions = {}): this {
+    const registration = toRegistration(this.#registry, commandClass, service, options, this.#allow)
+    const { name, serviceName } = registration
+    const known = this.#services.get(name)
     if (known !== undefined) {
-      const text = `command "${command}" has a service already (${known.serviceName}): a second one, ${registration.serviceName}, is refused`
-      throw new ZmqRpcError('BAD_REGISTRATION', text, { command })
+      const text = `command "${name}" has a service already (${known.serviceName}): a second one, ${serviceName}, is refused`
+      throw new ZmqRpcError('BAD_REGISTRATION', text, { command: name })
     }
-    this.#services.set(command, registration)
+    this.#services.set(name, registration)
+    this.sayHello()
     return this
   }
 
   protected override open(body: Message, call: ServerCall): ServiceRun | Refusal {
-    return call.dialect === 'native' ? this.#openNative(body, call) : this.#openPlain(body)
+    return call.dialect === 'native' ? this.#openNative(body, call) : this.#openPlain(body, call)
   }
 
   /** Only its head is read now: a call that has to wait, or is refused, costs no more. */
@@ -93,11 +116,12 @@ export class RpcServer extends MessageServer {
     const registration = this.#services.get(name)
     if (registration === undefined) return noService(name)
     if (extras?.metadata !== undefined) call.metadata = extras.metadata
-    const { serviceName } = registration
-    return { command: name, serviceName, execute: (running) => registration.execute(this.#readCommand(body, head, running), running) }
+    const key = extras?.idempotencyKey
+    if (key === undefined) return this.#toRun(registration, call, () => this.#readCommand(body, head, call))
+    return this.#toRunOnce(key, registration, call, () => this.#readCommand(body, head, call))
   }
 
-  #openPlain(body: Message): ServiceRun | Refusal {
+  #openPlain(body: Message, call: ServerCall): ServiceRun | Refusal {
     // Another number of frames is not of this dialect: the empty frame stands for what cannot be decoded.
     const frame = body.length === 1 ? (body[0] as Buffer) : Buffer.alloc(0)
     const decoded = decodeCommand(frame, this.#registry, { maxInflatedBytes: this.#maxInflatedBytes })
@@ -108,8 +132,61 @@ export class RpcServer extends MessageServer {
     const { name, command } = decoded
     const registration = this.#services.get(name)
     if (registration === undefined) return { ...noService(name), detail: 'the command is known, but has no service' }
-    const { serviceName } = registration
-    return { command: name, serviceName, execute: (running) => registration.execute(command, running) }
+    return this.#toRun(registration, call, () => command)
+  }
+
+  /** What carries the command out: is it allowed, what does it say, what stands around the service, the service. */
+  #toRun(registration: Registration, call: ServerCall, read: () => Command): ServiceRun | Refusal {
+    const { name, serviceName, limit, allow } = registration
+    let allowed: boolean | Promise<boolean>
+    try {
+      allowed = isAllowed(allow, { principal: call.principal, command: name, peer: call.peer })
+    } catch (cause) {
+      return notAllowed(name, call, cause)
+    }
+    if (allowed === false) return notAllowed(name, call)
+    const run = (): unknown => this.#serve(registration, read(), call)
+    if (allowed === true) return { command: name, serviceName, limit, execute: run }
+    // Asked already: whatever it answers must be heard, even if the call is never run.
+    const decided = allowed.then(
+      (yes) => (yes === true ? undefined : notAllowed(name, call)),
+      (cause: unknown) => notAllowed(name, call, cause),
+    )
+    return {
+      command: name,
+      serviceName,
+      limit,
+      execute: async () => {
+        const refusal = await decided
+        if (refusal !== undefined) throw new Refused(refusal)
+        return run()
+      },
+    }
+  }
+
+  /** A call with an idempotency key: only the first one of it runs. */
+  #toRunOnce(key: string, registration: Registration, call: ServerCall, read: () => Command): ServiceRun | Refusal {
+    const { name, serviceName } = registration
+    const run = this.#toRun(registration, call, read)
+    if ('status' in run) return run
+    const found = this.#answers.lookUp(call.principal?.username ?? '', key, name)
+    switch (found.kind) {
+      case 'first':
+        call.remember = found.end
+        return run
+      case 'answered':
+        return { command: name, serviceName, execute: () => new Answered(found.answer) }
+      case 'under way':
+        // When the first one left nothing to tell, this one is the next to try.
+        return { command: name, serviceName, execute: async () => answeredOr(await found.answer, name) }
+      case 'taken':
+        return { status: STATUS.conflict, text: `The idempotency key was used for command "${found.command}" before.`, name }
+    }
+  }
+
+  #serve({ name, execute }: Registration, command: Command, call: ServerCall): unknown {
+    if (this.#interceptors.length === 0) return execute(command, call)
+    return runIntercepted(this.#interceptors, { command, name, context: call }, () => execute(command, call))
   }
 
   /** @throws Refused */
@@ -126,6 +203,17 @@ export class RpcServer extends MessageServer {
       throw new Refused({ status: STATUS.badCommand, text, name, cause })
     }
   }
+}
+
+function answeredOr(answer: Message | undefined, name: string): Answered {
+  if (answer !== undefined) return new Answered(answer)
+  const text = `The first call of the idempotency key left no answer: command "${name}" was not carried out, send it again.`
+  throw new Refused({ status: STATUS.overloaded, text, name })
+}
+
+function notAllowed(name: string, { principal }: ServerCall, cause?: unknown): Refusal {
+  const who = principal === undefined ? 'Those who are not known by a password or key' : `User "${principal.username}"`
+  return { status: STATUS.notAllowed, text: `${who} may not have command "${name}" carried out.`, name, cause }
 }
 
 function noService(name: string): Refusal {
@@ -150,21 +238,4 @@ class ShutdownServerService implements Service<ShutdownServer> {
     // The answer first.
     setImmediate(() => void this.#server.stop())
   }
-}
-
-function toRegistration<C extends Command>(commandClass: CommandClass<C>, service: unknown): Registration {
-  if (typeof service === 'function' && !/^class\b/.test(Function.prototype.toString.call(service))) {
-    const execute = service as Registration['execute']
-    return { serviceName: service.name || `${String(commandClass?.name)}Service`, execute: (command, context) => execute(command, context) }
-  }
-  const candidate = service as Partial<Registration> | null | undefined
-  if (typeof candidate !== 'object' || candidate === null || typeof candidate.execute !== 'function') {
-    const hint =
-      typeof service === 'function'
-        ? 'a class was given: give an instance of it'
-        : `${service === null ? 'null' : typeof service} was given`
-    throw new ZmqRpcError('BAD_REGISTRATION', `a service is a function, or an object with a method execute(command, context); ${hint}`)
-  }
-  const found = candidate as Registration
-  return { serviceName: found.constructor?.name || 'Service', execute: (command, context) => found.execute(command, context) }
 }

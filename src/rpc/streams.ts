@@ -73,6 +73,11 @@ export class CallStreams {
     return this.#openOutgoing + this.#openIncoming
   }
 
+  /** Those of them that go out. */
+  get openOutgoing(): number {
+    return this.#openOutgoing
+  }
+
   /**
    * The number under which an iterable is sent. Nothing is asked of it before `start`.
    *
