@@ -45,8 +45,10 @@ export class Call extends Timed implements WriteHooks {
   carrier: CallCarrier
   /** Its number on the wire; given when it is sent. */
   id = 0
-  /** When it was given to the connection; 0 until then, and again when it was taken back. */
-  sentAt = 0
+  /** It was given to the connection, and not taken back. */
+  sent = false
+  /** What had been heard of the far end by then. */
+  heardBefore = 0
   /** The dialect it was sent in. */
   dialect: Dialect = 'native'
   /** Set once it has ended for its caller. */
@@ -104,7 +106,7 @@ export class Call extends Timed implements WriteHooks {
   }
 
   /** It is on its way: what it streams follows. */
-  sent(): void {
+  startStreams(): void {
     this.#streams?.start()
   }
 
@@ -173,7 +175,7 @@ export class Call extends Timed implements WriteHooks {
 
   #aborted(cause: unknown): void {
     this.carrier.abandoned(this)
-    const when = this.sentAt === 0 ? ' before it was sent' : ''
+    const when = !this.sent ? ' before it was sent' : ''
     this.fail(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller${when}: ${errorText(cause)}`, { ...this.#about, cause }))
   }
 }

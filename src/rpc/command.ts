@@ -73,8 +73,9 @@ export abstract class Command<Result = unknown> {
       })
     }
     const fields: Record<string, unknown> = this as object as Record<string, unknown>
-    for (const [key, value] of Object.entries(state)) {
-      if (Object.hasOwn(fields, key) && typeof fields[key] !== 'function') fields[key] = value
+    const values = state as Record<string, unknown>
+    for (const key of Object.keys(values)) {
+      if (Object.hasOwn(fields, key) && typeof fields[key] !== 'function') fields[key] = values[key]
     }
   }
 }

@@ -25,6 +25,11 @@ export abstract class Timed {
   /** When, on the clock of `performance.now()`. */
   deadline = Number.POSITIVE_INFINITY
 
+  /** Infinity without a deadline. */
+  get timeLeftMs(): number {
+    return this.deadline - performance.now()
+  }
+
   abstract expired(): void
 }
 

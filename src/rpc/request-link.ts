@@ -16,7 +16,6 @@
  * - When the only call in flight times out and nothing was heard since it was sent, the connection is made again.
  */
 
-import { performance } from 'node:perf_hooks'
 import { type ErrorCode, toError, ZmqRpcError } from '../errors.ts'
 import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
@@ -83,7 +82,8 @@ export class RequestLink implements PeerListener, CallCarrier {
   #dialect: Dialect = 'native'
   #draining = false
   #nextId: number
-  #lastHeard = 0
+  /** Messages heard so far. */
+  #heard = 0
   /** Why the far end does not let us in. */
   #refusal: Error | undefined
   /** Why the last attempt to connect failed. */
@@ -155,7 +155,7 @@ export class RequestLink implements PeerListener, CallCarrier {
       if (this.#refusal !== undefined) return call.fail(this.#refusalError(call, this.#refusal))
       this.#deadlines.add(call, settings.timeoutMs)
       try {
-        if (this.#mayWrite && this.#queue.size === 0 ? this.#send(call) : this.#enqueue(call)) return
+        if (this.#mayWrite && this.#queue.size === 0 ? this.#send(call, settings.timeoutMs) : this.#enqueue(call)) return
       } catch (error) {
         this.#deadlines.remove(call)
         return call.fail(toError(error))
@@ -218,7 +218,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     this.#closed = true
     this.#failAll((call) => {
       const text =
-        call.sentAt > 0 ? 'was under way when the client was closed; it may have been executed' : 'was not sent: the client was closed'
+        call.sent ? 'was under way when the client was closed; it may have been executed' : 'was not sent: the client was closed'
       return this.#error('CLOSED', call, `${call.what} ${text}`)
     })
     this.#settleReady(new ZmqRpcError('CLOSED', 'the client was closed', { endpoint: this.endpoint }))
@@ -229,22 +229,22 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   timedOut(call: Call): void {
     this.#forget(call)
-    const { timeoutMs, what, sentAt } = call
+    const { timeoutMs, what, sent } = call
     const takenBack = this.#takeBack(call)
-    if (takenBack || (sentAt === 0 && this.#peer.connected)) {
+    if (takenBack || (!sent && this.#peer.connected)) {
       const why = takenBack ? 'the far end does not keep up' : `${this.#pending.size} calls before it are not answered yet`
       const text = `${what} was not sent to ${this.endpoint} within ${timeoutMs} ms, nor executed: ${why}`
       call.fail(this.#error('TIMED_OUT', call, text))
-      if (takenBack) this.#askAgain(sentAt, timeoutMs)
+      if (takenBack) this.#askAgain(call)
       return
     }
-    if (call.sentAt === 0) {
+    if (!sent) {
       const text = `${what} was not sent: no connection to ${this.endpoint} within ${timeoutMs} ms${this.#because()}`
       return call.fail(this.#error('NOT_CONNECTED', call, text, this.#lastFailure))
     }
     call.fail(this.#error('TIMED_OUT', call, `no reply from ${this.endpoint} to ${what} within ${timeoutMs} ms; it may have been executed`))
     this.#cancel(call, 'its time is over')
-    this.#askAgain(sentAt, timeoutMs)
+    this.#askAgain(call)
   }
 
   abandoned(call: Call): void {
@@ -286,7 +286,7 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   message(peer: Peer, message: Message): void {
-    this.#lastHeard = performance.now()
+    this.#heard++
     const id = message[0] as Buffer
     if (message.length < 3 || id.length !== 4 || (message[1] as Buffer).length !== 0)
       return this.#dropped(peer, 'a reply without our envelope')
@@ -324,7 +324,7 @@ export class RequestLink implements PeerListener, CallCarrier {
       this.#pending.delete(id)
       // Its streams have begun, and what they sent is gone.
       if (unwritten.has(id) && !call.streaming) {
-        call.sentAt = 0
+        call.sent = false
         this.#queue.add(call)
         continue
       }
@@ -351,13 +351,12 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   /** False when the peer's queue is full. @throws ZmqRpcError BAD_COMMAND when the command cannot be written in the server's dialect. */
-  #send(call: Call): boolean {
+  #send(call: Call, timeLeftMs: number): boolean {
     if (!this.#peer.sendable) {
       this.#peer.askForRoom()
       return false
     }
-    const now = performance.now()
-    const body = call.request.encode(this.#dialect, call.deadline - now, call)
+    const body = call.request.encode(this.#dialect, timeLeftMs, call)
     // A number that is still in use belongs to a very old call: it is skipped. 0 is the connection's own.
     while (this.#nextId === CONNECTION_ID || this.#pending.has(this.#nextId) || this.#streaming.has(this.#nextId)) {
       this.#nextId = (this.#nextId + 1) >>> 0
@@ -366,10 +365,11 @@ export class RequestLink implements PeerListener, CallCarrier {
     if (!this.#peer.send(body.length === 1 ? [id, DELIMITER, body[0] as Buffer] : [id, DELIMITER, ...body])) return false
     call.id = this.#nextId
     call.dialect = this.#dialect
-    call.sentAt = now
+    call.sent = true
+    call.heardBefore = this.#heard
     this.#pending.set(call.id, call)
     this.#nextId = (this.#nextId + 1) >>> 0
-    call.sent()
+    call.startStreams()
     return true
   }
 
@@ -385,7 +385,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     for (const call of this.#queue) {
       if (!this.#mayWrite) return
       try {
-        if (!this.#send(call)) return
+        if (!this.#send(call, call.timeLeftMs)) return
         this.#queue.delete(call)
       } catch (error) {
         this.#forget(call)
@@ -414,25 +414,25 @@ export class RequestLink implements PeerListener, CallCarrier {
   /** Tells the server that nobody waits any more, where it can be told. */
   #cancel(call: Call, reason: string): void {
     this.#streaming.delete(call.id)
-    if (call.sentAt > 0 && call.dialect === 'native') this.continue(call, encodeCancel(reason), false)
+    if (call.sent && call.dialect === 'native') this.continue(call, encodeCancel(reason), false)
   }
 
   #forget(call: Call): void {
     this.#deadlines.remove(call)
-    if (call.sentAt > 0) this.#pending.delete(call.id)
+    if (call.sent) this.#pending.delete(call.id)
     else this.#queue.delete(call)
   }
 
   /** Has a call that the connection has not written yet left unsaid: nobody waits for its reply. */
   #takeBack(call: Call): boolean {
-    if (call.sentAt === 0 || !this.#peer.takeBack((message) => calledBy(message) === call.id)) return false
-    call.sentAt = 0
+    if (!call.sent || !this.#peer.takeBack((message) => calledBy(message) === call.id)) return false
+    call.sent = false
     return true
   }
 
   /** After a call that got no reply in time: on a new connection, if this one is silent. */
-  #askAgain(sentAt: number, timeoutMs: number): void {
-    if (this.#pending.size === 0 && this.#lastHeard < sentAt) {
+  #askAgain({ heardBefore, timeoutMs }: Call): void {
+    if (this.#pending.size === 0 && this.#heard === heardBefore) {
       this.#peer.disconnect(new Error(`nothing was heard from ${this.endpoint} for ${timeoutMs} ms after a request`))
     } else {
       this.#sendQueued()

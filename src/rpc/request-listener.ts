@@ -129,9 +129,8 @@ export class RequestListener implements PeerListener {
   message(peer: Peer, message: Message): void {
     const length = envelopeLength(message)
     if (length === 0) return this.#dropped(peer, 'a request without an empty frame before its body')
-    // Copied: the envelope outlives the chunk it came in.
-    const envelope = message.slice(0, length).map((frame) => Buffer.from(frame))
-    this.#handler.request(peer, envelope, message.slice(length))
+    // No copy: frames as short as these do not keep the chunk they came in.
+    this.#handler.request(peer, message.slice(0, length), message.slice(length))
   }
 
   writable(peer: Peer): void {

@@ -148,7 +148,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   }
 
   get remainingMs(): number {
-    return Math.max(0, this.deadline - performance.now())
+    return Math.max(0, this.timeLeftMs)
   }
 
   get replyMetadata(): Record<string, string> {
