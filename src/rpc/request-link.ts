@@ -217,8 +217,7 @@ export class RequestLink implements PeerListener, CallCarrier {
   close(): Promise<void> {
     this.#closed = true
     this.#failAll((call) => {
-      const text =
-        call.sent ? 'was under way when the client was closed; it may have been executed' : 'was not sent: the client was closed'
+      const text = call.sent ? 'was under way when the client was closed; it may have been executed' : 'was not sent: the client was closed'
       return this.#error('CLOSED', call, `${call.what} ${text}`)
     })
     this.#settleReady(new ZmqRpcError('CLOSED', 'the client was closed', { endpoint: this.endpoint }))
