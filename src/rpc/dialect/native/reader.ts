@@ -11,6 +11,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../../../wire/index.ts'
+import { asciiKey, shortAscii } from './ascii.ts'
 import { bigintOf } from './bigints.ts'
 import { viewOf } from './binary.ts'
 import { EXT, MAX_BIGINT_BYTES, MAX_CONTAINERS, MAX_DEPTH } from './format.ts'
@@ -35,9 +36,6 @@ export interface ReadLimits {
 
 const NO_HOOKS: ReadHooks = {}
 const NO_LIMITS: ReadLimits = {}
-
-/** Strings up to this length are read without Node's help. */
-const SHORT_TEXT = 16
 
 const FLOAT = new Float64Array(1)
 const FLOAT_BYTES = new Uint8Array(FLOAT.buffer)
@@ -250,7 +248,7 @@ export class NativeReader {
     this.#checked(count, 2)
     const object: Record<string, unknown> = {}
     for (; count > 0; count--) {
-      const key = this.text('a key')
+      const key = this.#key()
       const value = this.value()
       if (key === '__proto__') setOwn(object, key, value)
       else object[key] = value
@@ -270,17 +268,21 @@ export class NativeReader {
 
   #text(length: number): string {
     const start = this.#take(length)
-    if (length <= SHORT_TEXT) {
-      const bytes = this.#bytes
-      let text = ''
-      for (let at = start; at < this.#at; at++) {
-        const byte = bytes[at] as number
-        if (byte > 0x7f) return this.#longText(start, length)
-        text += String.fromCharCode(byte)
+    return shortAscii(this.#bytes, start, length) ?? this.#longText(start, length)
+  }
+
+  #key(): string {
+    const at = this.#at
+    const length = (this.#bytes[at] as number) - 0xa0
+    // Short ones; for all others, and for the end of the message, the long way.
+    if (length >= 0 && length < 32 && at + length < this.#end) {
+      const key = asciiKey(this.#bytes, at + 1, length)
+      if (key !== undefined) {
+        this.#at = at + 1 + length
+        return key
       }
-      return text
     }
-    return this.#longText(start, length)
+    return this.text('a key')
   }
 
   #longText(start: number, length: number): string {

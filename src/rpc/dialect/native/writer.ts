@@ -30,8 +30,10 @@ export interface WriteHooks {
 const SLAB_BYTES = 16 * 1024
 /** A slab with less left is not begun a message in. */
 const MIN_SLAB_LEFT = 512
-/** Longer strings are measured and written by Node. */
-const SHORT_TEXT = 48
+/** Longer strings are written by Node. At most 31: their head is one byte. */
+const SHORT_TEXT = 24
+/** Longer ones are measured before: up to here there is room for whatever they turn out to be. */
+const MEASURED_TEXT = 256
 
 const FLOAT = new Float64Array(1)
 const FLOAT_BYTES = new Uint8Array(FLOAT.buffer)
@@ -126,19 +128,12 @@ export class NativeWriter {
       this.#longText(text)
       return
     }
-    let at = this.#room(length + 2)
-    const start = at
+    let at = this.#room(length + 1)
     const bytes = this.#bytes
-    if (length > 31) {
-      bytes[at++] = 0xd9
-      bytes[at++] = length
-    } else {
-      bytes[at++] = 0xa0 | length
-    }
+    bytes[at++] = 0xa0 | length
     for (let index = 0; index < length; index++) {
       const code = text.charCodeAt(index)
       if (code > 0x7f) {
-        this.#at = start
         this.#longText(text)
         return
       }
@@ -436,13 +431,15 @@ export class NativeWriter {
   #view(view: ArrayBufferView, key: Key): void {
     const type = elementTypeOf(view)
     if (type === undefined) this.#fail(key, `is a ${viewName(view)}, which the native dialect cannot hold`)
-    this.#binary(bytesOf(view, type), type)
+    // A small one of plain bytes is copied as it is.
+    const isPlain = type === 0 && view.byteLength < OWN_FRAME_BYTES
+    this.#binary(isPlain ? (view as Uint8Array) : bytesOf(view, type), type)
   }
 
-  #binary(bytes: Buffer, elementType: number): void {
+  #binary(bytes: Uint8Array, elementType: number): void {
     const length = bytes.length
     if (length >= OWN_FRAME_BYTES && this.#frames.length < MAX_OWN_FRAMES) {
-      this.#frames.push(bytes)
+      this.#frames.push(bytes as Buffer)
       this.#extension(EXT.frame, 5)
       this.#byte(elementType)
       this.#uint32(this.#frames.length)
@@ -471,29 +468,35 @@ export class NativeWriter {
 
   /** More than a few characters, or others than those of ASCII. */
   #longText(text: string): void {
-    if (!text.isWellFormed()) {
+    const isMeasured = text.length > MEASURED_TEXT
+    // Else taken for ASCII, which it most often is.
+    const expected = isMeasured ? Buffer.byteLength(text) : text.length
+    const at = this.#room((isMeasured ? expected : expected * 3) + 5)
+    const bytes = this.#bytes
+    const start = at + textHeadBytes(expected)
+    const length = bytes.write(text, start, 'utf8')
+    // A lone surrogate has become three bytes, none of them its own.
+    if (length !== text.length && !text.isWellFormed()) {
       const units = Buffer.from(text, 'utf16le')
       this.#extension(EXT.utf16, units.length)
       this.#copy(units)
       return
     }
-    const length = Buffer.byteLength(text)
-    let at = this.#room(length + 5)
-    const bytes = this.#bytes
-    if (length < 32) {
-      bytes[at++] = 0xa0 | length
-    } else if (length < 0x100) {
+    const headBytes = textHeadBytes(length)
+    if (at + headBytes !== start) bytes.copyWithin(at + headBytes, start, start + length)
+    if (headBytes === 1) {
+      bytes[at] = 0xa0 | length
+    } else if (headBytes === 2) {
       bytes[at] = 0xd9
       bytes[at + 1] = length
-      at += 2
-    } else if (length < 0x1_0000) {
+    } else if (headBytes === 3) {
       bytes[at] = 0xda
-      at = writeUint16(bytes, length, at + 1)
+      writeUint16(bytes, length, at + 1)
     } else {
       bytes[at] = 0xdb
-      at = writeUint32(bytes, length, at + 1)
+      writeUint32(bytes, length, at + 1)
     }
-    this.#at = at + bytes.write(text, at, length, 'utf8')
+    this.#at = at + headBytes + length
   }
 
   /** The head of an extension whose length is known. */
@@ -543,7 +546,7 @@ export class NativeWriter {
     this.#at = writeUint32(this.#bytes, value, at)
   }
 
-  #copy(bytes: Buffer): void {
+  #copy(bytes: Uint8Array): void {
     const at = this.#room(bytes.length)
     this.#bytes.set(bytes, at)
     this.#at = at + bytes.length
@@ -607,6 +610,10 @@ const FIXED_EXTENSIONS: readonly (number | undefined)[] = Object.assign(new Arra
   8: 0xd7,
   16: 0xd8,
 })
+
+function textHeadBytes(length: number): number {
+  return length < 0x20 ? 1 : length < 0x100 ? 2 : length < 0x1_0000 ? 3 : 5
+}
 
 function writeUint16(bytes: Buffer, value: number, at: number): number {
   bytes[at] = value >>> 8
