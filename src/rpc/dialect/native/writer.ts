@@ -10,6 +10,7 @@
  * The types that both dialects have are treated as in `../python-json-writer.ts`.
  */
 
+import { Buffer } from 'node:buffer' // the global of that name is a getter, which shows at every message
 import { types } from 'node:util'
 import { ZmqRpcError } from '../../../errors.ts'
 import type { Message } from '../../../wire/index.ts'
@@ -87,7 +88,8 @@ export class NativeWriter {
 
   finish(): Message {
     const bytes = this.#bytes
-    const body = bytes.subarray(this.#start, this.#at)
+    // Quicker than `subarray`.
+    const body = Buffer.from(bytes.buffer, this.#start, this.#at - this.#start)
     if (bytes === this.#slab) this.#slabUsed = this.#at
     if (this.#frames.length === 0) return [body]
     const message = [body, ...this.#frames]
