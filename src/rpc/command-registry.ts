@@ -6,7 +6,7 @@
  */
 
 import { ZmqRpcError } from '../errors.ts'
-import { type Command, type CommandClass, commandNameOf, isCommand, isCommandBase, isCommandClass } from './command.ts'
+import { type Command, type CommandClass, commandNameOf, isCommand, isCommandBase, isCommandClass, makeCommand } from './command.ts'
 
 /** So much of a name that a peer has chosen goes into replies, logs and events. */
 export const MAX_SHOWN_NAME = 255
@@ -34,7 +34,7 @@ export class CommandRegistry {
     }
     let made: unknown
     try {
-      made = new commandClass()
+      made = makeCommand(commandClass)
     } catch (cause) {
       const hint = 'the receiving side constructs it so, and then sets its state'
       refuse(`command "${name}" cannot be constructed without arguments (${String(cause)}): ${hint}`, name, cause)
@@ -91,10 +91,12 @@ export function constructCommand(registry: CommandRegistry, name: string, state:
     const shown = name.slice(0, MAX_SHOWN_NAME)
     throw new ZmqRpcError('BAD_COMMAND', `no command "${shown}" is registered, and the message holds one`, { command: shown })
   }
-  const command = new commandClass()
+  const command = makeCommand(commandClass)
   try {
     command.setCommandState(state)
   } catch (cause) {
+    // What the command itself says names the field already.
+    if (cause instanceof ZmqRpcError && cause.code === 'BAD_COMMAND') throw cause
     throw new ZmqRpcError('BAD_COMMAND', `setCommandState of "${name}" threw ${String(cause)}`, { command: name, cause })
   }
   return command

@@ -15,7 +15,23 @@ import { ZmqRpcError } from '../errors.ts'
  */
 export declare const RESULT: unique symbol
 
+/**
+ * Carries the type that a service answers, where that is not what its caller gets. Nothing has this key at run time.
+ *
+ * @public named in the declarations of every command with a schema
+ */
+export declare const ANSWER: unique symbol
+
+/**
+ * The class has schemas, and this is where they are.
+ *
+ * @public named in the declarations of every command with a schema
+ */
+export const SCHEMAS: unique symbol = Symbol.for('zmq-rpc.schemas') as never
+
 const BRAND = Symbol.for('zmq-rpc.command')
+/** To the constructor of a class with schemas: the state comes later. */
+export const NO_STATE: unique symbol = Symbol.for('zmq-rpc.no-state') as never
 
 /**
  * Base of all commands. `Result` is what its service answers, and so what `client.execute(command)` resolves to.
@@ -83,12 +99,36 @@ export abstract class Command<Result = unknown> {
 /** The type that a command's service answers: `ResultOf<Greet>` is `string` for a `Greet extends Command<string>`. */
 export type ResultOf<C extends Command> = C extends Command<infer Result> ? Result : never
 
-/** A class whose instances are commands, constructible without arguments. */
-export interface CommandClass<C extends Command = Command> {
-  new (): C
+/**
+ * The type that a service of the command returns. It is the {@link ResultOf} of a class of one's own; a schema may make something
+ * else of it before the caller gets it.
+ */
+export type AnswerOf<C extends Command> = C extends { readonly [ANSWER]: infer Answer } ? Answer : ResultOf<C>
+
+/** A class whose instances are commands: constructible without arguments, or made by `command()`. */
+export type CommandClass<C extends Command = Command> = (
+  | PlainCommandClass<C>
+  | ((new (state: never) => C) & { readonly [SCHEMAS]: object })
+) &
+  CommandTraits
+
+type PlainCommandClass<C extends Command> = new () => C
+
+/** What a class says about its commands, as static properties; all but its name are inherited. */
+export interface CommandTraits {
   readonly name: string
   /** The name on the wire, where it is not the class's name. Not inherited: a subclass is another command. */
   readonly commandName?: string
+  /** May be carried out twice without harm: calls may be sent again when a connection is lost. @default false */
+  readonly idempotent?: boolean
+  /** Time for an answer, ms, where the call does not say. @default the client's */
+  readonly timeoutMs?: number
+  /** What it does, for people. */
+  readonly description?: string
+  /** Of the contract, for people. */
+  readonly version?: string
+  /** True, or what to use instead. */
+  readonly deprecated?: boolean | string
 }
 
 /** Stops the server that receives it, where that server obeys its sender. Has no state. */
@@ -110,6 +150,12 @@ export class OpaqueCommand extends Command {
   override getCommandState(): unknown {
     return this.state
   }
+}
+
+/** An instance whose state comes later, as the receiving side makes it. */
+export function makeCommand<C extends Command>(commandClass: CommandClass<C>): C {
+  if (SCHEMAS in commandClass) return new commandClass(NO_STATE as never)
+  return new (commandClass as PlainCommandClass<C>)()
 }
 
 /** True for an instance of a command class, whichever copy of this package made it. */
@@ -149,8 +195,10 @@ export function commandNameOf(command: Command | CommandClass): string {
 /** Every class name of Python and JavaScript, and dots and dashes for those who like namespaces. */
 const NAME = /^[\p{ID_Start}_$][\p{ID_Continue}$.-]{0,254}$/u
 
-function describe(value: unknown): string {
+/** What kind of value it is, without the value. */
+export function describe(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object') return 'an object'
   return value === undefined ? 'undefined' : `a ${typeof value}`
 }
