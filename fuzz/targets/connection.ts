@@ -16,8 +16,8 @@ const KiB = 1024
 const MiB = 1024 * KiB
 
 const LIMITS: readonly ConnectionLimits[] = [
-  { maxFrameBytes: 256 * MiB, maxMessageBytes: 256 * MiB, maxMessageFrames: 4096, maxCommandBytes: 64 * KiB },
-  { maxFrameBytes: 1000, maxMessageBytes: 1500, maxMessageFrames: 5, maxCommandBytes: 700 },
+  { maxFrameBytes: 256 * MiB, maxMessageBytes: 256 * MiB, maxMessageFrames: 4096, maxCommandBytes: 64 * KiB, maxHandshakeBytes: 64 * KiB },
+  { maxFrameBytes: 1000, maxMessageBytes: 1500, maxMessageFrames: 5, maxCommandBytes: 700, maxHandshakeBytes: 900 },
 ]
 
 const LET_IN: AuthAnswer = { status: 200, user: 'user' }

@@ -1,11 +1,12 @@
 /**
  * One bound endpoint: makes a session of each connection that comes in, and ends them with the endpoint.
  *
- * Strangers may hold no more than its limits: a connection over `maxConnections` is turned away. Over `maxHandshakes` it is the
+ * Strangers may hold no more than its limits: a connection over `maxConnections` or `maxConnectionsPerAddress` is turned away. Over `maxHandshakes` it is the
  * oldest handshake that ends, not the newest: honest ones are over soon, and those that stay are the ones to be rid of.
  */
 
 import { SocketError } from '../errors.ts'
+import { originOf } from '../transport/endpoint.ts'
 import type { Listener, Pipe } from '../transport/pipe.ts'
 import type { PeerHandler } from './peer.ts'
 import { Session, type SessionOptions } from './session.ts'
@@ -14,6 +15,8 @@ import { Session, type SessionOptions } from './session.ts'
 export interface AcceptorLimits {
   /** Connections, those in their handshake included. */
   maxConnections: number
+  /** The same, of one tcp address. */
+  maxConnectionsPerAddress: number
   /** Handshakes under way. */
   maxHandshakes: number
 }
@@ -46,10 +49,18 @@ export class Acceptor {
     peerHandler: PeerHandler,
     handler: AcceptorHandler,
   ): Promise<Acceptor> {
-    const { maxConnections, maxHandshakes } = options
+    const { maxConnections, maxConnectionsPerAddress, maxHandshakes } = options
     const sessions = new Set<Session>()
     /** The oldest first. */
     const handshakes = new Set<Session>()
+    const perOrigin = new Map<string, number>()
+    const count = (remoteAddress: string, change: 1 | -1): void => {
+      const origin = originOf(remoteAddress)
+      if (maxConnectionsPerAddress === 0 || origin === undefined) return
+      const connections = (perOrigin.get(origin) ?? 0) + change
+      if (connections === 0) perOrigin.delete(origin)
+      else perOrigin.set(origin, connections)
+    }
     let endpoint = ''
     const owner = {
       opened: (session: Session) => {
@@ -59,6 +70,7 @@ export class Acceptor {
       closed: (session: Session, reason: Error | undefined) => {
         sessions.delete(session)
         handshakes.delete(session)
+        count(session.remoteAddress ?? '', -1)
         handler.disconnected(session, reason)
       },
     }
@@ -68,6 +80,13 @@ export class Acceptor {
           pipe.destroy()
           return handler.refused('maxConnections', crowded(endpoint, `${maxConnections} connections (maxConnections)`), pipe.remoteAddress)
         }
+        const { remoteAddress } = pipe
+        if (maxConnectionsPerAddress > 0 && (perOrigin.get(originOf(remoteAddress) ?? '') ?? 0) >= maxConnectionsPerAddress) {
+          pipe.destroy()
+          const error = crowded(endpoint, `${maxConnectionsPerAddress} connections of this address (maxConnectionsPerAddress)`)
+          return handler.refused('maxConnectionsPerAddress', error, remoteAddress)
+        }
+        count(remoteAddress, 1)
         const session = new Session(endpoint, false, options, peerHandler, owner)
         sessions.add(session)
         handshakes.add(session)

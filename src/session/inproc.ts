@@ -93,7 +93,7 @@ export class InprocPeer extends Peer {
   send(message: Message): boolean {
     const copy = message.map((frame) => Buffer.from(frame))
     if (!this.outbox.push(copy)) {
-      this.refused = true
+      this.askForRoom()
       return false
     }
     this.#schedulePump()
@@ -101,7 +101,6 @@ export class InprocPeer extends Peer {
   }
 
   sendShared(shared: SharedMessage): boolean {
-    if (this.outbox.full) return false
     return this.send(shared.message)
   }
 
@@ -111,7 +110,13 @@ export class InprocPeer extends Peer {
   }
 
   pause(): void {
+    if (!this.#reading) return
     this.#reading = false
+    this.filled('receive')
+  }
+
+  protected override filled(queue: 'send' | 'receive'): void {
+    this.#handler.full?.(this, queue)
   }
 
   resume(): void {

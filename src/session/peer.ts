@@ -28,6 +28,8 @@ export interface PeerHandler {
   subscription(peer: Peer, subscribe: boolean, topic: Buffer): void
   /** After a `send` that returned false: half of the queue is free again. */
   writable(peer: Peer): void
+  /** A queue has reached its mark: `send` is refused, or the peer is not read from. Once, until half of it is free again. */
+  full?(peer: Peer, queue: 'send' | 'receive'): void
   /** The connection is gone. `reason` is undefined when the far end closed it in good order. */
   lost(peer: Peer, reason: Error | undefined): void
 }
@@ -117,8 +119,13 @@ export abstract class Peer {
 
   /** Has `writable` called once half of a full queue is free again, as after a `send` that returned false. */
   askForRoom(): void {
+    if (this.refused) return
     this.refused = true
+    this.filled('send')
   }
+
+  /** Has the handler told of a queue at its mark. */
+  protected abstract filled(queue: 'send' | 'receive'): void
 
   /**
    * Writes or queues a message: true. At the high-water mark: false, nothing is kept, and `writable` will be called.

@@ -165,7 +165,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
       this.outbox.push([...message])
       return true
     }
-    this.refused = true
+    this.askForRoom()
     return false
   }
 
@@ -177,7 +177,9 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
       this.#written(connection)
       return true
     }
-    return this.outbox.push(shared.kept)
+    if (this.outbox.push(shared.kept)) return true
+    this.askForRoom()
+    return false
   }
 
   sendSubscription(subscribe: boolean, topic: Buffer): void {
@@ -189,8 +191,13 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   pause(): void {
     if (!this.#reading) return
     this.#reading = false
+    this.filled('receive')
     // A handshake goes on whoever is paused: `ready` sees to the rest.
     if (this.#connected) this.#stopReading()
+  }
+
+  protected override filled(queue: 'send' | 'receive'): void {
+    this.#handler.full?.(this, queue)
   }
 
   resume(): void {

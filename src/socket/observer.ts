@@ -43,6 +43,10 @@ export type Event =
   /** The password or key was refused; `error.status` is the ZAP status (300, 400 or 500). */
   | ({ type: 'handshake:error:auth'; error: Error & { status: number } } & OfEndpoint)
   | ({ type: 'handshake:error:other' } & OfFailure)
+  /**
+   * What waits for a peer, or of it for the application, has reached its mark. Not told again until half of it is gone. Not in `zeromq`.
+   */
+  | ({ type: 'queue:full'; queue: 'send' | 'receive' } & OfEndpoint)
   /** The last event: the socket is closed. */
   | { type: 'end' }
 

@@ -75,6 +75,15 @@ export interface CommonOptions {
   /** Connections that each bound endpoint takes; those over it are closed at once. 0: as many as the system. Not in `zeromq`. @default 0 */
   maxConnections: number
   /**
+   * Connections that each bound tcp endpoint takes of one address (of IPv6, of one /64 network, since a host may have all of it); those
+   * over it are closed at once. 0: any number. Not in `zeromq`.
+   *
+   * Off by default: behind a gateway, a proxy or a container network thousands of honest clients share one address.
+   *
+   * @default 0
+   */
+  maxConnectionsPerAddress: number
+  /**
    * Handshakes under way that each bound endpoint bears: with more, the oldest ends. 0: no limit. Not in `zeromq`.
    *
    * Who is in its handshake has shown no password or key yet, and can make us hold some 70 KiB until `handshakeInterval` is over.
@@ -84,6 +93,12 @@ export interface CommonOptions {
    * @default 1000
    */
   maxHandshakes: number
+  /**
+   * Bytes that a peer may send in its handshake, before it is let in; with more it is disconnected. At least 1024. Not in `zeromq`.
+   *
+   * @default 65536
+   */
+  maxHandshakeBytes: number
   /** Bytes that may wait for each peer, each way; 0: only the high-water marks count. Not in `zeromq`. @default 268435456 */
   maxQueueBytes: number
   /** Properties that the peer is told in the handshake, names starting with `X-`. Not in `zeromq`. @default {} */
@@ -182,7 +197,9 @@ export const COMMON_OPTIONS: OptionTable<CommonOptions> = {
   curveServerKey: curveKey(),
   authenticate: { default: null, check: (value) => (value === null || typeof value === 'function' ? undefined : 'null or a function') },
   maxConnections: integer(0, 0),
+  maxConnectionsPerAddress: integer(0, 0),
   maxHandshakes: integer(1000, 0),
+  maxHandshakeBytes: integer(64 * 1024, 1024),
   maxQueueBytes: integer(256 * 1024 * 1024, 0, Number.MAX_SAFE_INTEGER),
   handshakeProperties: {
     default: {},

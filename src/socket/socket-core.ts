@@ -17,13 +17,13 @@ import type { Session, SessionOptions } from '../session/session.ts'
 import { type Address, parseEndpoint } from '../transport/endpoint.ts'
 import type { Listener, ListenHandler, Pipe, TransportOptions } from '../transport/pipe.ts'
 import { dial, listen } from '../transport/transports.ts'
-import { type AuthAnswer, AuthRefused, type SocketType } from '../wire/index.ts'
+import { type AuthAnswer, AuthRefused, LimitExceeded, type SocketType } from '../wire/index.ts'
 import type { Context } from './context.ts'
 import { mechanismOf } from './mechanism.ts'
 import type { Event } from './observer.ts'
 import type { SocketOptionValues } from './options.ts'
 import type { PeerListener } from './pattern.ts'
-import type { RefusalCounts, SocketStats } from './stats.ts'
+import { type FullCounts, noRefusals, type SocketStats } from './stats.ts'
 
 /** Most frames of a message that a peer may send. */
 const MAX_MESSAGE_FRAMES = 4096
@@ -54,7 +54,8 @@ export class SocketCore {
   #connected: ConnectedEndpoint[] = []
   /** Those with a connection of bytes, from its first moment to its last. */
   readonly #sessions = new Set<Session>()
-  readonly #refused: RefusalCounts = { maxConnections: 0, maxHandshakes: 0 }
+  readonly #refused = noRefusals()
+  readonly #full: FullCounts = { send: 0, receive: 0 }
   #failedHandshakes = 0
   #lostMessages = 0
   /** Bytes of connections that are over. */
@@ -82,6 +83,10 @@ export class SocketCore {
       message: (peer, message) => listener.message(peer, message),
       subscription: (peer, subscribe, topic) => listener.subscription(peer, subscribe, topic),
       writable: (peer) => listener.writable(peer),
+      full: (peer, queue) => {
+        this.#full[queue]++
+        emit({ type: 'queue:full', queue, address: peer.endpoint, remoteAddress: peer.remoteAddress })
+      },
       lost: (peer, reason) => {
         listener.lost(peer, reason)
         if (!peer.connecting || this.#options.immediate) this.#detach(peer)
@@ -203,6 +208,7 @@ export class SocketCore {
       handshakes,
       failedHandshakes: this.#failedHandshakes,
       refused,
+      full: { ...this.#full },
       queuedMessages,
       bytesReceived,
       bytesSent,
@@ -224,8 +230,9 @@ export class SocketCore {
       if (load !== undefined) await load()
       return listen(address, transportOptions, handler)
     }
-    const { maxConnections, maxHandshakes } = this.#options
-    return Acceptor.listen(start, { ...this.#sessionOptions(), mechanism, maxConnections, maxHandshakes }, this.#peers, {
+    const { maxConnections, maxConnectionsPerAddress, maxHandshakes } = this.#options
+    const limits = { maxConnections, maxConnectionsPerAddress, maxHandshakes }
+    return Acceptor.listen(start, { ...this.#sessionOptions(), mechanism, ...limits }, this.#peers, {
       accepted: (session) => {
         this.#sessions.add(session)
         this.#emit({ type: 'accept', address: session.endpoint, remoteAddress: session.remoteAddress })
@@ -363,6 +370,7 @@ export class SocketCore {
     if (session.closing) return
     const about = { address: session.endpoint, remoteAddress: session.remoteAddress }
     if (!session.wasConnected) this.#failedHandshakes++
+    if (reason instanceof LimitExceeded) this.#refused[reason.limit]++
     if (session.wasConnected) this.#emit({ type: 'disconnect', ...about, error: reason })
     else if (reason instanceof AuthRefused) this.#emit({ type: 'handshake:error:auth', ...about, error: reason })
     else if (reason instanceof ProtocolError) this.#emit({ type: 'handshake:error:protocol', ...about, error: reason })
@@ -394,7 +402,13 @@ export class SocketCore {
       receiveHighWaterMark: options.receiveHighWaterMark,
       maxQueueBytes: options.maxQueueBytes,
       conflate: options.conflate,
-      limits: { maxFrameBytes: maxMessageBytes, maxMessageBytes, maxMessageFrames: MAX_MESSAGE_FRAMES, maxCommandBytes: MAX_COMMAND_BYTES },
+      limits: {
+        maxFrameBytes: maxMessageBytes,
+        maxMessageBytes,
+        maxMessageFrames: MAX_MESSAGE_FRAMES,
+        maxCommandBytes: MAX_COMMAND_BYTES,
+        maxHandshakeBytes: options.maxHandshakeBytes,
+      },
       heartbeat: {
         intervalMs: options.heartbeatInterval,
         timeoutMs: options.heartbeatTimeout < 0 ? options.heartbeatInterval : options.heartbeatTimeout,

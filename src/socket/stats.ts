@@ -18,10 +18,25 @@ export interface DropCounts {
 
 export type DropReason = keyof DropCounts
 
-/** Connections that were turned away, by the option whose limit was met. */
+/** Connections that were turned away or ended, by the option whose limit was met. */
 export interface RefusalCounts {
   maxConnections: number
+  maxConnectionsPerAddress: number
   maxHandshakes: number
+  maxHandshakeBytes: number
+  /** The handshake was not over in time. */
+  handshakeInterval: number
+  /** A message, frame or command was too large, or had too many frames. */
+  maxMessageSize: number
+  maxSubscriptionBytes: number
+}
+
+/** How often a queue of a peer reached its mark (high-water mark or `maxQueueBytes`), and was told of as `queue:full`. */
+export interface FullCounts {
+  /** Messages for the peer waited, or were dropped: see {@link DropCounts.highWaterMark}. */
+  send: number
+  /** The peer was not read from until the application took what had come. */
+  receive: number
 }
 
 /** What {@link Socket.stats} tells. Sums are since the socket was made. */
@@ -33,12 +48,25 @@ export interface SocketStats {
   /** Handshakes that failed, whoever's fault it was. */
   readonly failedHandshakes: number
   readonly refused: Readonly<RefusalCounts>
+  readonly full: Readonly<FullCounts>
   /** Messages that wait to be written. */
   readonly queuedMessages: number
   /** Bytes of TCP and ipc connections, all that ZMTP adds included. */
   readonly bytesReceived: number
   readonly bytesSent: number
   readonly dropped: Readonly<DropCounts>
+}
+
+export function noRefusals(): RefusalCounts {
+  return {
+    maxConnections: 0,
+    maxConnectionsPerAddress: 0,
+    maxHandshakes: 0,
+    maxHandshakeBytes: 0,
+    handshakeInterval: 0,
+    maxMessageSize: 0,
+    maxSubscriptionBytes: 0,
+  }
 }
 
 export function noDrops(): DropCounts {

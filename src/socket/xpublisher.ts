@@ -6,10 +6,10 @@
  * Subscribers whose news the application does not take are not read from.
  */
 
-import { ProtocolError, SocketError } from '../errors.ts'
+import { SocketError } from '../errors.ts'
 import type { Peer } from '../session/peer.ts'
 import { SharedMessage } from '../session/peer.ts'
-import { type Message, readSubscriptionMessage, subscriptionMessage } from '../wire/index.ts'
+import { LimitExceeded, type Message, readSubscriptionMessage, subscriptionMessage } from '../wire/index.ts'
 import { FairQueue } from './fair-queue.ts'
 import {
   boolean,
@@ -151,7 +151,7 @@ export class PublishingPattern implements Pattern {
     if (first) this.changed(peer, true, topic)
     const { maxSubscriptionBytes } = this.#options
     if (this.subscriptions.bytesOf(peer) > maxSubscriptionBytes) {
-      peer.disconnect(new ProtocolError(`the peer's subscriptions take more than ${maxSubscriptionBytes} bytes`))
+      peer.disconnect(new LimitExceeded('maxSubscriptionBytes', `the peer's subscriptions take more than ${maxSubscriptionBytes} bytes`))
     }
     return first
   }

@@ -1,6 +1,6 @@
 /** Endpoints: `tcp://host:port`, `ipc://path`, `inproc://name`, checked here and nowhere else. */
 
-import { isIP, isIPv6 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import { SocketError } from '../errors.ts'
 
 export interface TcpAddress {
@@ -51,6 +51,23 @@ export function parseEndpoint(endpoint: string, use: 'bind' | 'connect'): Addres
 /** A TCP endpoint as text, with brackets where they belong. */
 export function tcpEndpoint(host: string, port: number): string {
   return `tcp://${isIPv6(host) ? `[${host}]` : host}:${port}`
+}
+
+/**
+ * Whose connection it is, as far as a TCP endpoint tells: its IPv4 address, or the /64 network of its IPv6 address, since one host
+ * may have all of that. Undefined for other transports.
+ */
+export function originOf(remoteAddress: string): string | undefined {
+  const [, address = ''] = /^tcp:\/\/\[?([^\]]*?)(?:%[^\]]*)?\]?:\d+$/.exec(remoteAddress) ?? []
+  if (isIPv4(address)) return address
+  if (!isIPv6(address)) return undefined
+  const [, mapped] = /^::ffff:([\d.]+)$/i.exec(address) ?? []
+  if (mapped !== undefined) return mapped
+  const [head = '', tail = ''] = address.split('::')
+  const [first, last] = [head, tail].map((half) => (half === '' ? [] : half.split(':'))) as [string[], string[]]
+  const zeros = address.includes('::') ? Array<string>(Math.max(0, 8 - first.length - last.length)).fill('0') : []
+  const network = [...first, ...zeros, ...last].slice(0, 4)
+  return `${network.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
 }
 
 function parseTcp(endpoint: string, rest: string, use: 'bind' | 'connect'): TcpAddress {

@@ -23,6 +23,7 @@ import { COMMAND, type Message, MORE } from './frame.ts'
 import { FrameDecoder, type FrameLimits, type FrameSink } from './frame-decoder.ts'
 import { FrameWriter } from './frame-writer.ts'
 import { encodeGreeting, type Greeting, GreetingDecoder, MECHANISM_OFFSET } from './greeting.ts'
+import { LimitExceeded } from './limit-exceeded.ts'
 import {
   type AuthAnswer,
   type AuthRequest,
@@ -42,8 +43,10 @@ export interface ConnectionLimits {
   maxMessageBytes: number
   /** Most frames of a message. */
   maxMessageFrames: number
-  /** Largest command (PING, SUBSCRIBE, any command of a handshake), bytes. */
+  /** Largest command (PING, SUBSCRIBE), bytes. */
   maxCommandBytes: number
+  /** All commands of a handshake together, bytes: what a stranger may say before it is let in. */
+  maxHandshakeBytes: number
 }
 
 /** [RFC 37, Connection Heartbeating]; all in milliseconds. */
@@ -99,7 +102,7 @@ export interface ConnectionHandler {
 /** The peer said nothing for longer than was agreed. */
 export class PeerSilent extends ProtocolError {}
 /** The handshake was not over in time. */
-export class HandshakeTimeout extends ProtocolError {}
+export class HandshakeTimeout extends LimitExceeded {}
 /** The peer's socket type does not go with ours. */
 export class IncompatiblePeer extends ProtocolError {}
 
@@ -120,6 +123,9 @@ export class Connection implements FrameSink {
   /** True while the application decides: commands that come meanwhile are against the grammar. */
   #authenticating = false
   #user: unknown
+
+  /** Of the commands of the handshake. */
+  #handshakeBytes = 0
 
   /** Frames of the message under way, and their size. */
   #parts: Message = []
@@ -150,7 +156,7 @@ export class Connection implements FrameSink {
       maxCommandBytes: options.limits.maxCommandBytes,
       repairLostLongBit: hearsSubscriptions(options.socketType),
     }
-    this.#decoder = new FrameDecoder(this, this.#frameLimits)
+    this.#decoder = new FrameDecoder(this, { ...this.#frameLimits, maxCommandBytes: options.limits.maxHandshakeBytes })
     this.#decoder.commandsOnly = true
   }
 
@@ -273,7 +279,7 @@ export class Connection implements FrameSink {
     if (now >= this.#greetBy) this.#finishGreeting()
     if (now >= this.#handshakeBy) {
       const ms = this.#options.handshakeTimeoutMs
-      this.#close(new HandshakeTimeout(`the handshake was not over after ${ms} ms (it stopped at the ${this.#state})`))
+      this.#close(new HandshakeTimeout('handshakeInterval', `the handshake was not over after ${ms} ms (it stopped at the ${this.#state})`))
     } else if (now >= this.#aliveBy) {
       this.#close(new PeerSilent(`the peer answered no PING for ${this.#options.heartbeat.timeoutMs} ms`))
     } else if (now >= this.#ttlBy) {
@@ -302,6 +308,11 @@ export class Connection implements FrameSink {
       else this.#sealedFrame(this.#codec, flags, body)
       return
     }
+    const { maxHandshakeBytes } = this.#options.limits
+    this.#handshakeBytes += body.length
+    if (this.#handshakeBytes > maxHandshakeBytes) {
+      throw new LimitExceeded('maxHandshakeBytes', `a handshake of more than ${maxHandshakeBytes} bytes`)
+    }
     this.#handshakeCommand(decodeHandshakeCommand(body))
   }
 
@@ -320,7 +331,10 @@ export class Connection implements FrameSink {
     if (isCommand && (flags & MORE) !== 0) throw new ProtocolError('an encrypted command has the MORE flag set')
     const limit = isCommand ? maxCommandBytes : maxFrameBytes
     if (body.length > limit) {
-      throw new ProtocolError(`${isCommand ? 'a command' : 'a frame'} of ${body.length} bytes is over the limit of ${limit} bytes`)
+      throw new LimitExceeded(
+        'maxMessageSize',
+        `${isCommand ? 'a command' : 'a frame'} of ${body.length} bytes is over the limit of ${limit} bytes`,
+      )
     }
     this.#trafficFrame(flags, body)
   }
@@ -335,8 +349,10 @@ export class Connection implements FrameSink {
     const { maxMessageFrames, maxMessageBytes } = this.#options.limits
     this.#parts.push(body)
     this.#partsBytes += body.length
-    if (this.#parts.length > maxMessageFrames) throw new ProtocolError(`a message of more than ${maxMessageFrames} frames`)
-    if (this.#partsBytes > maxMessageBytes) throw new ProtocolError(`a message over the limit of ${maxMessageBytes} bytes`)
+    if (this.#parts.length > maxMessageFrames)
+      throw new LimitExceeded('maxMessageSize', `a message of more than ${maxMessageFrames} frames`)
+    if (this.#partsBytes > maxMessageBytes)
+      throw new LimitExceeded('maxMessageSize', `a message over the limit of ${maxMessageBytes} bytes`)
     if ((flags & MORE) !== 0) return
     const message = this.#parts
     this.#parts = []
@@ -412,7 +428,8 @@ export class Connection implements FrameSink {
         if (step.send !== undefined) this.#writer.writeFrame(COMMAND, step.send)
         this.#state = 'traffic'
         this.#decoder.commandsOnly = false
-        if (step.codec !== undefined) this.#useCodec(step.codec)
+        if (step.codec === undefined) this.#decoder.limits = this.#frameLimits
+        else this.#useCodec(step.codec)
         this.#handshakeBy = Number.POSITIVE_INFINITY
         const { intervalMs } = this.#options.heartbeat
         if (intervalMs > 0) this.#pingAt = this.#now + intervalMs

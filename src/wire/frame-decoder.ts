@@ -13,6 +13,7 @@
 import { Buffer } from 'node:buffer' // the global of that name is a getter, which shows at every frame
 import { ProtocolError } from '../errors.ts'
 import { COMMAND, LONG, MORE, RESERVED } from './frame.ts'
+import { type ConnectionLimit, LimitExceeded } from './limit-exceeded.ts'
 
 /** Receives the frames of a decoder, in order. May call {@link FrameDecoder.pause} or {@link FrameDecoder.stop}. */
 export interface FrameSink {
@@ -172,13 +173,14 @@ export class FrameDecoder {
     if ((flags & COMMAND) === 0) {
       if (this.commandsOnly) throw this.#fault('a message before the handshake was over')
       if (size > this.limits.maxFrameBytes) {
-        throw this.#fault(`a frame of ${size} bytes is over the limit of ${this.limits.maxFrameBytes} bytes`)
+        throw this.#excess('maxMessageSize', `a frame of ${size} bytes is over the limit of ${this.limits.maxFrameBytes} bytes`)
       }
       return
     }
     if ((flags & MORE) !== 0) throw this.#fault('a command has the MORE flag set: framing is lost')
     if (size > this.limits.maxCommandBytes) {
-      throw this.#fault(`a command of ${size} bytes is over the limit of ${this.limits.maxCommandBytes} bytes`)
+      const limit = this.commandsOnly ? 'maxHandshakeBytes' : 'maxMessageSize'
+      throw this.#excess(limit, `a command of ${size} bytes is over the limit of ${this.limits.maxCommandBytes} bytes`)
     }
     // The repaired frames are 256 (SUBSCRIBE of 246, CANCEL of 249 bytes) to 265 bytes long (SUBSCRIBE of 255).
     const repaired = length === 9 && (flags & LONG) === 0
@@ -195,6 +197,11 @@ export class FrameDecoder {
   #fault(reason: string): ProtocolError {
     this.stop()
     return new ProtocolError(reason)
+  }
+
+  #excess(limit: ConnectionLimit, reason: string): LimitExceeded {
+    this.stop()
+    return new LimitExceeded(limit, reason)
   }
 
   /** Completes a header that an earlier chunk began, and its body as far as the chunk goes. Returns the bytes taken. */

@@ -9,7 +9,7 @@
  * | metadata                     | `metadata.ts`                |
  * | Socket-Type                  | `socket-type.ts`             |
  * | NULL, PLAIN, CURVE           | `mechanism/`, keys as text: `z85.ts` |
- * | a connection, start to end   | `connection.ts`              |
+ * | a connection, start to end   | `connection.ts`, its limits: `limit-exceeded.ts` |
  */
 
 export { readSubscriptionMessage, subscriptionMessage } from './command.ts'
@@ -24,6 +24,7 @@ export {
 export { type EncodedMessage, encodeMessage } from './encoded-message.ts'
 export { type Message, messageBytes } from './frame.ts'
 export { MechanismMismatch } from './greeting.ts'
+export { LimitExceeded } from './limit-exceeded.ts'
 export { KEY_BYTES, type KeyPair, keyPairOf, loadCrypto, toKeyPair } from './mechanism/crypto.ts'
 export { CurveClient, type CurveRandom, CurveServer, HelloRefused } from './mechanism/curve.ts'
 export { type AuthAnswer, AuthRefused, type AuthRequest, type Mechanism, type MechanismFactory } from './mechanism/mechanism.ts'

@@ -277,7 +277,7 @@ describe('handshake', () => {
     const repaired = publisher().hear('04 00*6 0104 09"SUBSCRIBE" 74*250', '04 00*6 0100 06"CANCEL" 74*249')
     expect(repaired.log).toEqual([`subscribe ${show(Buffer.alloc(250, 't'))}`, `cancel ${show(Buffer.alloc(249, 't'))}`])
     expect(closedBy(publisher().hear('04 00*8'))).toMatch(/empty/)
-    expect(closedBy(publisher().hear('04 00 00 01 61 00 01 62 00'))).toMatch(/closed ProtocolError/)
+    expect(closedBy(publisher().hear('04 00 00 01 61 00 01 62 00'))).toMatch(/closed LimitExceeded/)
   })
 })
 

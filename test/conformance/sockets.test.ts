@@ -109,7 +109,7 @@ describe('greeting', () => {
       return dialStream({ host: '127.0.0.1', port, ...from }, 1000, remote, signal)
     }
     const nobody = { ready() {}, message() {}, subscription() {}, writable() {}, lost() {} }
-    const limits = { maxFrameBytes: 1000, maxMessageBytes: 1000, maxMessageFrames: 10, maxCommandBytes: 1000 }
+    const limits = { maxFrameBytes: 1000, maxMessageBytes: 1000, maxMessageFrames: 10, maxCommandBytes: 1000, maxHandshakeBytes: 1000 }
     const reasons: unknown[] = []
     let server: RawServer | undefined
     const finished = new Promise<void>((resolve) => {

@@ -1,5 +1,6 @@
 /** What strangers may make a socket hold, and what `stats` tells of it. */
 
+import { createConnection } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pair, Publisher, Pull, Push, Reply, Request, Router, type Socket, Subscriber } from '../../../src/socket/index.ts'
 import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
@@ -59,6 +60,167 @@ describe('maxConnections', () => {
     await refused
     taker.close()
     expect(texts(await pull.receive())).toEqual(['waits for its turn'])
+  })
+})
+
+describe('maxConnectionsPerAddress', () => {
+  it('turns away what one address has over it, says so, and lets other addresses in', async () => {
+    const router = use.open(Router, { maxConnectionsPerAddress: 2 })
+    await router.bind('tcp://0.0.0.0:0')
+    const [first] = [await stranger(router), await stranger(router)]
+    const refused = event(router, 'accept:error')
+    const third = await RawConnection.connect(router.lastEndpoint as string)
+    use.defer(() => third.close())
+    const { error, remoteAddress } = await refused
+    expect(error).toMatchObject({
+      code: 'EBUSY',
+      message: expect.stringContaining('2 connections of this address (maxConnectionsPerAddress)'),
+    })
+    expect(remoteAddress).toBe(`tcp://127.0.0.1:${third.socket.localPort}`)
+    await third.closed
+    expect(router.stats()).toMatchObject({ refused: { maxConnectionsPerAddress: 1, maxConnections: 0 }, handshakes: 2 })
+
+    const accepted = event(router, 'accept')
+    const other = createConnection({
+      port: Number(new URL(router.lastEndpoint as string).port),
+      host: '127.0.0.1',
+      localAddress: '127.0.0.2',
+    })
+    use.defer(() => other.destroy())
+    expect((await accepted).remoteAddress).toContain('127.0.0.2')
+
+    const left = event(router, 'handshake:error:other')
+    first?.close()
+    await left
+    await stranger(router)
+  })
+
+  it('does not count connections of ipc', async () => {
+    const pull = use.open(Pull, { maxConnectionsPerAddress: 1 })
+    await pull.bind('ipc://*')
+    for (let count = 0; count < 3; count++) {
+      const push = use.open(Push)
+      push.connect(pull.lastEndpoint as string)
+      await push.send(String(count))
+      expect(texts(await pull.receive())).toEqual([String(count)])
+    }
+  })
+})
+
+describe('what a stranger may send in its handshake', () => {
+  it('is judged by the size that a command announces', async () => {
+    const router = use.open(Router, { maxHandshakeBytes: 10_000 })
+    await router.bind(ANY)
+    const told = event(router, 'handshake:error:protocol')
+    const raw = await stranger(router)
+    raw.write(greeting('NULL'), bytes('06 00*6 2711'))
+    expect((await told).error.message).toContain('a command of 10001 bytes is over the limit of 10000')
+    await raw.closed
+    expect(router.stats()).toMatchObject({ failedHandshakes: 1, refused: { maxHandshakeBytes: 1 } })
+  })
+
+  it('is bounded over all its commands together', async () => {
+    const router = use.open(Router, { plainServer: true, authenticate: () => ({ status: 200, user: undefined }), maxHandshakeBytes: 2000 })
+    await router.bind(ANY)
+    const told = event(router, 'handshake:error:protocol')
+    const raw = await stranger(router)
+    const name = Buffer.alloc(255, 'x')
+    raw.write(greeting('PLAIN'), command('05"HELLO" FF', name, 'FF', name))
+    await raw.read(64)
+    await raw.readFrame()
+    raw.write(command('08"INITIATE"', '06"X-Fill" 00000640', Buffer.alloc(1600)))
+    expect((await told).error.message).toContain('a handshake of more than 2000 bytes')
+    await raw.closed
+    expect(router.stats().refused).toMatchObject({ maxHandshakeBytes: 1 })
+  })
+
+  it('has handshakeInterval to be sent', async () => {
+    const router = use.open(Router, { handshakeInterval: 20 })
+    await router.bind(ANY)
+    const told = event(router, 'handshake:error:protocol')
+    await (await stranger(router)).closed
+    await told
+    expect(router.stats().refused).toMatchObject({ handshakeInterval: 1 })
+  })
+})
+
+describe('limits that end a connection', () => {
+  it('are told and counted: maxMessageSize, the number of frames, maxSubscriptionBytes', async () => {
+    const pull = use.open(Pull, { maxMessageSize: 100 })
+    await pull.bind(ANY)
+    for (const [index, frames] of [
+      bytes('00 65'),
+      bytes('01 33', Buffer.alloc(51), '00 32'),
+      Buffer.concat(Array(4097).fill(bytes('01 00'))),
+    ].entries()) {
+      const ended = event(pull, 'disconnect')
+      const raw = await stranger(pull)
+      await raw.handshake('PUSH')
+      raw.write(frames, Buffer.alloc(101))
+      expect((await ended).error).toMatchObject({ code: 'PROTOCOL_ERROR', limit: 'maxMessageSize' })
+      expect(pull.stats().refused.maxMessageSize).toBe(index + 1)
+    }
+    const publisher = use.open(Publisher, { maxSubscriptionBytes: 1000 })
+    await publisher.bind(ANY)
+    const ended = event(publisher, 'disconnect')
+    const raw = await stranger(publisher)
+    await raw.handshake('SUB')
+    for (let topic = 0; topic < 10; topic++) raw.write(command('09"SUBSCRIBE"', Buffer.from([topic])))
+    expect((await ended).error?.message).toContain('subscriptions')
+    expect(publisher.stats().refused.maxSubscriptionBytes).toBe(1)
+  })
+})
+
+describe.each(['tcp://127.0.0.1:0', 'inproc://full'])('a queue at its mark, over %s', (address) => {
+  it('is told and counted once, until half of it is free again', async () => {
+    const [push, pull] = [use.open(Push, { sendHighWaterMark: 4, sendTimeout: 0 }), use.open(Pull, { receiveHighWaterMark: 4 })]
+    const told: string[] = []
+    for (const socket of [push, pull])
+      socket.events.on('queue:full', ({ queue, address }) => told.push(`${socket.type} ${queue} ${address}`))
+    const at = await link(pull, push, address)
+    const body = Buffer.alloc(256 * 1024)
+    const fill = async (): Promise<number> => {
+      let sent = 0
+      const before = push.stats().full.send
+      await until(async () => {
+        await push.send(body).then(
+          () => sent++,
+          () => {},
+        )
+        return push.stats().full.send > before
+      }, 'the queue is full')
+      for (let more = 0; more < 3; more++)
+        await push.send(body).then(
+          () => sent++,
+          () => {},
+        )
+      return sent
+    }
+    let sent = await fill()
+    expect(told.sort()).toEqual([`PULL receive ${at}`, `PUSH send ${at}`])
+    for (let round = 0; round < sent; round++) await pull.receive()
+    sent = await fill()
+    expect(told.filter((text) => text.startsWith('PUSH'))).toHaveLength(2)
+    expect(push.stats().full.send).toBe(2)
+    expect(pull.stats().full.receive).toBe(told.length - 2)
+  })
+})
+
+describe('a subscriber that does not keep up', () => {
+  it('is told of once, and each message that it misses is counted', async () => {
+    const publisher = use.open(Publisher, { sendHighWaterMark: 3 })
+    await publisher.bind(ANY)
+    const raw = await stranger(publisher)
+    await raw.handshake('SUB')
+    raw.socket.pause()
+    raw.write(command('09"SUBSCRIBE"'))
+    const told: unknown[] = []
+    publisher.events.on('queue:full', ({ queue, remoteAddress }) => told.push([queue, remoteAddress]))
+    await until(async () => {
+      await publisher.send(Buffer.alloc(256 * 1024))
+      return publisher.stats().dropped.highWaterMark === 10
+    }, 'ten are missed')
+    expect(told).toEqual([['send', `tcp://127.0.0.1:${raw.socket.localPort}`]])
   })
 })
 
@@ -158,7 +320,16 @@ describe('stats', () => {
       connections: 0,
       handshakes: 0,
       failedHandshakes: 0,
-      refused: { maxConnections: 0, maxHandshakes: 0 },
+      refused: {
+        maxConnections: 0,
+        maxConnectionsPerAddress: 0,
+        maxHandshakes: 0,
+        maxHandshakeBytes: 0,
+        handshakeInterval: 0,
+        maxMessageSize: 0,
+        maxSubscriptionBytes: 0,
+      },
+      full: { send: 0, receive: 0 },
       queuedMessages: 0,
       bytesReceived: 0,
       bytesSent: 0,

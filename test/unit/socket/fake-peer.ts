@@ -40,6 +40,8 @@ export class FakePeer extends Peer {
     this.paused = false
   }
 
+  protected filled(): void {}
+
   disconnect(): void {}
 
   async close(): Promise<void> {}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseEndpoint, tcpEndpoint } from '../../../src/transport/endpoint.ts'
+import { originOf, parseEndpoint, tcpEndpoint } from '../../../src/transport/endpoint.ts'
 import { codeOf } from '../../helpers/sockets.ts'
 
 const longest = `/${'p'.repeat(106)}`
@@ -92,3 +92,20 @@ function refusal(endpoint: string, use: 'bind' | 'connect'): unknown {
   }
   return 'accepted'
 }
+
+describe('the origin of a connection', () => {
+  it.each([
+    ['tcp://192.168.1.4:41234', '192.168.1.4'],
+    ['tcp://[::ffff:192.168.1.4]:41234', '192.168.1.4'],
+    ['tcp://[::1]:41234', '0:0:0:0::/64'],
+    ['tcp://[2001:db8:0:7::1]:41234', '2001:db8:0:7::/64'],
+    ['tcp://[2001:0db8:0:7:ffff:1:2:3]:41234', '2001:db8:0:7::/64'],
+    ['tcp://[2001:db8::9:1]:41234', '2001:db8:0:0::/64'],
+    ['tcp://[fe80::1%eth0]:41234', 'fe80:0:0:0::/64'],
+    ['tcp://?:0', undefined],
+    ['ipc:///run/a.sock', undefined],
+    ['', undefined],
+  ])('%s is %s', (endpoint, origin) => {
+    expect(originOf(endpoint)).toBe(origin)
+  })
+})

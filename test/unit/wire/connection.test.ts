@@ -14,7 +14,7 @@ describe('limits of a connection', () => {
     const recorder = inTraffic({ limits }).hear('00 0A 61*10')
     expect(recorder.log).toEqual(['message 61616161616161616161'])
     recorder.hear('00 0B 61*11')
-    expect(recorder.last).toMatch(/closed ProtocolError: .* over the limit of 10 bytes/)
+    expect(recorder.last).toMatch(/closed LimitExceeded: .* over the limit of 10 bytes/)
   })
 
   it('hold over all frames of a message', () => {

@@ -568,7 +568,7 @@ describe('limits', () => {
   })
 
   it('of commands hold in the handshake', () => {
-    expect(serverRecorder({ limits: { maxCommandBytes: 250 } }).hear(greeting('CURVE'), HELLO, INITIATE).last).toMatch(
+    expect(serverRecorder({ limits: { maxHandshakeBytes: 250 } }).hear(greeting('CURVE'), HELLO, INITIATE).last).toMatch(
       /over the limit of 250/,
     )
   })

@@ -78,6 +78,7 @@ const NO_LIMITS: ConnectionLimits = {
   maxMessageBytes: 256 * 1024 * 1024,
   maxMessageFrames: 4096,
   maxCommandBytes: 64 * 1024,
+  maxHandshakeBytes: 64 * 1024,
 }
 
 export interface RecorderOptions {
