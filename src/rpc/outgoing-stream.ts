@@ -41,6 +41,11 @@ export class OutgoingStream {
     void this.#pump()
   }
 
+  /** Ends if it was not started. */
+  withdraw(): void {
+    if (this.#state === 'new') this.close()
+  }
+
   credit(bytes: number): void {
     const wasOut = this.#credit <= 0
     this.#credit += bytes

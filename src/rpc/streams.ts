@@ -106,6 +106,11 @@ export class CallStreams {
     for (const stream of this.#outgoing) stream.start()
   }
 
+  /** The message that was to carry the numbers is not sent: iterables that were not started are told to return. */
+  withdraw(): void {
+    for (const stream of this.#outgoing) stream.withdraw()
+  }
+
   /**
    * What the application reads of a stream of the far end.
    *

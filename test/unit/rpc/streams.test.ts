@@ -505,6 +505,20 @@ describe('the end of a call', () => {
     idleOnce(near)
   })
 
+  it('whose message could not be written: what it was to carry is told to return, what is under way goes on', async () => {
+    const { near, far, source, reader } = stream(numbers(), TEN)
+    const second = new Source(numbers())
+    near.streams.outgoing(second)
+    near.streams.withdraw()
+    near.streams.start()
+    await flow(near, far)
+    expect([second.pulls, second.returns]).toEqual([0, 1])
+    expect([source.returns, near.streams.open]).toEqual([0, 1])
+    await reader.return()
+    await flow(near, far)
+    idleOnce(near, far)
+  })
+
   it('that is aborted leaves no waiting reader behind', async () => {
     const { far, reader } = stream([])
     const waiting = Promise.allSettled([reader.next(), reader.next()])
