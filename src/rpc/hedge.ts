@@ -33,7 +33,7 @@ export function hedged<T>(first: (signal: AbortSignal) => Promise<T>, hedge: Hed
     const end = (): void => {
       clearInterval(timer)
       forgetSignal?.()
-      abortAll(new Error('another attempt was quicker'))
+      if (underWay.size > 0) abortAll(new Error('another attempt was quicker'))
     }
     const make = (attempt: (signal: AbortSignal) => Promise<T> | undefined): void => {
       const controller = new AbortController()
