@@ -11,7 +11,7 @@ import { ownPartsOf, type Schema } from './schema.ts'
 export type JsonSchema = Readonly<Record<string, unknown>>
 
 /** Our word for a stream: JSON Schema has none. Its value is the schema of the items. */
-const STREAM_KEYWORD = 'x-zmq-rpc-stream'
+export const STREAM_KEYWORD = 'x-zmq-rpc-stream'
 
 const NOTHING_KNOWN: JsonSchema = Object.freeze({ $comment: 'its library does not describe it' })
 
