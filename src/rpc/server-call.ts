@@ -16,6 +16,7 @@ import type { Principal } from './auth.ts'
 import { runInScope } from './call-scope.ts'
 import { Timed } from './deadlines.ts'
 import type { Dialect } from './dialect/announcement.ts'
+import { setAmount } from './dialect/native/header.ts'
 import { encodeError, encodeReply } from './dialect/native/message.ts'
 import type { WriteHooks } from './dialect/native/writer.ts'
 import * as pyzmqrpc3 from './dialect/pyzmqrpc3.ts'
@@ -294,6 +295,8 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
       const text = `The result of command "${run.command}" streams: it cannot be kept for an idempotency key.`
       return this.refuse({ status: STATUS.badResult, text, name: run.command })
     }
+    // A proxy learns from it when the call is over.
+    if (this.#streams !== undefined && this.dialect === 'native') setAmount(body[0] as Buffer, this.#streams.openOutgoing)
     this.#remember(body)
     this.#answer(() => body)
   }
