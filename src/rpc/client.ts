@@ -5,8 +5,9 @@ import type { Message } from '../wire/index.ts'
 import type { CallSettings } from './call.ts'
 import { metadataWithinScope } from './call-scope.ts'
 import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
-import { type Command, type CommandClass, commandNameOf, type ResultOf } from './command.ts'
+import { type Command, type CommandClass, commandNameOf, OpaqueCommand, type ResultOf } from './command.ts'
 import { CommandRegistry } from './command-registry.ts'
+import { type Contract, contractOf } from './contract.ts'
 import { resolveDialect } from './dialect/announcement.ts'
 import { FLAG, NO_LIMIT } from './dialect/native/header.ts'
 import { encodeCall } from './dialect/native/message.ts'
@@ -108,14 +109,15 @@ export class RpcClient {
   async executeAll<C extends Command>(command: C, options: CallOptions = {}): Promise<Answer<ResultOf<C>>[]> {
     const { links } = this.#outlets.requester
     if (links.length === 0) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
-    const name = commandNameOf(command)
+    const contract = contractOf(command)
+    const { name } = contract
     // Written once for all to see whether it can be, and that nothing in it can be read only once.
-    this.#request(command, options).freeze(NO_STREAMS)
+    this.#request(command, contract, options).freeze(NO_STREAMS)
     return Promise.all(
       links.map(async (link): Promise<Answer<ResultOf<C>>> => {
         const { endpoint } = link
         const call = aroundClient(this.#interceptors, (one) =>
-          link.call(this.#request(one.command, one.options), this.#settings(one.options)),
+          readBy(contract, link.call(this.#request(one.command, contract, one.options), this.#settings(contract, one.options))),
         )
         try {
           return { endpoint, ok: true, value: (await call({ command, name, options })) as ResultOf<C> }
@@ -162,25 +164,33 @@ export class RpcClient {
 
   /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
   #call(command: Command, options: CallOptions): Promise<unknown> {
-    return this.#outlets.requester.call(this.#request(command, options), this.#settings(options))
+    const contract = contractOf(command)
+    const { requester } = this.#outlets
+    return readBy(contract, requester.call(this.#request(command, contract, options), this.#settings(contract, options)))
   }
 
   /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
-  #request(command: Command, options: CallOptions): CommandRequest {
+  #request(command: Command, contract: Contract, options: CallOptions): CommandRequest {
     const metadata = metadataWithinScope(options.metadata)
     const { idempotencyKey } = options
     const extras =
       metadata === undefined && idempotencyKey === undefined
         ? undefined
         : { ...(metadata && { metadata }), ...(idempotencyKey !== undefined && { idempotencyKey }) }
-    return new CommandRequest(commandNameOf(command), command, this.#requestSettings, false, extras)
+    const name = command instanceof OpaqueCommand ? command.name : contract.name
+    return new CommandRequest(name, command, this.#requestSettings, contract.idempotent, extras)
   }
 
-  #settings(options: CallOptions): CallSettings {
-    return this.#outlets.settings(options)
+  #settings(contract: Contract, options: CallOptions): CallSettings {
+    return this.#outlets.settings(options, contract.timeoutMs)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+}
+
+/** A result as its contract makes it. */
+function readBy({ readResult }: Contract, result: Promise<unknown>): Promise<unknown> {
+  return readResult === undefined ? result : result.then(readResult)
 }

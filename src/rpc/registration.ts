@@ -3,8 +3,9 @@
 import { ZmqRpcError } from '../errors.ts'
 import type { CommandLimit } from './admission.ts'
 import { type Allow, resolveAllow } from './allow.ts'
-import { type Command, type CommandClass, commandNameOf } from './command.ts'
+import type { Command, CommandClass } from './command.ts'
 import type { CommandRegistry } from './command-registry.ts'
+import { type Contract, contractOf } from './contract.ts'
 import { resolveNumber } from './endpoint.ts'
 import type { ServiceContext } from './service.ts'
 
@@ -17,7 +18,7 @@ export interface ServiceOptions {
 }
 
 export interface Registration {
-  readonly commandClass: CommandClass
+  readonly contract: Contract
   readonly name: string
   /** As Python names it in an error's text. */
   readonly serviceName: string
@@ -29,7 +30,7 @@ export interface Registration {
 /**
  * Checks what `register` was given, and makes the class known.
  *
- * @throws ZmqRpcError BAD_REGISTRATION for something that is no service, and as `CommandRegistry.register`; BAD_OPTION.
+ * @throws ZmqRpcError BAD_REGISTRATION for something that is no service, and as `CommandRegistry.register`; BAD_OPTION; BAD_COMMAND, as `contractOf`.
  */
 export function toRegistration(
   registry: CommandRegistry,
@@ -43,7 +44,8 @@ export function toRegistration(
   const limit = max === Number.POSITIVE_INFINITY ? undefined : { max, running: 0 }
   const allow = resolveAllow('allow', options.allow, fallback)
   registry.register(commandClass)
-  return { commandClass, name: commandNameOf(commandClass), serviceName, allow, limit, execute }
+  const contract = contractOf(commandClass)
+  return { contract, name: contract.name, serviceName, allow, limit, execute }
 }
 
 function toService(commandClass: CommandClass, service: unknown): Pick<Registration, 'serviceName' | 'execute'> {

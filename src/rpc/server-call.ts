@@ -7,7 +7,7 @@
  */
 
 import { performance } from 'node:perf_hooks'
-import { ZmqRpcError } from '../errors.ts'
+import { toError, ZmqRpcError } from '../errors.ts'
 import { isHeard, publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
@@ -20,7 +20,7 @@ import { setAmount } from './dialect/native/header.ts'
 import { encodeError, encodeReply } from './dialect/native/message.ts'
 import type { WriteHooks } from './dialect/native/writer.ts'
 import * as pyzmqrpc3 from './dialect/pyzmqrpc3.ts'
-import { errorText } from './error-text.ts'
+import { errorText, wordsOf } from './error-text.ts'
 import type { Metadata, PeerInfo, ServiceContext } from './service.ts'
 import { type ErrorRegistry, toWireError } from './service-error.ts'
 import { pythonStatusOf, STATUS } from './status.ts'
@@ -287,8 +287,10 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     try {
       body = this.dialect === 'native' ? encodeReply(result, this.#extras(), this) : [pyzmqrpc3.encodeReply({ ...OK, result })]
     } catch (error) {
-      // The result cannot be written. pyzmqrpc3 sends nothing here, and its REP socket is stuck from then on.
-      return this.#failed(run, error)
+      // pyzmqrpc3 sends nothing here, and its REP socket is stuck from then on.
+      if (this.dialect === 'pyzmqrpc3') return this.#failed(run, error)
+      const text = `The result of command "${run.command}" cannot be written: ${wordsOf(toError(error))}`
+      return this.refuse({ status: STATUS.badResult, text, name: run.command, cause: error })
     }
     if (this.remember !== undefined && this.#streams !== undefined && this.#streams.openOutgoing > 0) {
       this.#streams.abort(new ZmqRpcError('CLOSED', 'the result was not sent'))

@@ -5,6 +5,7 @@ import type { Message } from '../wire/index.ts'
 import { type Allow, isAllowed, resolveAllow } from './allow.ts'
 import { type Command, type CommandClass, ShutdownServer } from './command.ts'
 import { CommandRegistry, constructCommand, MAX_SHOWN_NAME } from './command-registry.ts'
+import { pendingCheck } from './contract.ts'
 import { type CallHead, decodeCallHead, decodeCallState } from './dialect/native/message.ts'
 import { DEFAULT_LIMITS, decodeCommand, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { resolveNumber } from './endpoint.ts'
@@ -145,7 +146,17 @@ export class RpcServer extends MessageServer {
       return notAllowed(name, call, cause)
     }
     if (allowed === false) return notAllowed(name, call)
-    const run = (): unknown => this.#serve(registration, read(), call)
+    const run = (): unknown => {
+      const command = read()
+      const checked = pendingCheck(command)
+      if (checked === undefined) return this.#serve(registration, command, call)
+      return checked.then(
+        () => this.#serve(registration, command, call),
+        (cause: unknown) => {
+          throw unreadable(name, cause)
+        },
+      )
+    }
     if (allowed === true) return { command: name, serviceName, limit, execute: run }
     // Asked already: whatever it answers must be heard, even if the call is never run.
     const decided = allowed.then(
@@ -184,9 +195,14 @@ export class RpcServer extends MessageServer {
     }
   }
 
-  #serve({ name, execute }: Registration, command: Command, call: ServerCall): unknown {
-    if (this.#interceptors.length === 0) return execute(command, call)
-    return runIntercepted(this.#interceptors, { command, name, context: call }, () => execute(command, call))
+  #serve({ name, contract, execute }: Registration, command: Command, call: ServerCall): unknown {
+    const plain = this.#interceptors.length === 0
+    const result = plain
+      ? execute(command, call)
+      : runIntercepted(this.#interceptors, { command, name, context: call }, () => execute(command, call))
+    const { checkResult } = contract
+    if (checkResult === undefined) return result
+    return result instanceof Promise ? result.then((value) => kept(name, checkResult, value)) : kept(name, checkResult, result)
   }
 
   /** @throws Refused */
@@ -199,9 +215,25 @@ export class RpcServer extends MessageServer {
       })
       return constructCommand(this.#registry, name, state)
     } catch (cause) {
-      const text = `Command "${name}" cannot be read: ${wordsOf(toError(cause))}`
-      throw new Refused({ status: STATUS.badCommand, text, name, cause })
+      throw unreadable(name, cause)
     }
+  }
+}
+
+function unreadable(name: string, cause: unknown): Refused {
+  return new Refused({ status: STATUS.badCommand, text: `Command "${name}" cannot be read: ${wordsOf(toError(cause))}`, name, cause })
+}
+
+/** A result that keeps its contract. @throws Refused, now or later */
+function kept(name: string, checkResult: (result: unknown) => unknown, result: unknown): unknown {
+  const broken = (cause: unknown): never => {
+    throw new Refused({ status: STATUS.badResult, text: `The service broke its contract: ${wordsOf(toError(cause))}`, name, cause })
+  }
+  try {
+    const checked = checkResult(result)
+    return checked instanceof Promise ? checked.catch(broken) : checked
+  } catch (cause) {
+    return broken(cause)
   }
 }
 

@@ -1,7 +1,7 @@
 /** Who carries a command out. */
 
 import type { Principal } from './auth.ts'
-import type { Command, ResultOf } from './command.ts'
+import type { AnswerOf, Command } from './command.ts'
 
 /** Text by name that goes along with a call or a reply. Names and values are the application's own. */
 export type Metadata = Readonly<Record<string, string>>
@@ -41,8 +41,8 @@ export interface ServiceContext {
  * A result may hold streams: an `AsyncIterable`, such as an async generator gives, is read by the caller item by item.
  */
 export interface Service<C extends Command> {
-  execute(command: C, context: ServiceContext): ResultOf<C> | Promise<ResultOf<C>>
+  execute(command: C, context: ServiceContext): AnswerOf<C> | Promise<AnswerOf<C>>
 }
 
 /** A service as a plain function. */
-export type ServiceFunction<C extends Command> = (command: C, context: ServiceContext) => ResultOf<C> | Promise<ResultOf<C>>
+export type ServiceFunction<C extends Command> = (command: C, context: ServiceContext) => AnswerOf<C> | Promise<AnswerOf<C>>

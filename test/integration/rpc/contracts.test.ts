@@ -1,0 +1,67 @@
+/** Commands with schemas, through real calls. */
+
+import { afterEach, expect, it } from 'vitest'
+import { z } from 'zod'
+import { command, RpcClient, RpcServer, streamOf } from '../../../src/index.ts'
+
+const open: AsyncDisposable[] = []
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]()
+})
+
+const SetTemperature = command('SetTemperature', {
+  state: z.object({ celsius: z.number().min(5).max(30), room: z.string().default('lab') }),
+  result: z.object({ reached: z.boolean(), at: z.coerce.date() }),
+})
+const Readings = command('Readings', { state: z.object({ count: z.number().int() }), result: streamOf(z.number()) })
+
+async function serve(configure: (server: RpcServer) => void): Promise<RpcClient> {
+  const server = new RpcServer({ rep: 'tcp://127.0.0.1:0' })
+  configure(server)
+  await server.start()
+  const client = new RpcClient({ req: server.endpoints })
+  open.push({ [Symbol.asyncDispose]: () => server.stop({ drainMs: 0 }) }, client)
+  return client
+}
+
+it('a state is read through its schema, and so is a result', async () => {
+  const client = await serve((server) =>
+    server.register(SetTemperature, ({ celsius, room }) => ({ reached: celsius === 20 && room === 'lab', at: new Date(1000) })),
+  )
+  expect(await client.execute(new SetTemperature({ celsius: 20 }))).toEqual({ reached: true, at: new Date(1000) })
+})
+
+it('a state that does not fit is refused where it is made, and by the server, by the name of its field', async () => {
+  expect(() => new SetTemperature({ celsius: 100 })).toThrow(/celsius/)
+  const client = await serve((server) => server.register(SetTemperature, () => ({ reached: true, at: new Date() })))
+  const Unchecked = command('SetTemperature', { state: z.object({ celsius: z.number() }) })
+  await expect(client.execute(new Unchecked({ celsius: 100 }))).rejects.toMatchObject({
+    code: 'BAD_COMMAND',
+    status: 400,
+    message: expect.stringContaining('celsius'),
+  })
+})
+
+it('a result that breaks its contract is the fault of the service', async () => {
+  const client = await serve((server) => server.register(SetTemperature, () => ({ reached: 'yes' }) as never))
+  await expect(client.execute(new SetTemperature({ celsius: 20 }))).rejects.toMatchObject({
+    code: 'BAD_RESULT',
+    status: 500,
+    message: expect.stringContaining('reached'),
+  })
+})
+
+it('each item of a stream is checked', async () => {
+  const client = await serve((server) =>
+    server.register(Readings, async function* ({ count }) {
+      for (let n = 1; n <= count; n++) yield n
+      yield 'no number' as never
+    }),
+  )
+  const seen: number[] = []
+  const reading = (async () => {
+    for await (const value of await client.execute(new Readings({ count: 3 }))) seen.push(value)
+  })()
+  await expect(reading).rejects.toThrow(/item 3/)
+  expect(seen).toEqual([1, 2, 3])
+})
