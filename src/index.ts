@@ -17,6 +17,7 @@ export {
 } from './errors.ts'
 export type { RpcEvents } from './observability/events.ts'
 export type { Allow, AllowRequest } from './rpc/allow.ts'
+export type { HedgeOptions, RetryOptions } from './rpc/attempts.ts'
 export type {
   Auth,
   Credentials,
@@ -25,6 +26,7 @@ export type {
   PasswordCredentials,
   Principal,
 } from './rpc/auth.ts'
+export type { BalancePolicy } from './rpc/balancer.ts'
 export { type Answer, RpcClient, type RpcClientOptions } from './rpc/client.ts'
 export type { CallOptions, ClientOptions, ReadyOptions } from './rpc/client-options.ts'
 export { type AnswerOf, Command, type CommandClass, type CommandTraits, type ResultOf, ShutdownServer } from './rpc/command.ts'
@@ -35,6 +37,7 @@ export type { JsonSchema } from './rpc/json-schema.ts'
 export type { MessageServerOptions, StopOptions, SubEndpoint } from './rpc/message-server.ts'
 export { Receiver } from './rpc/receiver.ts'
 export type { ServiceOptions } from './rpc/registration.ts'
+export type { RetryBudgetOptions } from './rpc/retry-budget.ts'
 export { fieldsOf, type InputOf, type OutputOf, type Schema, streamOf } from './rpc/schema.ts'
 export { Sender } from './rpc/sender.ts'
 export { RpcServer, type RpcServerOptions } from './rpc/server.ts'

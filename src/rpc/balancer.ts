@@ -1,5 +1,7 @@
 /** Which of several endpoints a call goes to. */
 
+import { ZmqRpcError } from '../errors.ts'
+
 /** What is to be known of a link to choose it. */
 export interface Choice {
   readonly endpoint: string
@@ -16,6 +18,15 @@ export interface Choice {
  * fewest calls under way, `firstHealthy` the first, so that the others stand by.
  */
 export type BalancePolicy = 'roundRobin' | 'leastOutstanding' | 'firstHealthy'
+
+const POLICIES: readonly unknown[] = ['roundRobin', 'leastOutstanding', 'firstHealthy'] satisfies BalancePolicy[]
+
+/** @throws ZmqRpcError BAD_OPTION for what is no policy. */
+export function resolveBalance(given: unknown): BalancePolicy {
+  if (given === undefined) return 'roundRobin'
+  if (POLICIES.includes(given)) return given as BalancePolicy
+  throw new ZmqRpcError('BAD_OPTION', `balance is ${JSON.stringify(given)}, not one of ${POLICIES.join(', ')}`)
+}
 
 const NONE: ReadonlySet<never> = new Set()
 

@@ -1,7 +1,9 @@
 /** What clients and senders have in common: where they send, and as whom. */
 
 import { ZmqRpcError } from '../errors.ts'
+import type { HedgeOptions, RetryOptions } from './attempts.ts'
 import { type Auth, type Credentials, clientOptions, serverOptions } from './auth.ts'
+import { type BalancePolicy, resolveBalance } from './balancer.ts'
 import type { CallSettings } from './call.ts'
 import { followCalls, timeWithinScope } from './call-scope.ts'
 import { Deadlines } from './deadlines.ts'
@@ -25,6 +27,13 @@ export interface ClientOptions {
   readonly timeoutMs?: number | undefined
   /** Calls that may wait for an endpoint that is away or does not keep up; one more fails at once with QUEUE_FULL. @default 1000 */
   readonly maxQueued?: number | undefined
+  /**
+   * Which of several servers a call goes to, among those that take calls: each in turn, the one with the fewest calls under way, or
+   * the first, so that the others stand by.
+   *
+   * @default 'roundRobin'
+   */
+  readonly balance?: BalancePolicy | undefined
   /** Published messages that may wait for each listener; what comes beyond it misses that listener. @default 100000, as pyzmqrpc3 */
   readonly maxPublished?: number | undefined
   /** A heartbeat is published so often, ms; 0: only by `sendHeartbeat`. @default 0 */
@@ -65,6 +74,10 @@ export interface CallOptions {
    * (for how long: its option `idempotencyTtlMs`). A server of the pyzmqrpc3 dialect does not know of it.
    */
   readonly idempotencyKey?: string | undefined
+  /** How it is tried again when it fails; false: not at all. @default the client's */
+  readonly retry?: RetryOptions | false | undefined
+  /** A second server is asked, too, when the first one is slow; false: not at all. @default the client's */
+  readonly hedge?: HedgeOptions | false | undefined
 }
 
 /** The two ways out of a client or sender. */
@@ -84,13 +97,14 @@ export class Outlets {
     const maxPublished = resolveNumber('maxPublished', options.maxPublished, 100_000, 1)
     const heartbeatIntervalMs = resolveNumber('heartbeatIntervalMs', options.heartbeatIntervalMs, 0)
     const maxMessageBytes = resolveNumber('maxMessageBytes', options.maxMessageBytes, 64 * 1024 * 1024, 1)
+    const balance = resolveBalance(options.balance)
     const native = resolveDialect(options.dialect) === 'auto'
     const ofClient = clientOptions(credentials)
     // A PUB with credentials is the client though it binds, as pyzmqrpc3's: whoever carries commands out asks who sends them.
     const ofPublisher = auth === undefined ? ofClient : serverOptions(auth)
     // Sockets come last: what is refused leaves nothing open.
     followCalls()
-    this.requester = new Requester(req, { security: ofClient, maxQueued, maxMessageBytes, native }, new Deadlines())
+    this.requester = new Requester(req, { security: ofClient, maxQueued, maxMessageBytes, native }, new Deadlines(), balance)
     this.publication =
       pub === undefined
         ? undefined

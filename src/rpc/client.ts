@@ -1,7 +1,9 @@
 /** The RPC client: has commands carried out by servers, and publishes them to whoever listens. */
 
 import { toError, ZmqRpcError } from '../errors.ts'
+import { publish } from '../observability/events.ts'
 import type { Message } from '../wire/index.ts'
+import { type AttemptSettings, type Attempts, type HedgeOptions, type RetryOptions, resolveAttempts } from './attempts.ts'
 import type { CallSettings } from './call.ts'
 import { metadataWithinScope } from './call-scope.ts'
 import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
@@ -16,6 +18,8 @@ import { encodeCommand } from './dialect/pyzmqrpc3.ts'
 import type { Endpoint } from './endpoint.ts'
 import { aroundClient, type ClientInterceptor, type OutgoingCall } from './interceptor.ts'
 import { CommandRequest, type RequestSettings } from './request.ts'
+import type { RequestLink } from './request-link.ts'
+import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
 import { ErrorRegistry, type ServiceErrorClass } from './service-error.ts'
 
 /** Options of `RpcClient`. */
@@ -26,6 +30,18 @@ export interface RpcClientOptions extends ClientOptions {
   readonly errors?: readonly ServiceErrorClass[] | undefined
   /** What stands around every `execute`, and around each call of `executeAll`; the first is the outermost. @default [] */
   readonly interceptors?: readonly ClientInterceptor[] | undefined
+  /**
+   * How calls are tried again that failed; false: not at all. Only what is safe: errors that say that nothing was carried out, where
+   * there are several servers; and for commands that are `idempotent`, or have an idempotency key, also those that leave it open. A
+   * call that streams to the server is not tried again.
+   *
+   * @default up to 3 attempts
+   */
+  readonly retry?: RetryOptions | false | undefined
+  /** With several servers: a second one is asked, too, when the first one is slow. Commands that are `idempotent` or have a key only. @default not done */
+  readonly hedge?: HedgeOptions | undefined
+  /** Bounds retries and hedges of all calls together, so that they do not add to a server's trouble. */
+  readonly retryBudget?: RetryBudgetOptions | undefined
 }
 
 /** What is streamed has one reader. */
@@ -52,6 +68,10 @@ export type Answer<Result> =
 export class RpcClient {
   readonly #outlets: Outlets
   readonly #native: boolean
+  readonly #retry: RetryOptions | false
+  readonly #hedge: HedgeOptions | false
+  readonly #attemptSettings: AttemptSettings
+  readonly #attempts: Attempts<RequestLink>
   readonly #interceptors: readonly ClientInterceptor[]
   /** A call with all that stands around it. */
   readonly #intercepted: (call: OutgoingCall) => Promise<unknown>
@@ -61,7 +81,14 @@ export class RpcClient {
   constructor(options: RpcClientOptions) {
     this.#native = resolveDialect(options.dialect) === 'auto'
     this.#requestSettings = { commands: new CommandRegistry(options.commands), errors: new ErrorRegistry(options.errors) }
+    const { retry, hedge } = options
+    this.#retry = retry ?? {}
+    this.#hedge = hedge ?? false
+    this.#attemptSettings = resolveBoth(this.#retry, this.#hedge)
+    const budget = new RetryBudget(options.retryBudget)
+    // Sockets come last: what is refused leaves nothing open.
     this.#outlets = new Outlets(options)
+    this.#attempts = this.#outlets.requester.attempts(budget)
     this.#interceptors = [...(options.interceptors ?? [])]
     this.#intercepted = aroundClient(this.#interceptors, (call) => this.#call(call.command, call.options))
   }
@@ -165,8 +192,38 @@ export class RpcClient {
   /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
   #call(command: Command, options: CallOptions): Promise<unknown> {
     const contract = contractOf(command)
-    const { requester } = this.#outlets
-    return readBy(contract, requester.call(this.#request(command, contract, options), this.#settings(contract, options)))
+    const request = this.#request(command, contract, options)
+    const settings = this.#settings(contract, options)
+    const attempts = this.#attemptsFor(request, options)
+    const result = attempts === undefined ? this.#outlets.requester.call(request, settings) : this.#tryOften(request, settings, attempts)
+    return readBy(contract, result)
+  }
+
+  /** Undefined for a call that has one attempt, which costs less. */
+  #attemptsFor(request: CommandRequest, { retry, hedge }: CallOptions): AttemptSettings | undefined {
+    if (!request.repeatable && this.#outlets.requester.links.length < 2) return undefined
+    const settings =
+      retry === undefined && hedge === undefined ? this.#attemptSettings : resolveBoth(retry ?? this.#retry, hedge ?? this.#hedge)
+    if (!settings.retries && settings.hedge === undefined) return undefined
+    return request.freezeUnlessStreaming() ? settings : undefined
+  }
+
+  #tryOften(request: CommandRequest, settings: CallSettings, attempts: AttemptSettings): Promise<unknown> {
+    const { timeoutMs, signal, onMetadata } = settings
+    const { command, repeatable } = request
+    return this.#attempts.run(
+      {
+        command,
+        timeoutMs,
+        signal,
+        repeatable,
+        attempt: (link, attemptMs, attemptSignal, earlier) => {
+          if (earlier > 0) publish('zmq-rpc:call:repeated', () => ({ endpoint: link.endpoint, command, earlier }))
+          return link.call(request, { timeoutMs: attemptMs, signal: attemptSignal, onMetadata }, earlier === 0)
+        },
+      },
+      attempts,
+    )
   }
 
   /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
@@ -178,7 +235,7 @@ export class RpcClient {
         ? undefined
         : { ...(metadata && { metadata }), ...(idempotencyKey !== undefined && { idempotencyKey }) }
     const name = command instanceof OpaqueCommand ? command.name : contract.name
-    return new CommandRequest(name, command, this.#requestSettings, contract.idempotent, extras)
+    return new CommandRequest(name, command, this.#requestSettings, contract.idempotent || idempotencyKey !== undefined, extras)
   }
 
   #settings(contract: Contract, options: CallOptions): CallSettings {
@@ -188,6 +245,11 @@ export class RpcClient {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
   }
+}
+
+/** @throws ZmqRpcError BAD_OPTION */
+function resolveBoth(retry: RetryOptions | false, hedge: HedgeOptions | false): AttemptSettings {
+  return resolveAttempts(retry === false ? undefined : retry, hedge === false ? undefined : hedge)
 }
 
 /** A result as its contract makes it. */

@@ -50,12 +50,22 @@ export interface RequestSettings {
   readonly errors: ErrorRegistry
 }
 
+/** Thrown when a stream was found. */
+const STREAMS = new Error('it streams')
+
+const REFUSE_STREAMS: WriteHooks = {
+  stream: () => {
+    throw STREAMS
+  },
+}
+
 /** A command to be carried out. */
 export class CommandRequest implements CallRequest {
   readonly command: string
   readonly #subject: Command
   readonly #settings: RequestSettings
-  readonly #flags: number
+  /** May be carried out twice. */
+  readonly repeatable: boolean
   readonly #extras: Extras | undefined
   #frozen: Message | undefined
 
@@ -63,7 +73,7 @@ export class CommandRequest implements CallRequest {
     this.command = name
     this.#subject = subject
     this.#settings = settings
-    this.#flags = repeatable ? FLAG.repeatable : 0
+    this.repeatable = repeatable
     this.#extras = extras
   }
 
@@ -83,13 +93,33 @@ export class CommandRequest implements CallRequest {
     return this.#frozen
   }
 
+  /** Freezes it unless it streams, which can be done only once: false. @throws as `encode` */
+  freezeUnlessStreaming(): boolean {
+    try {
+      this.freeze(REFUSE_STREAMS)
+      return true
+    } catch (error) {
+      if (error === STREAMS) return false
+      throw error
+    }
+  }
+
   freeze(hooks: WriteHooks): void {
     this.#frozen ??= this.#write(0, hooks)
   }
 
   #write(timeLeftMs: number, hooks: WriteHooks): Message {
     const state = this.#subject.getCommandState()
-    return encodeCall({ name: this.command, state, timeLeftMs, flags: this.#flags, ...(this.#extras && { extras: this.#extras }) }, hooks)
+    return encodeCall(
+      {
+        name: this.command,
+        state,
+        timeLeftMs,
+        flags: this.repeatable ? FLAG.repeatable : 0,
+        ...(this.#extras && { extras: this.#extras }),
+      },
+      hooks,
+    )
   }
 
   read(body: Message, endpoint: Endpoint, stream: (number: number) => unknown): ReadReply {

@@ -1,23 +1,28 @@
 /** The REQ side of a client or sender: several endpoints, and which of them a call goes to. */
 
 import { ZmqRpcError } from '../errors.ts'
+import { Attempts } from './attempts.ts'
+import { type BalancePolicy, Balancer } from './balancer.ts'
 import type { CallSettings } from './call.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { Hello } from './dialect/native/message.ts'
 import type { Endpoint } from './endpoint.ts'
 import type { CallRequest } from './request.ts'
 import { RequestLink, type RequestLinkOptions } from './request-link.ts'
+import type { RetryBudget } from './retry-budget.ts'
 
 export class Requester {
   readonly #links: RequestLink[] = []
-  #next = 0
+  readonly #balancer: Balancer
 
   constructor(
     endpoints: readonly Endpoint[],
     options: RequestLinkOptions,
     deadlines: Deadlines,
+    balance: BalancePolicy,
     onHello: (link: RequestLink, hello: Hello) => void = () => {},
   ) {
+    this.#balancer = new Balancer(balance)
     const owner = {
       ready: (link: RequestLink) => this.#gather(link),
       away: (link: RequestLink) => this.#handOver(link),
@@ -30,9 +35,16 @@ export class Requester {
     return this.#links
   }
 
-  /** Calls one endpoint: each in turn, those that take calls before those that do not. @throws ZmqRpcError BAD_OPTION without any. */
+  /** Calls one endpoint: those that take calls before those that do not. @throws ZmqRpcError BAD_OPTION without any. */
   call(request: CallRequest, settings: CallSettings): Promise<unknown> {
-    return this.#pick().call(request, settings, true)
+    const link = this.#balancer.pick(this.#links)
+    if (link === undefined) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
+    return link.call(request, settings, true)
+  }
+
+  /** Who makes calls that may be tried again. */
+  attempts(budget: RetryBudget): Attempts<RequestLink> {
+    return new Attempts(this.#links, this.#balancer, budget)
   }
 
   /** Resolves when so many endpoints are connected. @throws as {@link RequestLink.whenConnected} once that cannot be any more. */
@@ -63,20 +75,5 @@ export class Requester {
   /** What waits for an endpoint that has gone away goes to one that is there, if any is. */
   #handOver(gone: RequestLink): void {
     this.#links.find((link) => link !== gone && link.available)?.adopt(gone.takeMovable())
-  }
-
-  #pick(): RequestLink {
-    const links = this.#links
-    const first = this.#next
-    this.#next = (first + 1) % Math.max(links.length, 1)
-    let fallback: RequestLink | undefined
-    for (let offset = 0; offset < links.length; offset++) {
-      const link = links[(first + offset) % links.length] as RequestLink
-      if (link.available) return link
-      // An endpoint that refuses us would fail the call at once: one that may yet connect is the better hope.
-      if (fallback === undefined || (fallback.refused && !link.refused)) fallback = link
-    }
-    if (fallback === undefined) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
-    return fallback
   }
 }
