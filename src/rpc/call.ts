@@ -14,12 +14,14 @@ import { KIND } from './dialect/native/header.ts'
 import type { WriteHooks } from './dialect/native/writer.ts'
 import { errorText } from './error-text.ts'
 import type { CallRequest } from './request.ts'
-import { receiveForStreams, streamPort } from './stream-port.ts'
+import { type CallOutlet, receiveForStreams, streamPort } from './stream-port.ts'
 import { CallStreams } from './streams.ts'
 
 /** Whoever carries a call to the far end; told when the call ends by itself. */
 export interface CallCarrier {
   readonly endpoint: string
+  /** Whether an optional message would be taken; else `call.writable` is called once it would. */
+  readonly hasRoom: boolean
   /** Its time is over: the carrier says why it was not answered. */
   timedOut(call: Call): void
   /** The caller gave it up. */
@@ -37,7 +39,7 @@ export interface CallSettings {
   readonly onMetadata?: ((metadata: Readonly<Record<string, string>>) => void) | undefined
 }
 
-export class Call extends Timed implements WriteHooks {
+export class Call extends Timed implements WriteHooks, CallOutlet {
   readonly request: CallRequest
   readonly timeoutMs: number
   /** Another carrier may take it over as long as it was not sent. */
@@ -100,6 +102,14 @@ export class Call extends Timed implements WriteHooks {
     return this.#streams !== undefined && this.#streams.open > 0
   }
 
+  send(body: Message, optional: boolean): boolean {
+    return this.carrier.continue(this, body, optional)
+  }
+
+  get hasRoom(): boolean {
+    return this.carrier.hasRoom
+  }
+
   /** A stream that stands in the command's state becomes one of this call. */
   stream(iterable: AsyncIterable<unknown>): number {
     return this.#ownStreams().outgoing(iterable)
@@ -156,16 +166,14 @@ export class Call extends Timed implements WriteHooks {
   }
 
   #ownStreams(): CallStreams {
-    this.#streams ??= new CallStreams(
-      streamPort((body, optional) => this.carrier.continue(this, body, optional)),
-      {
-        onIdle: () => {
-          if (!this.settled) return
-          this.#forgetSignal?.()
-          this.carrier.finished(this)
-        },
+    this.#streams ??= new CallStreams(streamPort(this), {
+      details: this.#about,
+      onIdle: () => {
+        if (!this.settled) return
+        this.#forgetSignal?.()
+        this.carrier.finished(this)
       },
-    )
+    })
     return this.#streams
   }
 

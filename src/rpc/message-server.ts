@@ -157,6 +157,7 @@ export abstract class MessageServer {
       exposeStacks: options.exposeStacks ?? false,
       load: this.#admission,
       send: (call, body, optional) => this.#send(call, body, optional),
+      hasRoom: ({ from }) => this.#listener.hasRoom(from),
       started: ({ from }) => {
         const source = this.#paused.get(from)
         // First of all: what is read then may have to wait again.

@@ -256,6 +256,12 @@ export class RequestLink implements PeerListener, CallCarrier {
     this.#streaming.delete(call.id)
   }
 
+  get hasRoom(): boolean {
+    if (!this.#peer.connected || (this.#overflow.length === 0 && this.#peer.sendable)) return true
+    this.#peer.askForRoom()
+    return false
+  }
+
   continue(call: Call, body: Message, optional: boolean): boolean {
     if (!this.#peer.connected) return true
     const message = [numbered(call.id), DELIMITER, ...body]

@@ -95,6 +95,13 @@ export class RequestListener implements PeerListener {
     }
   }
 
+  /** Whether `trySend` would send; else `writable` follows. */
+  hasRoom(peer: Peer): boolean {
+    if (!peer.connected || (!this.#overflow.has(peer) && peer.sendable)) return true
+    peer.askForRoom()
+    return false
+  }
+
   /** Sends a message if the client keeps up; else false, and `writable` follows. */
   trySend(peer: Peer, envelope: Message, body: Message): boolean {
     if (this.#overflow.has(peer)) return false

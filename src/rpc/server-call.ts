@@ -24,7 +24,7 @@ import { errorText, wordsOf } from './error-text.ts'
 import type { Metadata, PeerInfo, ServiceContext } from './service.ts'
 import { type ErrorRegistry, toWireError } from './service-error.ts'
 import { pythonStatusOf, STATUS } from './status.ts'
-import { receiveForStreams, streamPort } from './stream-port.ts'
+import { type CallOutlet, receiveForStreams, streamPort } from './stream-port.ts'
 import { CallStreams } from './streams.ts'
 
 /** Why a message is not carried out. */
@@ -77,6 +77,8 @@ export interface CallHost {
   readonly load: { readonly running: number; readonly waiting: number }
   /** Sends a message of the call. False only where `optional`: it cannot be taken now, and `call.writable` will be called. */
   send(call: ServerCall, body: Message, optional: boolean): boolean
+  /** Whether an optional message would be sent; else `call.writable` is called once it would. */
+  hasRoom(call: ServerCall): boolean
   /** It runs now, after it had to wait. */
   started(call: ServerCall): void
   /** It runs no more. */
@@ -89,7 +91,7 @@ const NOTHING: Metadata = Object.freeze({})
 
 const { STATUS_TEXT } = pyzmqrpc3
 
-export class ServerCall extends Timed implements ServiceContext, PeerInfo, WriteHooks, Candidate {
+export class ServerCall extends Timed implements ServiceContext, PeerInfo, WriteHooks, CallOutlet, Candidate {
   readonly from: Peer
   /** What goes in front of everything that is sent to the caller; undefined where nobody waits for an answer. */
   readonly envelope: Message | undefined
@@ -211,6 +213,11 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     publish('zmq-rpc:service:started', () => ({ endpoint, remoteAddress, command, waitedMs, running, waiting }))
   }
 
+  #tellFailure(command: string, error: unknown): void {
+    const { endpoint, remoteAddress } = this
+    publish('zmq-rpc:service:failed', () => ({ endpoint, remoteAddress, command, error }))
+  }
+
   #tellEnd(command: string, status: number): void {
     if (this.#arrivedAt === 0) return
     const { endpoint, remoteAddress } = this
@@ -249,6 +256,14 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
 
   // ── Streams ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  send(body: Message, optional: boolean): boolean {
+    return this.#host.send(this, body, optional)
+  }
+
+  get hasRoom(): boolean {
+    return this.#host.hasRoom(this)
+  }
+
   /** A stream in the result becomes one of this call. */
   stream(iterable: AsyncIterable<unknown>): number {
     return this.#ownStreams().outgoing(iterable)
@@ -270,10 +285,11 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   }
 
   #ownStreams(): CallStreams {
-    this.#streams ??= new CallStreams(
-      streamPort((body, optional) => this.#host.send(this, body, optional), { exposeStacks: this.#host.exposeStacks }),
-      { onIdle: () => this.isOver && this.#host.over(this) },
-    )
+    this.#streams ??= new CallStreams(streamPort(this, { exposeStacks: this.#host.exposeStacks }), {
+      onIdle: () => this.isOver && this.#host.over(this),
+      onSourceError: (error) => this.#tellFailure(this.#run?.command ?? '', error),
+      details: { endpoint: this.endpoint, command: this.#run?.command },
+    })
     return this.#streams
   }
 
@@ -287,13 +303,14 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     try {
       body = this.dialect === 'native' ? encodeReply(result, this.#extras(), this) : [pyzmqrpc3.encodeReply({ ...OK, result })]
     } catch (error) {
+      this.#streams?.withdraw()
       // pyzmqrpc3 sends nothing here, and its REP socket is stuck from then on.
       if (this.dialect === 'pyzmqrpc3') return this.#failed(run, error)
       const text = `The result of command "${run.command}" cannot be written: ${wordsOf(toError(error))}`
       return this.refuse({ status: STATUS.badResult, text, name: run.command, cause: error })
     }
     if (this.remember !== undefined && this.#streams !== undefined && this.#streams.openOutgoing > 0) {
-      this.#streams.abort(new ZmqRpcError('CLOSED', 'the result was not sent'))
+      this.#streams.withdraw()
       const text = `The result of command "${run.command}" streams: it cannot be kept for an idempotency key.`
       return this.refuse({ status: STATUS.badResult, text, name: run.command })
     }
@@ -305,10 +322,9 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
 
   #failed(run: ServiceRun, error: unknown): void {
     if (error instanceof Refused) return this.refuse(error.refusal)
-    const { endpoint, remoteAddress } = this
     const { command, serviceName } = run
     this.#tellEnd(command, STATUS.serviceRaised)
-    publish('zmq-rpc:service:failed', () => ({ endpoint, remoteAddress, command, error }))
+    this.#tellFailure(command, error)
     if (this.dialect === 'native') {
       const { exposeStacks } = this.#host
       const body = encodeError(toWireError(error, { exposeStacks }), this.#extras())

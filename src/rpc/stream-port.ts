@@ -16,24 +16,31 @@ import {
 import { type ErrorRegistry, fromWireError, toWireError } from './service-error.ts'
 import type { CallStreams, StreamPort } from './streams.ts'
 
-/** Sends a message of a call; false only where `optional`: it is full, and nothing was kept. */
-export type SendForCall = (body: Message, optional: boolean) => boolean
+/** The way to the far end of a call. */
+export interface CallOutlet {
+  /** Whether an optional message would be taken; where not, whoever waits is told when it would. */
+  readonly hasRoom: boolean
+  /** Sends a message; false only where `optional`: there is no room, and nothing was kept. */
+  send(body: Message, optional: boolean): boolean
+}
 
 export interface StreamPortOptions {
   /** Whether the far end is told where an error came from. @default false */
   readonly exposeStacks?: boolean
 }
 
-export function streamPort(send: SendForCall, options: StreamPortOptions = {}): StreamPort {
+export function streamPort(outlet: CallOutlet, options: StreamPortOptions = {}): StreamPort {
   return {
     item(stream, sequence, value) {
+      // Asked first: an item that has to wait is written once.
+      if (!outlet.hasRoom) return undefined
       const body = encodeItem(stream, sequence, value)
-      return send(body, true) ? bytesOf(body) : undefined
+      return outlet.send(body, true) ? bytesOf(body) : undefined
     },
-    end: (stream, sequence) => void send(encodeEnd(stream, sequence), false),
-    failed: (stream, sequence, error) => void send(encodeFailed(stream, sequence, toWireError(error, options)), false),
-    credit: (stream, bytes) => void send(encodeCredit(stream, bytes), false),
-    stop: (stream, reason) => void send(encodeStop(stream, reason), false),
+    end: (stream, sequence) => void outlet.send(encodeEnd(stream, sequence), false),
+    failed: (stream, sequence, error) => void outlet.send(encodeFailed(stream, sequence, toWireError(error, options)), false),
+    credit: (stream, bytes) => void outlet.send(encodeCredit(stream, bytes), false),
+    stop: (stream, reason) => void outlet.send(encodeStop(stream, reason), false),
   }
 }
 
@@ -55,7 +62,7 @@ export function receiveForStreams(
         value = decodeItem(body)
       } catch (cause) {
         const text = `an item of a stream cannot be read: ${toError(cause).message}`
-        return streams.failedThere(stream, amount, new ZmqRpcError('BAD_REPLY', text, { ...about, cause }))
+        return streams.unreadable(stream, new ZmqRpcError('BAD_REPLY', text, { ...about, cause }))
       }
       return streams.itemArrived(stream, amount, value, bytesOf(body))
     }
