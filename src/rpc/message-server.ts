@@ -68,6 +68,14 @@ export interface MessageServerOptions {
   readonly maxConcurrentCalls?: number | undefined
   /** The same for each client by itself. @default Infinity */
   readonly maxConcurrentCallsPerPeer?: number | undefined
+  /** Clients that may be connected to each `rep` endpoint; further ones are closed at once (`zmq-rpc:handshake:failed`). @default Infinity */
+  readonly maxConnections?: number | undefined
+  /**
+   * The same, of one address over tcp (of IPv6: of one /64 network). Behind a gateway or a container network all clients have one.
+   *
+   * @default Infinity
+   */
+  readonly maxConnectionsPerAddress?: number | undefined
   /** Calls of native clients that may wait for their turn; one more is answered OVERLOADED at once. @default 1000 */
   readonly maxQueuedCalls?: number | undefined
   /** Whether callers are told where in the code an error was thrown. @default false */
@@ -137,6 +145,9 @@ export abstract class MessageServer {
   /** @throws ZmqRpcError BAD_OPTION. */
   constructor(options: MessageServerOptions, errors: ErrorRegistry = new ErrorRegistry()) {
     const security = serverOptions(options.auth)
+    const anyNumber = Number.POSITIVE_INFINITY
+    const maxConnections = resolveNumber('maxConnections', options.maxConnections, anyNumber, 1)
+    const maxConnectionsPerAddress = resolveNumber('maxConnectionsPerAddress', options.maxConnectionsPerAddress, anyNumber, 1)
     const maxMessageBytes = resolveNumber('maxMessageBytes', options.maxMessageBytes, DEFAULTS.maxMessageBytes, 1)
     const heartbeatTimeoutMs = resolveNumber('heartbeatTimeoutMs', options.heartbeatTimeoutMs, DEFAULTS.heartbeatTimeoutMs)
     this.#maxMessageBytes = maxMessageBytes
@@ -182,7 +193,7 @@ export abstract class MessageServer {
     if (this.#rep.length + subscriptions.length === 0) throw new ZmqRpcError('BAD_OPTION', 'it listens nowhere: give it rep, sub or both')
     // Sockets come last: what is refused leaves nothing open.
     this.#listener = new RequestListener(
-      { security, maxMessageBytes, native },
+      { security, maxMessageBytes, maxConnections, maxConnectionsPerAddress, native },
       {
         ready: (peer) => this.#welcome(peer),
         request: (peer, envelope, body) => this.#incoming(peer, { source: this.#listener, envelope, body }),

@@ -23,6 +23,9 @@ export interface RequestListenerOptions {
   /** Asks clients for their credentials. */
   security: SecurityOptions
   maxMessageBytes: number
+  /** Infinity for any number. */
+  maxConnections: number
+  maxConnectionsPerAddress: number
   /** Whether the native dialect is announced. */
   native: boolean
 }
@@ -51,7 +54,7 @@ export class RequestListener implements PeerListener {
   readonly #overflow = new Map<Peer, Message[]>()
 
   constructor(options: RequestListenerOptions, handler: RequestHandler) {
-    const { security, maxMessageBytes, native } = options
+    const { security, maxMessageBytes, maxConnections, maxConnectionsPerAddress, native } = options
     const handshakeProperties = native ? ANNOUNCEMENT : {}
     this.#handler = handler
     this.#core = new SocketCore(
@@ -62,6 +65,9 @@ export class RequestListener implements PeerListener {
         ...CONNECTION_OPTIONS,
         ...security,
         handshakeProperties,
+        // Sockets say 0 for "any number".
+        maxConnections: Number.isFinite(maxConnections) ? maxConnections : 0,
+        maxConnectionsPerAddress: Number.isFinite(maxConnectionsPerAddress) ? maxConnectionsPerAddress : 0,
         maxMessageSize: maxMessageBytes,
         maxQueueBytes: MAX_QUEUE_BYTES,
       },

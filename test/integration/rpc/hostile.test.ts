@@ -286,3 +286,19 @@ function memory(): number {
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }
+
+describe('a server with a limit of connections', () => {
+  it.each(['maxConnections', 'maxConnectionsPerAddress'])('turns away what is over %s, and says so, until there is room', async (limit) => {
+    const server = await rpc.started({ ...TCP, [limit]: 1 })
+    const first = rpc.client({ req: endpointOf(server) })
+    await first.ready()
+    const told = rpc.hear('zmq-rpc:handshake:failed')
+    const second = rpc.client({ req: endpointOf(server) })
+    const greeting = second.execute(new Greet('Ada'))
+    const [event] = await told.atLeast(1)
+    expect(event?.error.message).toContain(`(${limit})`)
+    expect(await first.execute(new Greet('Bob'))).toBe('Hello Bob')
+    await first.close()
+    expect(await greeting).toBe('Hello Ada')
+  })
+})
