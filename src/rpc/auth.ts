@@ -38,7 +38,11 @@ export interface Principal {
   readonly [property: string]: unknown
 }
 
-/** A server's side: give one of the three. The first two ask for passwords, the last for keys. */
+/**
+ * A server's side: give one of the three. The first two ask for passwords, the last for keys.
+ *
+ * Clients over `inproc://` are not asked, as with libzmq, and have no principal: they run in this process.
+ */
 export interface Auth {
   /** Passwords by username. Compared in constant time; the principal is `{ username }`. */
   readonly users?: Readonly<Record<string, string>> | undefined

@@ -108,8 +108,14 @@ export class InprocThreads {
     const { port1, port2 } = new MessageChannel()
     // When the other thread has ended, or the name is gone, the port closes, and the peer waits again.
     const bridge = new Bridge(port1, {
-      hello: (self) => InprocPeer.join(bridge.stand(peer.endpoint, false, self), peer),
-      failed: () => this.#registry.connect(name, peer),
+      hello: (self) => {
+        // Its socket may have closed it since it was called for: then there is nobody to join, or to wait again.
+        if (peer.finished) port1.close()
+        else InprocPeer.join(bridge.stand(peer.endpoint, false, self), peer)
+      },
+      failed: () => {
+        if (!peer.finished) this.#registry.connect(name, peer)
+      },
     })
     const calling: Calling = { kind: CALLING, name, port: port2, self: describe(peer) }
     void postMessageToThread?.(thread, calling, [port2]).catch(() => port1.close())

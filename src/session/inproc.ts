@@ -34,6 +34,7 @@ export class InprocPeer extends Peer {
   #reading = true
   #pumpScheduled = false
   #closing = false
+  #over = false
   /** Being joined; whoever parts the two meanwhile is heard afterwards. */
   #joining = false
   #parting: { reason: Error | undefined } | undefined
@@ -63,6 +64,11 @@ export class InprocPeer extends Peer {
   /** True from `close` on. */
   get closing(): boolean {
     return this.#closing
+  }
+
+  /** True once `close` is over: nobody is to be joined with it any more. */
+  get finished(): boolean {
+    return this.#over
   }
 
   /** Joins two ends, if their types go together. */
@@ -143,6 +149,7 @@ export class InprocPeer extends Peer {
     })
     await this.#finished
     clearTimeout(timer)
+    this.#over = true
     this.#part(undefined)
   }
 

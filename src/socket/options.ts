@@ -8,6 +8,7 @@
 import { SocketError } from '../errors.ts'
 import { type AuthAnswer, type AuthRequest, MAX_PLAIN_BYTES } from '../wire/index.ts'
 import { decodeKey, KEY_FORM } from './curve-key-pair.ts'
+import { nearestOption } from './misspelt-options.ts'
 
 /** Where a request to be let in comes from. */
 export interface AuthOrigin {
@@ -67,7 +68,7 @@ export interface CommonOptions {
   /**
    * Decides about the clients of a PLAIN or CURVE server: status 200 lets in, 300 sends away to come again, 400 refuses.
    * Without one, a PLAIN server lets nobody in, a CURVE server everybody who knows its key. Not in `zeromq`, where this is
-   * the ZAP handler's part.
+   * the ZAP handler's part. Over inproc nobody is asked, as in libzmq.
    *
    * @default null
    */
@@ -234,6 +235,9 @@ export function defaultsOf<O>(table: OptionTable<O>): O {
   return Object.fromEntries(Object.entries<OptionRule<unknown>>(table as never).map(([name, rule]) => [name, rule.default])) as O
 }
 
+/** Every name that {@link defineOptions} has put on a class. */
+export const OPTION_NAMES: Set<string> = new Set()
+
 /**
  * Gives the class a checked property for each option of the table.
  *
@@ -243,6 +247,7 @@ export function defineOptions<O>(prototype: object, table: OptionTable<O>): void
   for (const [name, rule] of Object.entries<OptionRule<unknown>>(table as never)) {
     // Where a socket keeps a value that was set. Patterns read options for each message: a WeakMap would cost more than the rest.
     const key = Symbol(name)
+    OPTION_NAMES.add(name)
     Object.defineProperty(prototype, name, {
       configurable: true,
       enumerable: true,
@@ -263,7 +268,10 @@ export function defineOptions<O>(prototype: object, table: OptionTable<O>): void
 export function assignOptions(socket: object, options: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue
-    if (!(name in socket)) throw new SocketError('EINVAL', { text: `this socket has no option ${name}` })
+    if (!(name in socket)) {
+      const meant = nearestOption(name, socket, OPTION_NAMES)
+      throw new SocketError('EINVAL', { text: `this socket has no option ${name}${meant === undefined ? '' : `: is ${meant} meant?`}` })
+    }
     Reflect.set(socket, name, value)
   }
 }

@@ -20,6 +20,8 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
   #state: 'new' | 'running' | 'terminated' = 'new'
   /** Set while it is paused. */
   #resumed: { promise: Promise<void>; resolve(): void } | undefined
+  /** Messages that were taken when it was paused already, and where each goes. */
+  readonly #held = new Map<Socket & Writable, Message>()
 
   /** `capture` (not in `zeromq`) is sent a copy of every message; a message that it has no room for is not captured. */
   constructor(frontEnd: F, backEnd: B, capture?: Socket & Writable) {
@@ -60,9 +62,11 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
     this.#resumed = undefined
   }
 
-  /** Ends `run`, and closes both sockets; what they have taken is sent within their `linger`. */
+  /** Ends `run`, and closes both sockets; what it has taken is sent within their `linger`, but for what waits for room there. */
   terminate(): void {
     this.#state = 'terminated'
+    for (const [to, message] of this.#held) this.#hand(to, message).catch(() => {})
+    this.#held.clear()
     this.resume()
     void this.frontEnd.close()
     void this.backEnd.close()
@@ -70,15 +74,24 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
 
   async #forward({ from, to }: Direction): Promise<void> {
     for await (const message of from) {
-      while (this.#resumed !== undefined) await this.#resumed.promise
-      if (this.#capture !== undefined) this.#copy(this.#capture, message)
+      if (this.#resumed !== undefined) {
+        this.#held.set(to, message)
+        while (this.#resumed !== undefined) await this.#resumed.promise
+        // Sent by `terminate` itself, when it is no longer there.
+        if (!this.#held.delete(to)) return
+      }
       try {
-        await to.send(message)
+        await this.#hand(to, message)
       } catch (error) {
         if (this.#state === 'terminated' || to.closed) return
         throw error
       }
     }
+  }
+
+  #hand(to: Socket & Writable, message: Message): Promise<void> {
+    if (this.#capture !== undefined) this.#copy(this.#capture, message)
+    return to.send(message)
   }
 
   /** A full capture socket must not hold up the proxy. */

@@ -4,6 +4,7 @@ import { SocketError } from '../errors.ts'
 import type { Message, SocketType } from '../wire/index.ts'
 import { type Context, context as defaultContext } from './context.ts'
 import { type MessageLike, toMessage } from './message-like.ts'
+import { guardOptionNames } from './misspelt-options.ts'
 import { Observer } from './observer.ts'
 import {
   assignOptions,
@@ -11,6 +12,7 @@ import {
   type CommonOptions,
   DEFAULT_OPTIONS,
   defineOptions,
+  OPTION_NAMES,
   RECEIVE_OPTIONS,
   type ReceiveOptions,
   SEND_OPTIONS,
@@ -139,6 +141,7 @@ export abstract class Socket {
 }
 
 defineOptions(Socket.prototype, COMMON_OPTIONS)
+guardOptionNames(Socket.prototype, OPTION_NAMES)
 
 /** What a socket gives that receives. */
 export interface Readable<M extends Message = Message> extends ReceiveOptions {

@@ -6,6 +6,7 @@
  */
 
 import { randomUUID } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,12 +16,11 @@ import { dialStream, listenStream } from './stream-server.ts'
 
 export const ipc: Transport<IpcAddress> = {
   async listen(address: IpcAddress, options: TransportOptions, handler: ListenHandler): Promise<Listener> {
-    const path = address.path === '*' ? join(tmpdir(), `zmq-rpc-${randomUUID()}.sock`) : address.path
+    const path = address.path === '*' ? ownPath(process.platform) : address.path
     const endpoint = `ipc://${path}`
     const listen = () => listenStream({ path, backlog: options.backlog }, () => endpoint, handler)
     const listener = await listen().catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE' || !(await isStale(path))) throw error
-      await rm(path, { force: true })
+      if (error.code !== 'EADDRINUSE' || !(await removeStale(path))) throw error
       return listen()
     })
     // Node removes the socket file itself when the server closes.
@@ -32,14 +32,43 @@ export const ipc: Transport<IpcAddress> = {
   },
 }
 
-/** True for a socket file that nobody listens on. */
-async function isStale(path: string): Promise<boolean> {
-  if (!(await stat(path)).isSocket()) return false
+/** A path that nobody else has: on Windows, where Node has named pipes in place of UNIX sockets, a pipe's name. */
+export function ownPath(platform: NodeJS.Platform): string {
+  const name = `zmq-rpc-${randomUUID()}`
+  return platform === 'win32' ? `\\\\.\\pipe\\${name}` : join(tmpdir(), `${name}.sock`)
+}
+
+/**
+ * Removes a socket file that nobody listens on; true when it is gone. Others may do the same at the same time: one that is
+ * another file by now, because somebody has bound it, stays.
+ */
+export async function removeStale(path: string): Promise<boolean> {
+  const found = await fileAt(path)
+  if (found === undefined) return true
+  if (!found.isSocket() || (await isHeard(path))) return false
+  const now = await fileAt(path)
+  if (now === undefined) return true
+  if (now.ino !== found.ino || now.ctimeMs !== found.ctimeMs) return false
+  await rm(path, { force: true })
+  return true
+}
+
+/** Undefined when there is nothing, or no longer. */
+async function fileAt(path: string): Promise<Stats | undefined> {
+  return stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+}
+
+/** False only when it is certain that nobody listens. */
+async function isHeard(path: string): Promise<boolean> {
   try {
     const pipe = await dialStream({ path }, 1000, () => path, new AbortController().signal)
     pipe.destroy()
-    return false
+    return true
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
+    const { code } = error as NodeJS.ErrnoException
+    return code !== 'ECONNREFUSED' && code !== 'ENOENT'
   }
 }

@@ -1,7 +1,17 @@
 /** PLAIN: who is let in, who asks, and what each side learns of it. */
 
 import { describe, expect, it } from 'vitest'
-import { type AuthAnswer, type AuthRequest, Dealer, Publisher, Reply, Request, Router, Subscriber } from '../../../src/socket/index.ts'
+import {
+  type AuthAnswer,
+  type AuthRequest,
+  curveKeyPair,
+  Dealer,
+  Publisher,
+  Reply,
+  Request,
+  Router,
+  Subscriber,
+} from '../../../src/socket/index.ts'
 import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
 import { event, link, STREAM_TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
 import { bytes, command, greeting } from '../../unit/wire/helpers.ts'
@@ -178,6 +188,29 @@ describe('an authenticator', () => {
     await client.send('x')
     await server.receive()
   })
+})
+
+describe('over inproc', () => {
+  const use = useSockets()
+
+  it.each([{ plainServer: true }, { curveServer: true, curveSecretKey: curveKeyPair().secretKey }])(
+    'nobody is asked, as with libzmq: those who connect are of the same process (%o)',
+    async (options) => {
+      let asked = 0
+      const server = use.open(Router, {
+        ...options,
+        authenticate: () => {
+          asked++
+          return { status: 400 }
+        },
+      })
+      const client = use.open(Dealer)
+      await link(server, client, 'inproc://trusted')
+      await client.send('hello')
+      expect(String((await server.receive())[1])).toBe('hello')
+      expect(asked).toBe(0)
+    },
+  )
 })
 
 describe('mechanisms that do not match', () => {

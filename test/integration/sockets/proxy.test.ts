@@ -12,7 +12,7 @@ import {
   XPublisher,
   XSubscriber,
 } from '../../../src/socket/index.ts'
-import { useSockets } from '../../helpers/sockets.ts'
+import { until, useSockets } from '../../helpers/sockets.ts'
 
 const sockets = useSockets()
 const ANY = 'tcp://127.0.0.1:0'
@@ -125,6 +125,26 @@ describe('a proxy', () => {
     await done
     expect([front.closed, back.closed]).toEqual([true, true])
     await expect(proxy.run()).rejects.toMatchObject({ code: 'EINVAL' })
+  })
+
+  test('sends on what it took while it was paused, when it is terminated', async () => {
+    const [front, back] = [sockets.open(Pull), sockets.open(Push)]
+    const [frontAt, backAt] = [await bound(front), await bound(back)]
+    const proxy = new SocketProxy(front, back)
+    const done = run(proxy)
+    const [source, sink] = [sockets.open(Push), sockets.open(Pull)]
+    source.connect(frontAt)
+    sink.connect(backAt)
+    await source.send('before')
+    expect(String(await sink.receive())).toBe('before')
+    proxy.pause()
+    const { bytesReceived } = front.stats()
+    await source.send('taken')
+    await until(() => front.stats().bytesReceived > bytesReceived, 'it has come')
+    await new Promise((resolve) => setImmediate(resolve))
+    proxy.terminate()
+    await done
+    expect(String(await sink.receive())).toBe('taken')
   })
 
   test('refuses two sockets between which nothing can go', async () => {

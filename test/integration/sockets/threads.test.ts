@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
-import { afterEach, describe, expect, test } from 'vitest'
+import { BroadcastChannel, Worker } from 'node:worker_threads'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { context } from '../../../src/socket/context.ts'
 import { Dealer, Pair, Publisher, Pull, Reply, Request, Router } from '../../../src/socket/index.ts'
 
 /** Threads run the built package (`npm test` builds first): it meets the source here on the same names. */
@@ -132,6 +133,61 @@ describe('inproc between threads', () => {
       await worker.terminate()
       await lost
     }
+  })
+
+  test('does not join a socket that is closed while the other thread is being called', async () => {
+    const endpoint = name()
+    const events: string[] = []
+    const dealer = socket(new Dealer({ linger: 0 }))
+    for (const type of ['handshake', 'disconnect', 'end'] as const) dealer.events.on(type, () => events.push(type))
+    const { inproc } = context
+    const takeWaiting = inproc.takeWaiting.bind(inproc)
+    let closed: Promise<void> | undefined
+    vi.spyOn(inproc, 'takeWaiting').mockImplementation((wanted) => {
+      const peers = takeWaiting(wanted)
+      if (peers.length > 0) closed = dealer.close()
+      return peers
+    })
+    dealer.connect(endpoint)
+    const worker = thread(
+      endpoint,
+      `const dealer = new zmq.Dealer({ linger: 0 })
+       const ended = new Promise((resolve) => dealer.events.on('disconnect', resolve))
+       await dealer.bind(endpoint)
+       await ended
+       parentPort.postMessage('told')
+       await dealer.close()`,
+    )
+    expect(await once(worker, 'message')).toEqual(['told'])
+    await closed
+    vi.restoreAllMocks()
+    expect(events).toEqual(['end'])
+    expect(inproc.busy).toBe(false)
+  })
+
+  test('does not wait again for a socket that is closed while a call fails', async () => {
+    const endpoint = name()
+    const { inproc } = context
+    const dealer = socket(new Dealer({ linger: 0 }))
+    const takeWaiting = inproc.takeWaiting.bind(inproc)
+    const closed = new Promise<void>((resolve) => {
+      vi.spyOn(inproc, 'takeWaiting').mockImplementation((wanted) => {
+        const peers = takeWaiting(wanted)
+        if (peers.length > 0) resolve(dealer.close())
+        return peers
+      })
+    })
+    const again = vi.spyOn(inproc, 'connect')
+    dealer.connect(endpoint)
+    // There is no such thread: the call fails.
+    const channel = new BroadcastChannel('zmq-rpc:inproc')
+    channel.postMessage({ kind: 'bound', name: endpoint.slice('inproc://'.length), thread: 1_000_000 })
+    await closed
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    channel.close()
+    expect(again).toHaveBeenCalledTimes(1)
+    vi.restoreAllMocks()
+    expect(inproc.busy).toBe(false)
   })
 
   test('joins threads with each other', async () => {

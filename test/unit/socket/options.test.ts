@@ -111,6 +111,41 @@ describe('the options of sockets', () => {
     expect(thrown(() => new Reply({ context: new Context(), nonsense: 1 } as object))).toBe('EINVAL')
   })
 
+  it.each([
+    ['sendHighWatermark', 'sendHighWaterMark'],
+    ['sendHighWaterMarck', 'sendHighWaterMark'],
+    ['Linger', 'linger'],
+    ['routingID', 'routingId'],
+    ['maxMessagesize', 'maxMessageSize'],
+  ])('are named when one is misspelt: %s', (wrong, meant) => {
+    const dealer = new Dealer({ context: new Context() }) as unknown as Record<string, unknown>
+    const error = { code: 'EINVAL', message: expect.stringContaining(`no option ${wrong}: is ${meant} meant?`) }
+    expect(() => {
+      dealer[wrong] = 1
+    }).toThrow(expect.objectContaining(error))
+    expect(() => new Dealer({ context: new Context(), [wrong]: 1 })).toThrow(expect.objectContaining(error))
+    expect(wrong in dealer).toBe(false)
+  })
+
+  it('are no obstacle to properties that have nothing to do with them', () => {
+    class Named extends Dealer {
+      label = 'a'
+      ping: string
+      constructor() {
+        super({ context: new Context() })
+        this.ping = 'b'
+      }
+    }
+    const named = new Named() as Named & { extra?: number; sendTimeouts?: number[] }
+    named.extra = 1
+    expect([named.label, named.ping, named.extra, named instanceof Dealer]).toEqual(['a', 'b', 1, true])
+    expect(String(named)).toBe('[object Object]')
+    const pull = new Pull({ context: new Context() }) as object as { sendTimeouts?: number }
+    // A PULL has no sendTimeout that could be meant.
+    pull.sendTimeouts = 1
+    expect(pull.sendTimeouts).toBe(1)
+  })
+
   it('leave no trace when the constructor refuses them', () => {
     const context = new Context()
     thrown(() => new Push({ context, linger: -2 }))
