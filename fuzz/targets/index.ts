@@ -4,6 +4,7 @@ import type { Target } from '../target.ts'
 import { framesTarget } from './frames.ts'
 import { curveClientTarget, curveServerTarget, nullTarget, plainClientTarget, plainServerTarget } from './mechanisms.ts'
 import { metadataTarget } from './metadata.ts'
+import { nativeTarget } from './native.ts'
 import { pyzmqrpc3Target } from './pyzmqrpc3.ts'
 import { subscriptionsTarget } from './subscriptions.ts'
 
@@ -17,4 +18,5 @@ export const TARGETS: readonly { target: Target; share: number }[] = [
   { target: metadataTarget, share: 1 },
   { target: subscriptionsTarget, share: 2 },
   { target: pyzmqrpc3Target, share: 3 },
+  { target: nativeTarget, share: 3 },
 ]

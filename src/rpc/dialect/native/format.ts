@@ -29,8 +29,10 @@ export const OWN_FRAME_BYTES = 4096
 export const MAX_OWN_FRAMES = 1024
 /** Containers around a value. */
 export const MAX_DEPTH = 1000
-/** Arrays, objects, Maps, Sets and commands of one message. */
-export const MAX_CONTAINERS = 1_000_000
+/** Arrays, objects, Maps, Sets and commands of one message, members and entries of theirs, binaries, dates, bigints. */
+export const MAX_NODES = 1_000_000
+/** Items of all arrays of one message. */
+export const MAX_ITEMS = 8_000_000
 export const MAX_BIGINT_BYTES = 65_536
 /** Streams of one call are numbered from 0 to here. */
 export const MAX_STREAM = 0xffff

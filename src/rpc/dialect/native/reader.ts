@@ -3,8 +3,8 @@
  *
  * It is fed by strangers. Rules it keeps:
  * - Whatever the bytes are, the outcome is a value or a {@link NativeError}; only what hooks throw comes through as it is.
- * - A count or length is held against the bytes that are left before anything is made of it. Depth and the number of
- *   containers have limits; a frame is used once at most, so that a few bytes cannot stand for much memory.
+ * - A few bytes never stand for much memory or time: a count or length is held against the bytes that are left before anything
+ *   is made of it, depth and the number of containers and their members have limits, and a frame is used once at most.
  * - Keys are data: `__proto__` is a field like others.
  * - What it returns holds no part of the body; a binary in a frame of its own is that frame.
  */
@@ -14,7 +14,7 @@ import type { Message } from '../../../wire/index.ts'
 import { asciiKey, shortAscii } from './ascii.ts'
 import { bigintOf } from './bigints.ts'
 import { viewOf } from './binary.ts'
-import { EXT, MAX_BIGINT_BYTES, MAX_CONTAINERS, MAX_DEPTH } from './format.ts'
+import { EXT, MAX_BIGINT_BYTES, MAX_DEPTH, MAX_ITEMS, MAX_NODES } from './format.ts'
 import { HEADER_BYTES } from './header.ts'
 import { NativeError } from './native-error.ts'
 
@@ -30,12 +30,20 @@ export interface ReadHooks {
 export interface ReadLimits {
   /** Containers around a value. @default 1000 */
   readonly maxDepth?: number
-  /** Arrays, objects, Maps, Sets and commands in a message. @default 1,000,000 */
-  readonly maxContainers?: number
+  /**
+   * Values of a message that are more than a word of memory, all together: arrays, objects, Maps, Sets, commands, members and entries
+   * of theirs, binaries, dates, bigints. @default 1000000
+   */
+  readonly maxNodes?: number
+  /** Items of a message's arrays. @default 8000000 */
+  readonly maxItems?: number
 }
 
 const NO_HOOKS: ReadHooks = {}
 const NO_LIMITS: ReadLimits = {}
+
+/** Arrays of so few items are made as long as they will be: a push would make room for 17, which many of them would never fill. */
+const EXACT_ITEMS = 16
 
 const FLOAT = new Float64Array(1)
 const FLOAT_BYTES = new Uint8Array(FLOAT.buffer)
@@ -50,7 +58,8 @@ export class NativeReader {
   readonly #bytes: Buffer
   readonly #hooks: ReadHooks
   readonly #maxDepth: number
-  #containersLeft: number
+  #nodesLeft: number
+  #itemsLeft: number
   #at = HEADER_BYTES
   /** Where the body ends; within an extension, where that does. */
   #end: number
@@ -66,7 +75,8 @@ export class NativeReader {
     this.#end = bytes.length
     this.#hooks = hooks
     this.#maxDepth = limits.maxDepth ?? MAX_DEPTH
-    this.#containersLeft = limits.maxContainers ?? MAX_CONTAINERS
+    this.#nodesLeft = limits.maxNodes ?? MAX_NODES
+    this.#itemsLeft = limits.maxItems ?? MAX_ITEMS
   }
 
   /** How far it has read, and where another reader of the same message can go on. */
@@ -244,7 +254,7 @@ export class NativeReader {
   }
 
   #object(count: number): Record<string, unknown> {
-    this.#enter()
+    this.#enter(count)
     this.#checked(count, 2)
     const object: Record<string, unknown> = {}
     for (; count > 0; count--) {
@@ -258,10 +268,18 @@ export class NativeReader {
   }
 
   #array(count: number): unknown[] {
-    this.#enter()
+    this.#enter(0)
     this.#checked(count, 1)
-    const items: unknown[] = []
-    for (; count > 0; count--) items.push(this.value())
+    this.#itemsLeft -= count
+    if (this.#itemsLeft < 0) this.#fail('more items of arrays than the limit allows: typed arrays have none')
+    let items: unknown[]
+    if (count <= EXACT_ITEMS) {
+      items = new Array<unknown>(count)
+      for (let index = 0; index < count; index++) items[index] = this.value()
+    } else {
+      items = []
+      for (; count > 0; count--) items.push(this.value())
+    }
     this.#depth--
     return items
   }
@@ -293,6 +311,7 @@ export class NativeReader {
   }
 
   #binary(length: number): Uint8Array {
+    this.#count(1)
     const start = this.#take(length)
     return viewOf(this.#bytes.subarray(start, start + length), 0, true) as Buffer
   }
@@ -316,6 +335,7 @@ export class NativeReader {
     const type = (this.#byte() << 24) >> 24
     const start = this.#take(length)
     const end = start + length
+    this.#count(1)
     switch (type) {
       case EXT.timestamp:
         return this.#date(start, length)
@@ -387,7 +407,7 @@ export class NativeReader {
     const outerEnd = this.#end
     this.#at = start
     this.#end = end
-    this.#enter()
+    this.#deeper()
     const value = type === EXT.command ? this.#command() : type === EXT.map ? this.#mapValue() : this.#setValue()
     this.#depth--
     this.#at = end
@@ -404,6 +424,7 @@ export class NativeReader {
   #mapValue(): Map<unknown, unknown> {
     const count = this.array('the content of a Map')
     if (count % 2 !== 0) this.#fail('a Map with a key that has no value')
+    this.#count(count / 2)
     const map = new Map<unknown, unknown>()
     for (let left = count; left > 0; left -= 2) {
       const key = this.value()
@@ -414,7 +435,9 @@ export class NativeReader {
 
   #setValue(): Set<unknown> {
     const set = new Set<unknown>()
-    for (let left = this.array('the content of a Set'); left > 0; left--) set.add(this.value())
+    const count = this.array('the content of a Set')
+    this.#count(count)
+    for (let left = count; left > 0; left--) set.add(this.value())
     return set
   }
 
@@ -427,9 +450,19 @@ export class NativeReader {
     return typeAt > 0 && typeAt < this.#end && bytes[typeAt] === EXT.utf16
   }
 
-  #enter(): void {
+  /** A container of so many members. */
+  #enter(members: number): void {
+    this.#deeper()
+    this.#count(members + 1)
+  }
+
+  #deeper(): void {
     if (++this.#depth > this.#maxDepth) this.#fail(`values nested deeper than ${this.#maxDepth} levels`)
-    if (--this.#containersLeft < 0) this.#fail('more arrays and objects than the limit allows')
+  }
+
+  #count(nodes: number): void {
+    this.#nodesLeft -= nodes
+    if (this.#nodesLeft < 0) this.#fail('more arrays, objects, members and such than the limit allows')
   }
 
   /** A count, if so many values of so many bytes can follow. */

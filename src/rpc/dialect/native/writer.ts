@@ -249,20 +249,18 @@ export class NativeWriter {
   }
 
   /** An object without a type of its own. */
-  #plain(value: object, key: Key): void {
-    if (Symbol.asyncIterator in value && typeof value[Symbol.asyncIterator] === 'function') {
+  #plain(value: Partial<AsyncIterable<unknown>> & { toJSON?: unknown }, key: Key): void {
+    if (typeof value[Symbol.asyncIterator] === 'function') {
       this.#stream(value as AsyncIterable<unknown>, key)
-      return
-    }
-    if ('toJSON' in value && typeof value.toJSON === 'function') {
+    } else if (typeof value.toJSON === 'function') {
       const replaced: unknown = value.toJSON(String(key ?? ''))
       // Whatever that is, it is not asked again.
       if (typeof replaced !== 'object' || replaced === null) this.#value(replaced, key)
       else if (Array.isArray(replaced)) this.#items(replaced, key)
       else if (!this.#special(replaced, key)) this.#members(replaced as Record<string, unknown>, key)
-      return
+    } else {
+      this.#members(value as Record<string, unknown>, key)
     }
-    this.#members(value as Record<string, unknown>, key)
   }
 
   /** Objects that are more than their fields: true when it is written. */

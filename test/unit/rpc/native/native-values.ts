@@ -28,7 +28,8 @@ export class Stream {
 
 export const writeHooks: WriteHooks = { stream: (iterable) => (iterable as unknown as Stream).number }
 export const readHooks: ReadHooks = {
-  command: (_name, state) => Box.of((state as { value: unknown }).value),
+  // Of a spoilt message, the state may be anything.
+  command: (_name, state) => Box.of((state as { value?: unknown } | null | undefined)?.value),
   stream: (number) => new Stream(number),
 }
 

@@ -240,15 +240,36 @@ describe('what is no message is refused', () => {
     expect(() => decodeReply([Buffer.from('f902000000000000919100', 'hex')], {}, { maxDepth: 1 })).toThrow(NativeError)
   })
 
-  it('more containers than the limit', () => {
+  it('more containers and members than the limit', () => {
     const items = (count: number): Buffer => {
       const head = Buffer.from('f902000000000000dd00000000', 'hex')
       head.writeUInt32BE(count, 9)
       return Buffer.concat([head, Buffer.alloc(count, 0x90)])
     }
     expect(decodeReply([items(999_999)], {}).value).toHaveLength(999_999)
-    expect(() => decodeReply([items(1_000_000)], {})).toThrow('more arrays and objects than the limit allows')
-    expect(() => decodeReply([items(3)], {}, { maxContainers: 3 })).toThrow(NativeError)
+    expect(() => decodeReply([items(1_000_000)], {})).toThrow('more arrays, objects, members and such than the limit allows')
+    expect(() => decodeReply([items(3)], {}, { maxNodes: 3 })).toThrow(NativeError)
+    for (const value of [
+      { a: 1, b: 2 },
+      new Set([1, 2]),
+      new Map([
+        [1, 1],
+        [2, 2],
+      ]),
+    ]) {
+      expect(decodeReply(encodeReply(value), {}, { maxNodes: 3 }).value).toEqual(value)
+      expect(() => decodeReply(encodeReply(value), {}, { maxNodes: 2 })).toThrow(NativeError)
+    }
+    expect(() => read('dd00800000')).toThrow('an announced count')
+    expect(() => decodeReply(encodeReply([[1, 2], 3]), {}, { maxItems: 4 })).not.toThrow()
+    expect(() => decodeReply(encodeReply([[1, 2], 3]), {}, { maxItems: 3 })).toThrow('more items of arrays than the limit allows')
+  })
+
+  it('an array of a few bytes that says it is long, many times nested', () => {
+    const before = process.memoryUsage().heapUsed
+    const nested = Buffer.concat([Buffer.alloc(3000, Buffer.from('dcffff', 'hex')), Buffer.alloc(65_536, 0x93)])
+    expect(() => decodeReply([Buffer.concat([Buffer.from('f902000000000000', 'hex'), nested])], {})).toThrow(NativeError)
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(50e6)
   })
 
   it('a frame that is asked for twice, which could cost a copy each time', () => {
