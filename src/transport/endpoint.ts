@@ -50,7 +50,8 @@ export function parseEndpoint(endpoint: string, use: 'bind' | 'connect'): Addres
 
 /** A TCP endpoint as text, with brackets where they belong. */
 export function tcpEndpoint(host: string, port: number): string {
-  return `tcp://${isIPv6(host) ? `[${host}]` : host}:${port}`
+  // Joined and not concatenated: each connection keeps one, and a text that was put together keeps its parts.
+  return ['tcp://', isIPv6(host) ? `[${host}]` : host, ':', port].join('')
 }
 
 /**

@@ -9,6 +9,13 @@ import type { Pipe, PipeHandler } from './pipe.ts'
  */
 export const STREAM_HIGH_WATER_MARK = 128 * 1024
 
+/** The pipe of a stream: listeners find it here, so that they are the same functions for all. */
+const PIPE = Symbol('pipe')
+
+interface PipedSocket extends Socket {
+  [PIPE]?: StreamPipe
+}
+
 export class StreamPipe implements Pipe {
   readonly remoteAddress: string
   readonly #socket: Socket
@@ -19,16 +26,11 @@ export class StreamPipe implements Pipe {
   constructor(socket: Socket, remoteAddress: string) {
     this.#socket = socket
     this.remoteAddress = remoteAddress
+    ;(socket as PipedSocket)[PIPE] = this
     // From the first moment on: an error without a listener would end the process.
-    socket.on('error', (error) => {
-      this.#error = error
-    })
-    // Whatever we would still write is lost, as with libzmq. Told at once, so that messages wait for the next connection.
-    socket.on('end', () => {
-      socket.destroy()
-      this.#finish()
-    })
-    socket.on('close', () => this.#finish())
+    socket.on('error', onError)
+    socket.on('end', onEnd)
+    socket.on('close', onClose)
   }
 
   get bytesReceived(): number {
@@ -42,11 +44,22 @@ export class StreamPipe implements Pipe {
   open(handler: PipeHandler): void {
     this.#handler = handler
     if (this.#closed) return queueMicrotask(() => handler.onClosed(this.#error))
-    this.#socket.on('drain', () => handler.onDrained())
-    this.#socket.on('data', (chunk: Buffer) => handler.onData(chunk))
+    this.#socket.on('drain', onDrain)
+    this.#socket.on('data', onData)
   }
 
-  #finish(): void {
+  /** Only for the listeners below. */
+  get handler(): PipeHandler | undefined {
+    return this.#handler
+  }
+
+  /** Only for the listeners below. */
+  failed(error: Error): void {
+    this.#error = error
+  }
+
+  /** Only for the listeners below: nothing comes any more. */
+  finish(): void {
     if (this.#closed) return
     this.#closed = true
     this.#handler?.onClosed(this.#error)
@@ -80,4 +93,26 @@ export class StreamPipe implements Pipe {
   destroy(): void {
     this.#socket.destroy()
   }
+}
+
+function onError(this: PipedSocket, error: Error): void {
+  this[PIPE]?.failed(error)
+}
+
+/** Whatever we would still write is lost, as with libzmq. Told at once, so that messages wait for the next connection. */
+function onEnd(this: PipedSocket): void {
+  this.destroy()
+  this[PIPE]?.finish()
+}
+
+function onClose(this: PipedSocket): void {
+  this[PIPE]?.finish()
+}
+
+function onDrain(this: PipedSocket): void {
+  this[PIPE]?.handler?.onDrained()
+}
+
+function onData(this: PipedSocket, chunk: Buffer): void {
+  this[PIPE]?.handler?.onData(chunk)
 }

@@ -18,6 +18,7 @@
 
 import { ProtocolError } from '../errors.ts'
 import { type Command, decodeCommand, decodePing, encodePing, encodePong, encodeSubscription } from './command.ts'
+import { ConnectionTimes } from './connection-times.ts'
 import type { EncodedMessage } from './encoded-message.ts'
 import { COMMAND, type Message, MORE } from './frame.ts'
 import { FrameDecoder, type FrameLimits, type FrameSink } from './frame-decoder.ts'
@@ -33,7 +34,7 @@ import {
   type Mechanism,
   unexpected,
 } from './mechanism/mechanism.ts'
-import { type Metadata, routingIdOf, socketTypeOf } from './metadata.ts'
+import { type Metadata, otherProperties, routingIdOf, socketTypeOf } from './metadata.ts'
 import { hearsSubscriptions, mayTalk, type SocketType } from './socket-type.ts'
 
 export interface ConnectionLimits {
@@ -81,6 +82,7 @@ export interface PeerInfo {
   socketType: SocketType
   /** Empty when it has none. */
   routingId: Buffer
+  /** Whatever else it told. */
   metadata: Metadata
   /** What the authenticator knows it by; `undefined` without one. */
   user: unknown
@@ -107,7 +109,13 @@ export class HandshakeTimeout extends LimitExceeded {}
 export class IncompatiblePeer extends ProtocolError {}
 
 export class Connection implements FrameSink {
-  readonly #options: ConnectionOptions
+  readonly #socketType: SocketType
+  readonly #limits: ConnectionLimits
+  readonly #heartbeat: HeartbeatOptions
+  readonly #handshakeTimeoutMs: number
+  readonly #stagedGreeting: boolean
+  /** Let go once it has done its work. */
+  #mechanism: Mechanism | undefined
   readonly #handler: ConnectionHandler
   readonly #writer = new FrameWriter()
   readonly #decoder: FrameDecoder
@@ -119,7 +127,8 @@ export class Connection implements FrameSink {
   #state: 'greeting' | 'handshake' | 'traffic' | 'closed' = 'greeting'
   /** Seals and opens the frames of traffic; undefined where they travel as they are. */
   #codec: FrameCodec | undefined
-  #greeting: Greeting = { minor: 1 }
+  /** The peer's version, 3.x. */
+  #minor: Greeting['minor'] = 1
   /** True while the application decides: commands that come meanwhile are against the grammar. */
   #authenticating = false
   #user: unknown
@@ -128,18 +137,14 @@ export class Connection implements FrameSink {
   #handshakeBytes = 0
 
   /** Frames of the message under way, and their size. */
-  #parts: Message = []
+  #parts: Message | undefined
   #partsBytes = 0
 
   /** The part of our greeting that is held back. */
   #restOfGreeting: Buffer | undefined
 
-  /** Deadlines, as times; Infinity when not armed. */
-  #handshakeBy = Number.POSITIVE_INFINITY
-  #greetBy = Number.POSITIVE_INFINITY
-  #pingAt = Number.POSITIVE_INFINITY
-  #aliveBy = Number.POSITIVE_INFINITY
-  #ttlBy = Number.POSITIVE_INFINITY
+  /** Undefined when no deadline is armed. */
+  #times: ConnectionTimes | undefined
 
   #paused = false
   #outputBlocked = false
@@ -147,14 +152,20 @@ export class Connection implements FrameSink {
   #pongWaiting: Buffer | undefined
 
   constructor(options: ConnectionOptions, handler: ConnectionHandler) {
-    this.#options = options
+    const { socketType, limits, mechanism } = options
+    this.#socketType = socketType
+    this.#limits = limits
+    this.#heartbeat = options.heartbeat
+    this.#handshakeTimeoutMs = options.handshakeTimeoutMs
+    this.#stagedGreeting = options.stagedGreeting === true
+    this.#mechanism = mechanism
     this.#handler = handler
-    this.#greetingDecoder = new GreetingDecoder(options.mechanism.name)
+    this.#greetingDecoder = new GreetingDecoder(mechanism.name)
     this.#frameLimits = {
       // A message of a single frame goes by this limit alone.
-      maxFrameBytes: Math.min(options.limits.maxFrameBytes, options.limits.maxMessageBytes),
-      maxCommandBytes: options.limits.maxCommandBytes,
-      repairLostLongBit: hearsSubscriptions(options.socketType),
+      maxFrameBytes: Math.min(limits.maxFrameBytes, limits.maxMessageBytes),
+      maxCommandBytes: limits.maxCommandBytes,
+      repairLostLongBit: hearsSubscriptions(socketType),
     }
     this.#decoder = new FrameDecoder(this, { ...this.#frameLimits, maxCommandBytes: options.limits.maxHandshakeBytes })
     this.#decoder.commandsOnly = true
@@ -167,7 +178,7 @@ export class Connection implements FrameSink {
   /** What it tells when the peer closes the transport now, as far as it tells anything. */
   get reasonIfClosedNow(): ProtocolError | undefined {
     if (this.#state === 'greeting') return this.#greetingDecoder?.cutShort
-    return this.#state === 'handshake' ? this.#options.mechanism.reasonIfClosedNow : undefined
+    return this.#state === 'handshake' ? this.#mechanism?.reasonIfClosedNow : undefined
   }
 
   /** True when each frame is encrypted for this peer alone: then nothing encoded can be shared with others. */
@@ -182,28 +193,29 @@ export class Connection implements FrameSink {
 
   /** The next time at which {@link tick} is wanted; Infinity for never. */
   get deadline(): number {
-    return Math.min(this.#handshakeBy, this.#greetBy, this.#pingAt, this.#aliveBy, this.#ttlBy)
+    return this.#times === undefined ? Number.POSITIVE_INFINITY : this.#times.first
   }
 
   /** The transport is there: the greeting goes out, whole unless it is staged. `now` is any clock in ms that never goes back. */
   start(now: number): void {
-    const { mechanism, handshakeTimeoutMs, stagedGreeting } = this.#options
+    const mechanism = this.#mechanism as Mechanism
+    const times = new ConnectionTimes()
+    this.#times = times
     const greeting = encodeGreeting(mechanism.name, mechanism.asServer)
-    if (stagedGreeting) {
+    if (this.#stagedGreeting) {
       this.#writer.writeBytes(greeting.subarray(0, MECHANISM_OFFSET))
       this.#restOfGreeting = greeting.subarray(MECHANISM_OFFSET)
-      this.#greetBy = now + STAGED_GREETING_MS
+      times.greetBy = now + STAGED_GREETING_MS
     } else {
       this.#writer.writeBytes(greeting)
     }
-    if (handshakeTimeoutMs > 0) this.#handshakeBy = now + handshakeTimeoutMs
+    if (this.#handshakeTimeoutMs > 0) times.handshakeBy = now + this.#handshakeTimeoutMs
   }
 
   /** Bytes of the peer. Faults close the connection; nothing is thrown. */
   receive(chunk: Buffer, now: number): void {
     // Any byte is a sign of life, also one of a large frame that trickles in: libzmq counts whole frames only.
-    this.#aliveBy = Number.POSITIVE_INFINITY
-    this.#ttlBy = Number.POSITIVE_INFINITY
+    this.#times?.heard()
     if (this.#greetingDecoder !== undefined) return this.#guard(() => this.#receiveGreeting(chunk), now)
     // As `#guard`, without a function for each chunk.
     if (this.#state === 'closed') return
@@ -221,8 +233,7 @@ export class Connection implements FrameSink {
    */
   pause(): void {
     this.#paused = true
-    this.#aliveBy = Number.POSITIVE_INFINITY
-    this.#ttlBy = Number.POSITIVE_INFINITY
+    this.#times?.heard()
     this.#decoder.pause()
   }
 
@@ -248,7 +259,7 @@ export class Connection implements FrameSink {
 
   /** Only in traffic. */
   sendSubscription(subscribe: boolean, topic: Buffer): void {
-    const { flags, body } = encodeSubscription(subscribe, topic, this.#greeting.minor)
+    const { flags, body } = encodeSubscription(subscribe, topic, this.#minor)
     this.#write(flags, body)
   }
 
@@ -270,25 +281,26 @@ export class Connection implements FrameSink {
     if (!this.#authenticating) return
     this.#authenticating = false
     if (answer.status === 200) this.#user = answer.user
-    this.#guard(() => this.#step(this.#options.mechanism.answer(answer)), now)
+    this.#guard(() => this.#step((this.#mechanism as Mechanism).answer(answer)), now)
   }
 
   /** Time has passed: PINGs are written, and what is overdue closes the connection. */
   tick(now: number): void {
-    if (this.#state === 'closed') return
-    if (now >= this.#greetBy) this.#finishGreeting()
-    if (now >= this.#handshakeBy) {
-      const ms = this.#options.handshakeTimeoutMs
+    const times = this.#times
+    if (this.#state === 'closed' || times === undefined) return
+    if (now >= times.greetBy) this.#finishGreeting()
+    if (now >= times.handshakeBy) {
+      const ms = this.#handshakeTimeoutMs
       this.#close(new HandshakeTimeout('handshakeInterval', `the handshake was not over after ${ms} ms (it stopped at the ${this.#state})`))
-    } else if (now >= this.#aliveBy) {
-      this.#close(new PeerSilent(`the peer answered no PING for ${this.#options.heartbeat.timeoutMs} ms`))
-    } else if (now >= this.#ttlBy) {
+    } else if (now >= times.aliveBy) {
+      this.#close(new PeerSilent(`the peer answered no PING for ${this.#heartbeat.timeoutMs} ms`))
+    } else if (now >= times.ttlBy) {
       this.#close(new PeerSilent('the peer said nothing within the time to live of its own PING'))
-    } else if (now >= this.#pingAt) {
-      const { intervalMs, timeoutMs, ttlMs } = this.#options.heartbeat
-      this.#pingAt = now + intervalMs
+    } else if (now >= times.pingAt) {
+      const { intervalMs, timeoutMs, ttlMs } = this.#heartbeat
+      times.pingAt = now + intervalMs
       if (!this.#outputBlocked) this.#write(COMMAND, encodePing(ttlMs))
-      if (timeoutMs > 0 && this.#aliveBy === Number.POSITIVE_INFINITY && !this.#paused) this.#aliveBy = now + timeoutMs
+      if (timeoutMs > 0 && times.aliveBy === Number.POSITIVE_INFINITY && !this.#paused) times.aliveBy = now + timeoutMs
     }
   }
 
@@ -296,9 +308,9 @@ export class Connection implements FrameSink {
   close(): void {
     this.#state = 'closed'
     this.#decoder.stop()
-    this.#parts = []
+    this.#parts = undefined
     this.#pongWaiting = undefined
-    this.#handshakeBy = this.#greetBy = this.#pingAt = this.#aliveBy = this.#ttlBy = Number.POSITIVE_INFINITY
+    this.#times = undefined
   }
 
   /** A frame of the decoder. */
@@ -308,7 +320,7 @@ export class Connection implements FrameSink {
       else this.#sealedFrame(this.#codec, flags, body)
       return
     }
-    const { maxHandshakeBytes } = this.#options.limits
+    const { maxHandshakeBytes } = this.#limits
     this.#handshakeBytes += body.length
     if (this.#handshakeBytes > maxHandshakeBytes) {
       throw new LimitExceeded('maxHandshakeBytes', `a handshake of more than ${maxHandshakeBytes} bytes`)
@@ -318,7 +330,7 @@ export class Connection implements FrameSink {
 
   #trafficFrame(flags: number, body: Buffer): void {
     if ((flags & COMMAND) !== 0) this.#trafficCommand(decodeCommand(body))
-    else if (flags === 0 && this.#parts.length === 0) this.#handler.message([body])
+    else if (flags === 0 && this.#parts === undefined) this.#handler.message([body])
     else this.#part(flags, body)
   }
 
@@ -346,16 +358,16 @@ export class Connection implements FrameSink {
   }
 
   #part(flags: number, body: Buffer): void {
-    const { maxMessageFrames, maxMessageBytes } = this.#options.limits
-    this.#parts.push(body)
+    const { maxMessageFrames, maxMessageBytes } = this.#limits
+    this.#parts ??= []
+    const message = this.#parts
+    message.push(body)
     this.#partsBytes += body.length
-    if (this.#parts.length > maxMessageFrames)
-      throw new LimitExceeded('maxMessageSize', `a message of more than ${maxMessageFrames} frames`)
+    if (message.length > maxMessageFrames) throw new LimitExceeded('maxMessageSize', `a message of more than ${maxMessageFrames} frames`)
     if (this.#partsBytes > maxMessageBytes)
       throw new LimitExceeded('maxMessageSize', `a message over the limit of ${maxMessageBytes} bytes`)
     if ((flags & MORE) !== 0) return
-    const message = this.#parts
-    this.#parts = []
+    this.#parts = undefined
     this.#partsBytes = 0
     this.#handler.message(message)
   }
@@ -367,7 +379,7 @@ export class Connection implements FrameSink {
       case 'SUBSCRIBE':
       case 'CANCEL':
         // libzmq hands these to the application of a socket that is no publisher; here they end.
-        if (hearsSubscriptions(this.#options.socketType)) this.#handler.subscription(command.name === 'SUBSCRIBE', command.data)
+        if (hearsSubscriptions(this.#socketType)) this.#handler.subscription(command.name === 'SUBSCRIBE', command.data)
         return
       case 'READY':
         throw new ProtocolError('a second READY')
@@ -379,7 +391,10 @@ export class Connection implements FrameSink {
 
   #ping(data: Buffer): void {
     const { ttlMs, context } = decodePing(data)
-    if (ttlMs > 0 && !this.#paused) this.#ttlBy = this.#now + ttlMs
+    if (ttlMs > 0 && !this.#paused) {
+      this.#times ??= new ConnectionTimes()
+      this.#times.ttlBy = this.#now + ttlMs
+    }
     if (this.#outputBlocked) this.#pongWaiting = Buffer.from(context)
     else this.#write(COMMAND, encodePong(context))
   }
@@ -394,21 +409,21 @@ export class Connection implements FrameSink {
   #greetingCame(greeting: Greeting): void {
     this.#greetingDecoder = undefined
     this.#finishGreeting()
-    this.#greeting = greeting
+    this.#minor = greeting.minor
     this.#state = 'handshake'
-    const first = this.#options.mechanism.start()
+    const first = this.#mechanism?.start()
     if (first !== undefined) this.#writer.writeFrame(COMMAND, first)
   }
 
   #finishGreeting(): void {
     if (this.#restOfGreeting !== undefined) this.#writer.writeBytes(this.#restOfGreeting)
     this.#restOfGreeting = undefined
-    this.#greetBy = Number.POSITIVE_INFINITY
+    if (this.#times !== undefined) this.#times.greetBy = Number.POSITIVE_INFINITY
   }
 
   #handshakeCommand(command: Command): void {
     if (this.#authenticating) throw unexpected(command, 'our answer')
-    this.#step(this.#options.mechanism.receive(command))
+    this.#step((this.#mechanism as Mechanism).receive(command))
   }
 
   #step(step: HandshakeStep): void {
@@ -430,9 +445,13 @@ export class Connection implements FrameSink {
         this.#decoder.commandsOnly = false
         if (step.codec === undefined) this.#decoder.limits = this.#frameLimits
         else this.#useCodec(step.codec)
-        this.#handshakeBy = Number.POSITIVE_INFINITY
-        const { intervalMs } = this.#options.heartbeat
-        if (intervalMs > 0) this.#pingAt = this.#now + intervalMs
+        this.#mechanism = undefined
+        this.#times = undefined
+        const { intervalMs } = this.#heartbeat
+        if (intervalMs > 0) {
+          this.#times = new ConnectionTimes()
+          this.#times.pingAt = this.#now + intervalMs
+        }
         this.#handler.ready(info)
         return
       }
@@ -450,10 +469,10 @@ export class Connection implements FrameSink {
 
   #peerInfo(metadata: Metadata): PeerInfo {
     const socketType = socketTypeOf(metadata)
-    if (!mayTalk(this.#options.socketType, socketType)) {
-      throw new IncompatiblePeer(`the peer is a ${socketType} socket, which does not go with ${this.#options.socketType}`)
+    if (!mayTalk(this.#socketType, socketType)) {
+      throw new IncompatiblePeer(`the peer is a ${socketType} socket, which does not go with ${this.#socketType}`)
     }
-    return { socketType, routingId: routingIdOf(metadata), metadata, user: this.#user }
+    return { socketType, routingId: routingIdOf(metadata), metadata: otherProperties(metadata), user: this.#user }
   }
 
   /** The time of the call under way. */

@@ -30,7 +30,7 @@ const spareSlabs: Slab[] = []
 
 export class FrameWriter {
   /** Complete pieces, in order, before what stands in the slab. */
-  #pieces: Buffer[] = []
+  #pieces: Buffer[] | undefined
   #pieceBytes = 0
   #slab: Slab | undefined
   /** Where the unfinished piece begins in the slab. */
@@ -94,8 +94,8 @@ export class FrameWriter {
       this.#slab = undefined
       if (slab.buffer.length - slab.used >= MIN_SLAB_LEFT && spareSlabs.length < MAX_SPARE_SLABS) spareSlabs.push(slab)
     }
-    const pieces = this.#pieces
-    this.#pieces = []
+    const pieces = this.#pieces ?? []
+    this.#pieces = undefined
     this.#pieceBytes = 0
     return pieces
   }
@@ -138,6 +138,7 @@ export class FrameWriter {
   }
 
   #push(piece: Buffer): void {
+    this.#pieces ??= []
     this.#pieces.push(piece)
     this.#pieceBytes += piece.length
   }

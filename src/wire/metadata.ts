@@ -4,7 +4,7 @@
  */
 
 import { ProtocolError } from '../errors.ts'
-import { isSocketType, type SocketType, sendsRoutingId } from './socket-type.ts'
+import { type SocketType, sendsRoutingId, socketTypeNamed } from './socket-type.ts'
 
 /** Properties by their lower-case name. A `Map`, so that no name can touch a prototype. */
 export type Metadata = ReadonlyMap<string, Buffer>
@@ -14,6 +14,9 @@ export type Property = readonly [name: string, value: Buffer]
 
 const MAX_PROPERTIES = 128
 const MAX_ROUTING_ID_BYTES = 255
+
+const NO_ID = Buffer.alloc(0)
+const NO_PROPERTIES: Metadata = new Map()
 
 export function encodeMetadata(properties: readonly Property[]): Buffer {
   const pieces: Buffer[] = []
@@ -62,8 +65,9 @@ export function decodeMetadata(body: Buffer): Metadata {
 export function socketTypeOf(metadata: Metadata): SocketType {
   const type = metadata.get('socket-type')?.toString('latin1')
   if (type === undefined) throw new ProtocolError('the peer does not say its socket type')
-  if (!isSocketType(type)) throw new ProtocolError(`the peer has an unknown socket type, ${printable(type)}`)
-  return type
+  const known = socketTypeNamed(type)
+  if (known === undefined) throw new ProtocolError(`the peer has an unknown socket type, ${printable(type)}`)
+  return known
 }
 
 /**
@@ -73,10 +77,16 @@ export function socketTypeOf(metadata: Metadata): SocketType {
  * that chose one could take another peer's messages.
  */
 export function routingIdOf(metadata: Metadata): Buffer {
-  const id = metadata.get('identity') ?? Buffer.alloc(0)
+  const id = metadata.get('identity') ?? NO_ID
   if (id.length > MAX_ROUTING_ID_BYTES) throw new ProtocolError(`the peer's routing id has ${id.length} bytes, 255 are allowed`)
   if (id[0] === 0) throw new ProtocolError("the peer's routing id starts with a zero byte")
-  return id
+  return id.length === 0 ? NO_ID : id
+}
+
+/** What is left without the socket type and the routing id: nothing, for most peers, and then it is one for all. */
+export function otherProperties(metadata: Metadata): Metadata {
+  const others = [...metadata].filter(([name]) => name !== 'socket-type' && name !== 'identity')
+  return others.length === 0 ? NO_PROPERTIES : new Map(others)
 }
 
 /** Text of a peer, fit for a log line. */

@@ -16,8 +16,11 @@ const PEERS = {
 
 export type SocketType = keyof typeof PEERS
 
-export function isSocketType(name: string): name is SocketType {
-  return Object.hasOwn(PEERS, name)
+const NAMES = new Map(Object.keys(PEERS).map((name) => [name, name as SocketType]))
+
+/** Undefined for a type that there is not. The text given out is ours: each connection keeps one. */
+export function socketTypeNamed(name: string): SocketType | undefined {
+  return NAMES.get(name)
 }
 
 export function mayTalk(ours: SocketType, theirs: SocketType): boolean {

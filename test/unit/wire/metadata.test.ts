@@ -1,8 +1,17 @@
 import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ProtocolError } from '../../../src/errors.ts'
-import { decodeMetadata, encodeMetadata, type Property, routingIdOf, socketProperties, socketTypeOf } from '../../../src/wire/metadata.ts'
-import { isSocketType, mayTalk, type SocketType, sendsRoutingId } from '../../../src/wire/socket-type.ts'
+import {
+  decodeMetadata,
+  encodeMetadata,
+  type Metadata,
+  otherProperties,
+  type Property,
+  routingIdOf,
+  socketProperties,
+  socketTypeOf,
+} from '../../../src/wire/metadata.ts'
+import { mayTalk, type SocketType, sendsRoutingId, socketTypeNamed } from '../../../src/wire/socket-type.ts'
 import { bytes, typed } from './helpers.ts'
 
 /** The same, the slow and obvious way. */
@@ -153,7 +162,14 @@ describe('what a socket says about itself', () => {
 describe('what a peer says about itself', () => {
   it.each(['dealer', 'Dealer', '', 'STREAM', 'toString', '__proto__', 'DEALER\0'])('is no socket type: %j', (type) => {
     expect(() => socketTypeOf(new Map([['socket-type', Buffer.from(type)]]))).toThrow(/unknown socket type/)
-    expect(isSocketType(type)).toBe(false)
+    expect(socketTypeNamed(type)).toBeUndefined()
+  })
+
+  it('is kept without its type and its routing id, and is nothing of its own when that is all', () => {
+    const told = (own: Property[]): Metadata => decodeMetadata(encodeMetadata(socketProperties('DEALER', Buffer.from('me'), own)))
+    expect([...otherProperties(told([['X-Build', Buffer.from('42')]]))]).toEqual([['x-build', Buffer.from('42')]])
+    expect(otherProperties(told([])).size).toBe(0)
+    expect(otherProperties(told([]))).toBe(otherProperties(told([])))
   })
 
   it('must have a type', () => {
