@@ -36,6 +36,8 @@ export interface RpcEvents {
   'zmq-rpc:call:ended': { endpoint: string; command: string | undefined; durationMs: number; error: Error | undefined }
   /** A call is made once more, at `endpoint`: a retry, or a hedge. `earlier`: its attempts before this one. */
   'zmq-rpc:call:repeated': { endpoint: string; command: string; earlier: number }
+  /** A server means a command otherwise than this client does; `differences` are for people. */
+  'zmq-rpc:contract:mismatch': { endpoint: string; command: string; differences: readonly string[] }
   /** A server is about to stop: new calls go to others, where there are any. */
   'zmq-rpc:server:draining': { endpoint: string; reason: string }
   /** A service begins. `waitedMs`: how long the call had to wait for its turn; `running` and `waiting`: calls of the server, this one among the first. */

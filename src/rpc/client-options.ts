@@ -8,8 +8,10 @@ import type { CallSettings } from './call.ts'
 import { followCalls, timeWithinScope } from './call-scope.ts'
 import { Deadlines } from './deadlines.ts'
 import { resolveDialect } from './dialect/announcement.ts'
+import type { Hello } from './dialect/native/message.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
 import { HEARTBEAT_MESSAGE, Publication, type Published } from './publication.ts'
+import type { RequestLink } from './request-link.ts'
 import { Requester } from './requester.ts'
 import type { Metadata } from './service.ts'
 
@@ -87,7 +89,7 @@ export class Outlets {
   readonly timeoutMs: number
 
   /** Begins to connect and to bind. @throws ZmqRpcError BAD_OPTION. */
-  constructor(options: ClientOptions) {
+  constructor(options: ClientOptions, onHello?: (link: RequestLink, hello: Hello) => void) {
     const { credentials, auth } = options
     const req = resolveEndpoints('req', options.req, 'connect')
     const [pub] = resolveEndpoints('pub', options.pub, 'bind')
@@ -104,7 +106,7 @@ export class Outlets {
     const ofPublisher = auth === undefined ? ofClient : serverOptions(auth)
     // Sockets come last: what is refused leaves nothing open.
     followCalls()
-    this.requester = new Requester(req, { security: ofClient, maxQueued, maxMessageBytes, native }, new Deadlines(), balance)
+    this.requester = new Requester(req, { security: ofClient, maxQueued, maxMessageBytes, native }, new Deadlines(), balance, onHello)
     this.publication =
       pub === undefined
         ? undefined

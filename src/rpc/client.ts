@@ -10,6 +10,7 @@ import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from
 import { type Command, type CommandClass, commandNameOf, OpaqueCommand, type ResultOf } from './command.ts'
 import { CommandRegistry } from './command-registry.ts'
 import { type Contract, contractOf } from './contract.ts'
+import { type ContractMismatch, ContractWatch } from './contract-watch.ts'
 import { resolveDialect } from './dialect/announcement.ts'
 import { FLAG, NO_LIMIT } from './dialect/native/header.ts'
 import { encodeCall } from './dialect/native/message.ts'
@@ -17,6 +18,7 @@ import type { WriteHooks } from './dialect/native/writer.ts'
 import { encodeCommand } from './dialect/pyzmqrpc3.ts'
 import type { Endpoint } from './endpoint.ts'
 import { aroundClient, type ClientInterceptor, type OutgoingCall } from './interceptor.ts'
+import type { ListServices, ServerDescription } from './introspection.ts'
 import { CommandRequest, type RequestSettings } from './request.ts'
 import type { RequestLink } from './request-link.ts'
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
@@ -24,7 +26,12 @@ import { ErrorRegistry, type ServiceErrorClass } from './service-error.ts'
 
 /** Options of `RpcClient`. */
 export interface RpcClientOptions extends ClientOptions {
-  /** Command classes that may stand inside results. @default [] */
+  /**
+   * Command classes that may stand inside results, and whose contracts are compared with those of each server as soon as it is
+   * connected; of others that happens when they are first used. See `onContractMismatch`.
+   *
+   * @default []
+   */
   readonly commands?: readonly CommandClass[] | undefined
   /** Errors of services that are thrown here as what they were thrown there; others come as `RemoteError`. @default [] */
   readonly errors?: readonly ServiceErrorClass[] | undefined
@@ -38,11 +45,21 @@ export interface RpcClientOptions extends ClientOptions {
    * @default up to 3 attempts
    */
   readonly retry?: RetryOptions | false | undefined
+  /**
+   * Told of each command that a server means otherwise than this client does. Calls are made nevertheless: it may well be that a newer
+   * side only has a field more. Must not throw.
+   *
+   * @default only the event `zmq-rpc:contract:mismatch` is published
+   */
+  readonly onContractMismatch?: ((mismatch: ContractMismatch) => void) | undefined
   /** With several servers: a second one is asked, too, when the first one is slow. Commands that are `idempotent` or have a key only. @default not done */
   readonly hedge?: HedgeOptions | undefined
   /** Bounds retries and hedges of all calls together, so that they do not add to a server's trouble. */
   readonly retryBudget?: RetryBudgetOptions | undefined
 }
+
+/** Time for a server to say what it means by a command. */
+const ASK_MS = 10_000
 
 /** What is streamed has one reader. */
 const NO_STREAMS: WriteHooks = {
@@ -72,6 +89,7 @@ export class RpcClient {
   readonly #hedge: HedgeOptions | false
   readonly #attemptSettings: AttemptSettings
   readonly #attempts: Attempts<RequestLink>
+  readonly #contracts: ContractWatch<RequestLink>
   readonly #interceptors: readonly ClientInterceptor[]
   /** A call with all that stands around it. */
   readonly #intercepted: (call: OutgoingCall) => Promise<unknown>
@@ -87,7 +105,12 @@ export class RpcClient {
     this.#attemptSettings = resolveBoth(this.#retry, this.#hedge)
     const budget = new RetryBudget(options.retryBudget)
     // Sockets come last: what is refused leaves nothing open.
-    this.#outlets = new Outlets(options)
+    this.#contracts = new ContractWatch(
+      options.commands ?? [],
+      (link, question) => this.#askServer(link, question),
+      options.onContractMismatch,
+    )
+    this.#outlets = new Outlets(options, (link, hello) => this.#contracts.heard(link, hello))
     this.#attempts = this.#outlets.requester.attempts(budget)
     this.#interceptors = [...(options.interceptors ?? [])]
     this.#intercepted = aroundClient(this.#interceptors, (call) => this.#call(call.command, call.options))
@@ -192,11 +215,17 @@ export class RpcClient {
   /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
   #call(command: Command, options: CallOptions): Promise<unknown> {
     const contract = contractOf(command)
+    this.#contracts.uses(contract)
     const request = this.#request(command, contract, options)
     const settings = this.#settings(contract, options)
     const attempts = this.#attemptsFor(request, options)
     const result = attempts === undefined ? this.#outlets.requester.call(request, settings) : this.#tryOften(request, settings, attempts)
     return readBy(contract, result)
+  }
+
+  #askServer(link: RequestLink, question: ListServices): Promise<ServerDescription> {
+    const contract = contractOf(question)
+    return link.call(this.#request(question, contract, {}), { timeoutMs: ASK_MS, signal: undefined }) as Promise<ServerDescription>
   }
 
   /** Undefined for a call that has one attempt, which costs less. */

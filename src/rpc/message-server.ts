@@ -153,16 +153,18 @@ export abstract class MessageServer {
     this.#maxMessageBytes = maxMessageBytes
     const native = resolveDialect(options.dialect) === 'auto'
     this.#native = native
-    this.#admission = new Admission({
-      maxConcurrent: resolveNumber('maxConcurrentCalls', options.maxConcurrentCalls, DEFAULTS.maxConcurrentCalls, 1),
-      maxConcurrentPerPeer: resolveNumber(
-        'maxConcurrentCallsPerPeer',
-        options.maxConcurrentCallsPerPeer,
-        DEFAULTS.maxConcurrentCallsPerPeer,
-        1,
-      ),
-      maxQueued: resolveNumber('maxQueuedCalls', options.maxQueuedCalls, DEFAULTS.maxQueuedCalls),
-    })
+    const given = (name: 'maxConcurrentCalls' | 'maxConcurrentCallsPerPeer' | 'maxQueuedCalls', least: number): number =>
+      resolveNumber(name, options[name], DEFAULTS[name], least)
+    const maxConcurrent = given('maxConcurrentCalls', 1)
+    const maxConcurrentPerPeer = given('maxConcurrentCallsPerPeer', 1)
+    const maxQueued = given('maxQueuedCalls', 0)
+    this.#admission = new Admission({ maxConcurrent, maxConcurrentPerPeer, maxQueued })
+    this.limits = {
+      maxConcurrentCalls: maxConcurrent,
+      maxConcurrentCallsPerPeer: maxConcurrentPerPeer,
+      maxQueuedCalls: maxQueued,
+      maxMessageBytes,
+    }
     this.#host = {
       errors,
       exposeStacks: options.exposeStacks ?? false,
@@ -235,6 +237,7 @@ export abstract class MessageServer {
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new ZmqRpcError('CLOSED', 'it was started before: make a new one')
     this.#state = 'started'
+    this.startedAt = performance.now()
     try {
       for (const endpoint of this.#rep) await this.#listener.bind(endpoint)
     } catch (error) {
@@ -275,6 +278,12 @@ export abstract class MessageServer {
   protected sayHello(): void {
     for (const peer of this.#natives) this.#welcome(peer)
   }
+
+  /** When it was started, on the clock of `performance.now()`. */
+  protected startedAt = 0
+
+  /** Its limits, by the names of the options. */
+  protected readonly limits: Readonly<Record<string, number>>
 
   /** How much it has to do. */
   protected get load(): { running: number; waiting: number; clients: number } {

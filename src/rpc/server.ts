@@ -1,21 +1,34 @@
 /** The RPC server: takes commands, finds the service of each, and answers with its result. */
 
 import { toError, ZmqRpcError } from '../errors.ts'
+import type { Peer } from '../session/peer.ts'
+import { version } from '../socket/capability.ts'
 import type { Message } from '../wire/index.ts'
 import { type Allow, isAllowed, resolveAllow } from './allow.ts'
+import type { Principal } from './auth.ts'
 import { type Command, type CommandClass, ShutdownServer } from './command.ts'
 import { CommandRegistry, constructCommand, MAX_SHOWN_NAME } from './command-registry.ts'
 import { pendingCheck } from './contract.ts'
-import { type CallHead, decodeCallHead, decodeCallState } from './dialect/native/message.ts'
+import { contractHash } from './contract-hash.ts'
+import { type CallHead, decodeCallHead, decodeCallState, type Hello } from './dialect/native/message.ts'
 import { DEFAULT_LIMITS, decodeCommand, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { resolveNumber } from './endpoint.ts'
 import { wordsOf } from './error-text.ts'
 import { IdempotencyCache } from './idempotency.ts'
 import { runIntercepted, type ServerInterceptor } from './interceptor.ts'
+import {
+  BUILT_IN_PREFIX,
+  describeServer,
+  Health,
+  type HealthReport,
+  ListServices,
+  reportHealth,
+  type ServerDescription,
+} from './introspection.ts'
 import { MessageServer, type MessageServerOptions } from './message-server.ts'
 import { type Registration, type ServiceOptions, toRegistration } from './registration.ts'
 import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from './server-call.ts'
-import type { Service, ServiceContext, ServiceFunction } from './service.ts'
+import type { PeerInfo, Service, ServiceContext, ServiceFunction } from './service.ts'
 import { ErrorRegistry, type ServiceErrorClass } from './service-error.ts'
 import { STATUS } from './status.ts'
 
@@ -32,6 +45,13 @@ export interface RpcServerOptions extends MessageServerOptions {
   readonly maxInflatedBytes?: number | undefined
   /** Who may have commands carried out whose `register` does not say. `nobody` denies all that is not allowed expressly. @default 'everyone' who may connect */
   readonly allow?: Allow | undefined
+  /**
+   * Who is told what this server serves and how it is doing (`ListServices`, `Health`): of commands, those that the asker may call.
+   * Without it a client cannot tell either that its contracts differ from the server's.
+   *
+   * @default 'everyone' who may connect
+   */
+  readonly introspection?: Allow | undefined
   /** What stands around every service; the first is the outermost. @default [] */
   readonly interceptors?: readonly ServerInterceptor[] | undefined
   /** Errors of clients that are known here, in the streams that they send. @default [] */
@@ -59,6 +79,7 @@ export class RpcServer extends MessageServer {
   readonly #services = new Map<string, Registration>()
   readonly #maxInflatedBytes: number
   readonly #allow: Allow
+  readonly #introspection: Allow
   readonly #interceptors: readonly ServerInterceptor[]
   readonly #answers: IdempotencyCache
 
@@ -68,6 +89,7 @@ export class RpcServer extends MessageServer {
     const maxInflatedBytes = resolveNumber('maxInflatedBytes', options.maxInflatedBytes, DEFAULT_LIMITS.maxInflatedBytes, 1)
     const registry = new CommandRegistry(options.commands ?? [])
     const allow = resolveAllow('allow', options.allow, 'everyone')
+    const introspection = resolveAllow('introspection', options.introspection, 'everyone')
     const answers = new IdempotencyCache({
       ttlMs: resolveNumber('idempotencyTtlMs', options.idempotencyTtlMs, 600_000),
       maxKeys: resolveNumber('maxIdempotencyKeys', options.maxIdempotencyKeys, 10_000, 1),
@@ -80,6 +102,9 @@ export class RpcServer extends MessageServer {
     this.#interceptors = [...(options.interceptors ?? [])]
     this.#registry = registry
     this.register(ShutdownServer, new ShutdownServerService(this, options.allowShutdown), { allow: 'everyone' })
+    this.#introspection = introspection
+    this.register(ListServices, (asked, { principal, peer }) => this.#describe(asked, principal, peer), { allow: introspection })
+    this.register(Health, () => this.#report(), { allow: introspection })
   }
 
   /**
@@ -99,6 +124,36 @@ export class RpcServer extends MessageServer {
     this.#services.set(name, registration)
     this.sayHello()
     return this
+  }
+
+  /** Which contracts a client is told of that has just come: those of commands that it may call, as far as that is known yet. */
+  protected override hello(peer: Peer): Hello {
+    const told = super.hello(peer)
+    const principal = peer.info?.user as Principal | undefined
+    const from: PeerInfo = { endpoint: peer.endpoint, remoteAddress: peer.remoteAddress, kind: 'req' }
+    const may = (rule: Allow, command: string): boolean =>
+      typeof rule === 'function' || isAllowed(rule, { principal, command, peer: from }) === true
+    if (!may(this.#introspection, ListServices.commandName)) return told
+    const contracts: [string, string][] = []
+    for (const { name, allow, contract } of this.#services.values()) {
+      if (!name.startsWith(BUILT_IN_PREFIX) && may(allow, name)) contracts.push([name, contractHash(contract)])
+    }
+    return { ...told, contracts }
+  }
+
+  #describe(asked: ListServices, principal: Principal | undefined, peer: PeerInfo): Promise<ServerDescription> {
+    const served = [...this.#services.values()].map(({ contract, limit }) => ({
+      contract,
+      maxConcurrent: limit?.max ?? Number.POSITIVE_INFINITY,
+    }))
+    return describeServer({ version, limits: this.limits, served }, asked, (command) => {
+      const registration = this.#services.get(command)
+      return registration !== undefined && isAllowed(registration.allow, { principal, command, peer })
+    })
+  }
+
+  #report(): HealthReport {
+    return reportHealth({ status: this.running ? 'serving' : 'stopping', version, startedAt: this.startedAt, ...this.load })
   }
 
   protected override open(body: Message, call: ServerCall): ServiceRun | Refusal {

@@ -1,8 +1,17 @@
 /** Commands with schemas, through real calls. */
 
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { command, RpcClient, RpcServer, streamOf } from '../../../src/index.ts'
+import {
+  type CommandClass,
+  type ContractMismatch,
+  command,
+  Health,
+  ListServices,
+  RpcClient,
+  RpcServer,
+  streamOf,
+} from '../../../src/index.ts'
 
 const open: AsyncDisposable[] = []
 afterEach(async () => {
@@ -64,4 +73,68 @@ it('each item of a stream is checked', async () => {
   })()
   await expect(reading).rejects.toThrow(/item 3/)
   expect(seen).toEqual([1, 2, 3])
+})
+
+describe('a server that means a command otherwise', () => {
+  const Old = command('SetTemperature', { state: z.object({ celsius: z.number() }) })
+  const New = command('SetTemperature', { state: z.object({ celsius: z.number(), room: z.string() }) })
+  const Same = command('SetTemperature', { state: z.object({ celsius: z.number() }) })
+
+  async function mismatchOf(theirs: CommandClass, ours: CommandClass, use: (client: RpcClient) => Promise<unknown>) {
+    const server = new RpcServer({ rep: 'tcp://127.0.0.1:0' })
+    server.register(theirs, () => undefined)
+    await server.start()
+    const told: ContractMismatch[] = []
+    const heard = new Promise<void>((resolve) => {
+      const client = new RpcClient({
+        req: server.endpoints,
+        commands: [ours],
+        onContractMismatch: (mismatch) => {
+          told.push(mismatch)
+          resolve()
+        },
+      })
+      open.push({ [Symbol.asyncDispose]: () => server.stop({ drainMs: 0 }) }, client)
+      void use(client).then(() => resolve())
+    })
+    await heard
+    return { told, endpoint: server.endpoints[0] }
+  }
+
+  it('is told of by name as soon as it is connected, before any call', async () => {
+    const { told, endpoint } = await mismatchOf(New, Old, () => new Promise(() => {}))
+    expect(told).toEqual([{ endpoint, command: 'SetTemperature', differences: [expect.stringContaining('room')] }])
+  })
+
+  it('is not told of when it means the same', async () => {
+    const { told } = await mismatchOf(Same, Old, async (client) => {
+      await client.execute(new Old({ celsius: 1 }))
+      await client.execute(new ListServices())
+    })
+    expect(told).toEqual([])
+  })
+})
+
+it('a server tells what it serves to those who may call it, and how it is doing', async () => {
+  const client = await serve((server) => {
+    server.register(SetTemperature, () => ({ reached: true, at: new Date() }), { maxConcurrent: 3 })
+    server.register(Readings, async function* () {}, { allow: 'nobody' })
+  })
+  const { services, limits } = await client.execute(new ListServices())
+  expect(services.map(({ name, maxConcurrent }) => ({ name, maxConcurrent }))).toEqual([
+    { name: 'SetTemperature', maxConcurrent: 3 },
+    { name: 'ShutdownServer', maxConcurrent: undefined },
+  ])
+  expect(services[0]?.state).toMatchObject({ type: 'object', properties: { celsius: { minimum: 5, maximum: 30 } } })
+  expect(limits).toMatchObject({ maxConcurrentCalls: 1000, maxQueuedCalls: 1000 })
+  expect(await client.execute(new Health())).toMatchObject({ status: 'serving', running: 1, waiting: 0, clients: 1 })
+})
+
+it('a server that does not tell about itself refuses to', async () => {
+  const server = new RpcServer({ rep: 'tcp://127.0.0.1:0', introspection: 'authenticated' })
+  await server.start()
+  const client = new RpcClient({ req: server.endpoints })
+  open.push({ [Symbol.asyncDispose]: () => server.stop({ drainMs: 0 }) }, client)
+  await expect(client.execute(new ListServices())).rejects.toMatchObject({ code: 'NOT_ALLOWED' })
+  await expect(client.execute(new Health())).rejects.toMatchObject({ code: 'NOT_ALLOWED' })
 })
