@@ -39,7 +39,11 @@ export function resolveAllow(option: string, given: unknown, fallback: Allow): A
 
 /** Whether a rule lets a call pass. Only a function may take its time; what it throws is thrown here, too. */
 export function isAllowed(rule: Allow, request: AllowRequest): boolean | Promise<boolean> {
-  if (typeof rule === 'function') return rule(request)
+  if (typeof rule === 'function') {
+    const answer: unknown = rule(request)
+    // Without types, anything may be answered: only true is a yes.
+    return typeof answer === 'boolean' ? answer : Promise.resolve(answer).then((settled) => settled === true)
+  }
   const { principal } = request
   switch (rule) {
     case 'everyone':

@@ -35,6 +35,8 @@ export interface CurveCredentials {
 /** Who a peer is, as the authenticator says; a service finds it in its context. */
 export interface Principal {
   readonly username: string
+  /** For rules about who may do what, as `register`'s `allow`. */
+  readonly roles?: readonly string[] | undefined
   readonly [property: string]: unknown
 }
 
@@ -44,8 +46,8 @@ export interface Principal {
  * Clients over `inproc://` are not asked, as with libzmq, and have no principal: they run in this process.
  */
 export interface Auth {
-  /** Passwords by username. Compared in constant time; the principal is `{ username }`. */
-  readonly users?: Readonly<Record<string, string>> | undefined
+  /** Passwords by username, with or without roles. Compared in constant time; the principal is `{ username, roles }`. */
+  readonly users?: Readonly<Record<string, string | UserEntry>> | undefined
   /**
    * Decides about each connection: a principal lets it in, undefined refuses it. May be async; the handshake's time-out
    * bounds it. When it throws, the client is refused for now and the error is published (`zmq-rpc:handshake:failed`).
@@ -57,6 +59,18 @@ export interface Auth {
   readonly curve?: CurveAuth | undefined
 }
 
+/** A user who has roles. */
+export interface UserEntry {
+  readonly password: string
+  readonly roles?: readonly string[] | undefined
+}
+
+/** A key whose owner has roles. */
+export interface KeyEntry {
+  readonly publicKey: string
+  readonly roles?: readonly string[] | undefined
+}
+
 /**
  * With neither `allow` nor `authenticate`, any client that knows the server's public key is let in, and has no principal: anyone
  * can make a key.
@@ -65,12 +79,12 @@ export interface CurveAuth {
   /** The server's own secret key; `curvePublicKey(secretKey)` is what clients have to know. */
   readonly secretKey: string
   /**
-   * The public keys of those who are let in, by username or without. The principal is `{ username, publicKey }`; the key
-   * stands for a username that is not given.
+   * The public keys of those who are let in, by username or without, by username also with roles. The principal is
+   * `{ username, publicKey, roles }`; the key stands for a username that is not given.
    *
    * @default any
    */
-  readonly allow?: readonly string[] | Readonly<Record<string, string>> | undefined
+  readonly allow?: readonly string[] | Readonly<Record<string, string | KeyEntry>> | undefined
   /** As {@link Auth.authenticate}. With `allow`, asked only about the keys that are there. */
   readonly authenticate?:
     | ((client: { readonly publicKey: string }, origin: AuthOrigin) => Principal | undefined | Promise<Principal | undefined>)
@@ -105,7 +119,7 @@ export function serverOptions(auth: Auth | undefined): SecurityOptions {
     throw new ZmqRpcError('BAD_OPTION', 'auth needs either users or authenticate, or curve')
   }
   if (curve !== undefined) return curveServerOptions(curve)
-  const decide = authenticate ?? checkUsers(users as Readonly<Record<string, string>>)
+  const decide = authenticate ?? checkUsers(users as NonNullable<Auth['users']>)
   return {
     plainServer: true,
     authenticate: async (request, origin) => {
@@ -140,14 +154,15 @@ function curveServerOptions({ secretKey, allow, authenticate }: CurveAuth): Secu
 }
 
 /** By public key. */
-function principalsOf(allow: readonly string[] | Readonly<Record<string, string>>): Map<string, Principal> {
+function principalsOf(allow: NonNullable<CurveAuth['allow']>): Map<string, Principal> {
   const entries = Array.isArray(allow)
     ? allow.map((key: string) => [key, key] as const)
-    : Object.entries<string>(allow as Record<string, string>)
+    : Object.entries<string | KeyEntry>(allow as Record<string, string | KeyEntry>)
   return new Map(
-    entries.map(([username, publicKey]) => {
+    entries.map(([username, entry]) => {
+      const { publicKey, roles } = typeof entry === 'object' && entry !== null ? entry : { publicKey: entry }
       checkKey('a key of auth.curve.allow', publicKey)
-      return [publicKey, { username, publicKey }]
+      return [publicKey, { username, publicKey, ...checkedRoles(username, roles) }]
     }),
   )
 }
@@ -172,20 +187,31 @@ function answerOf(principal: unknown): Awaited<ReturnType<Authenticate>> {
   return typeof principal === 'object' && principal !== null ? { status: 200, user: principal } : { status: 400 }
 }
 
-function checkUsers(users: Readonly<Record<string, string>>): (credentials: PasswordCredentials) => Principal | undefined {
-  const digests = new Map<string, Buffer>()
-  for (const [username, password] of Object.entries(users)) {
+function checkUsers(users: NonNullable<Auth['users']>): (credentials: PasswordCredentials) => Principal | undefined {
+  const known = new Map<string, { digest: Buffer; principal: Principal }>()
+  for (const [username, entry] of Object.entries(users)) {
+    const { password, roles } = typeof entry === 'object' && entry !== null ? entry : { password: entry }
     checkLength('a username', username)
     checkLength(`the password of ${username}`, password)
-    digests.set(username, digest(password))
+    known.set(username, { digest: digest(password), principal: { username, ...checkedRoles(username, roles) } })
   }
   const nobody = digest('')
   return ({ username, password }) => {
-    const expected = digests.get(username)
+    const user = known.get(username)
     // Compared even for an unknown user, and as digests: neither the time nor the length tells anything.
-    const equal = timingSafeEqual(expected ?? nobody, digest(password))
-    return equal && expected !== undefined ? { username } : undefined
+    const equal = timingSafeEqual(user?.digest ?? nobody, digest(password))
+    // A copy: what one service may write into it is nothing to other connections.
+    return equal && user !== undefined ? { ...user.principal } : undefined
   }
+}
+
+/** Copied and frozen: a principal is handed to every service that its connection calls. */
+function checkedRoles(username: string, roles: unknown): { roles?: readonly string[] } {
+  if (roles === undefined) return {}
+  if (!Array.isArray(roles) || !roles.every((role) => typeof role === 'string')) {
+    throw new ZmqRpcError('BAD_OPTION', `the roles of ${username} are no array of strings`)
+  }
+  return { roles: Object.freeze([...roles]) }
 }
 
 function digest(text: string): Buffer {

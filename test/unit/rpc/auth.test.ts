@@ -35,6 +35,32 @@ describe('users', () => {
     expect(await decide(auth, username, password)).toEqual({ status: 400 })
   })
 
+  it('may have roles, which their principal has then, too', async () => {
+    const roles = ['admin']
+    const users = { pi: { password: 'secret', roles }, plain: { password: 'x' } }
+    const principal = { username: 'pi', roles: ['admin'] }
+    expect(await decide({ users }, 'pi', 'secret')).toEqual({ status: 200, user: principal })
+    roles.push('root')
+    expect(await decide({ users }, 'plain', 'x')).toEqual({ status: 200, user: { username: 'plain' } })
+    expect(await decide({ users }, 'pi', 'admin')).toEqual({ status: 400 })
+  })
+
+  it('do not share what a service writes into their principal', async () => {
+    const { authenticate } = serverOptions({ users: { pi: 'secret' } })
+    const come = async () => {
+      const answer = await authenticate?.({ mechanism: 'PLAIN', username: 'pi', password: 'secret' }, ORIGIN)
+      return (answer as { user: object }).user
+    }
+    Object.assign(await come(), { note: 1 })
+    expect(await come()).toEqual({ username: 'pi' })
+  })
+
+  it.each([['admin'], [[1]], [{}]])('are refused with roles that are none: %j', (roles) => {
+    expect(() => serverOptions({ users: { pi: { password: 'secret', roles: roles as never } } })).toThrow(
+      '[BAD_OPTION] the roles of pi are no array of strings',
+    )
+  })
+
   it('may be none: then nobody is let in', async () => {
     expect(await decide({ users: {} }, '', '')).toEqual({ status: 400 })
   })
@@ -77,6 +103,11 @@ describe('keys', () => {
     const { publicKey } = pi
     expect(await decideKey({ allow: [publicKey] }, publicKey)).toEqual({ status: 200, user: { username: publicKey, publicKey } })
     expect(await decideKey({ allow: { pi: publicKey } }, publicKey)).toEqual({ status: 200, user: { username: 'pi', publicKey } })
+    const roles = ['admin']
+    expect(await decideKey({ allow: { pi: { publicKey, roles } } }, publicKey)).toEqual({
+      status: 200,
+      user: { username: 'pi', publicKey, roles },
+    })
   })
 
   it.each(['', '__proto__', eve.publicKey, pi.publicKey.slice(1)])('that are not allowed do not: %s', async (key) => {
