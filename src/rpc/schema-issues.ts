@@ -41,15 +41,23 @@ function valibotWords({ message, received }: Issue & { readonly received?: unkno
 interface ArktypeIssue extends Issue {
   readonly code?: string
   readonly expected?: string
+  /** The message without the path. */
+  readonly problem?: string
   /** Of a union, or an intersection. */
   readonly errors?: readonly ArktypeIssue[]
 }
 
 /** `celsius must be a number (was "secret")`, and combinations of it; what it expects stands in a field of its own. */
-function arktypeWords({ code, expected, errors, message }: ArktypeIssue): string {
-  if (errors !== undefined) return errors.map(arktypeWords).join(code === 'union' ? ' or ' : ' and ')
+function arktypeWords(issue: ArktypeIssue): string {
+  const { code, errors, problem = issue.message } = issue
+  const expected = arktypeExpectation(issue)
   // What an author says with `ctx.reject` is not made of `expected`.
-  return expected === undefined || (code === 'predicate' && !message.includes(expected)) ? message : `must be ${expected}`
+  const isFree = errors === undefined && code === 'predicate' && !problem.includes(expected)
+  return expected === '' || isFree ? problem : `must be ${expected}`
+}
+
+function arktypeExpectation({ code, expected, errors }: ArktypeIssue): string {
+  return errors?.map(arktypeExpectation).join(code === 'union' ? ' or ' : ' and ') ?? expected ?? ''
 }
 
 function pathOf({ path = [] }: Issue): string {
