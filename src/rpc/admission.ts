@@ -21,6 +21,8 @@ export interface Candidate {
   readonly limit: CommandLimit | undefined
   /** False for calls of peers that are not read while theirs waits, and so can have no more than one there: they are never turned away. */
   readonly refusable: boolean
+  /** False while it has to wait for the end of another call, whatever room there is. */
+  readonly ready: boolean
   /** Called when it may run; {@link Admission.leave} follows when it has ended. */
   start(): void
 }
@@ -99,20 +101,23 @@ export class Admission {
 
   #startWaiting(): void {
     this.#starting = true
-    let looking = true
-    while (looking) {
-      looking = false
-      for (const [peer, queue] of [...this.#queues]) {
-        if (this.#running >= this.#limits.maxConcurrent) break
-        const call = this.#firstThatMayRun(queue)
-        if (call === undefined) continue
-        this.withdraw(call)
-        if (this.#queues.delete(peer)) this.#queues.set(peer, queue)
-        this.#start(call)
-        looking = this.#waiting > 0
+    try {
+      let looking = true
+      while (looking) {
+        looking = false
+        for (const [peer, queue] of [...this.#queues]) {
+          if (this.#running >= this.#limits.maxConcurrent) break
+          const call = this.#firstThatMayRun(queue)
+          if (call === undefined) continue
+          this.withdraw(call)
+          if (this.#queues.delete(peer)) this.#queues.set(peer, queue)
+          this.#start(call)
+          looking = this.#waiting > 0
+        }
       }
+    } finally {
+      this.#starting = false
     }
-    this.#starting = false
   }
 
   #firstThatMayRun(queue: ReadonlySet<Candidate>): Candidate | undefined {
@@ -120,11 +125,13 @@ export class Admission {
     return undefined
   }
 
-  #mayRun({ from, limit }: Candidate): boolean {
+  #mayRun(call: Candidate): boolean {
+    const { from, limit } = call
     const { maxConcurrent, maxConcurrentPerPeer } = this.#limits
     if (this.#running >= maxConcurrent) return false
     if (limit !== undefined && limit.running >= limit.max) return false
-    return maxConcurrentPerPeer === Number.POSITIVE_INFINITY || (this.#perPeer.get(from) ?? 0) < maxConcurrentPerPeer
+    if (maxConcurrentPerPeer !== Number.POSITIVE_INFINITY && (this.#perPeer.get(from) ?? 0) >= maxConcurrentPerPeer) return false
+    return call.ready
   }
 
   #start(call: Candidate): void {

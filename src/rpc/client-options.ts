@@ -63,17 +63,22 @@ export interface ReadyOptions {
 
 /** Options of one call. */
 export interface CallOptions {
-  /** Time for the answer, ms; Infinity for ever. @default the client's `timeoutMs` */
+  /** Time for the answer, ms; Infinity for ever. Within a service no more than its own call has left. @default the client's `timeoutMs` */
   readonly timeoutMs?: number | undefined
   /** Gives the call up: it fails with ABORTED. A command that was sent already may still be executed. */
   readonly signal?: AbortSignal | undefined
-  /** Goes along with the call, to the service's `context.metadata`. A server of the pyzmqrpc3 dialect does not get it. @default {} */
+  /**
+   * Goes along with the call, to the service's `context.metadata`. A server of the pyzmqrpc3 dialect does not get it.
+   *
+   * @default {}; within a service, `traceparent`, `tracestate` and `baggage` of the call that it answers
+   */
   readonly metadata?: Metadata | undefined
   /** Told what the service gave back besides its result (`context.replyMetadata`), before the call resolves; not called without any. */
   readonly onMetadata?: ((metadata: Metadata) => void) | undefined
   /**
-   * A name for this very command, up to 255 characters: a server that has carried it out already answers again what it answered then
-   * (for how long: its option `idempotencyTtlMs`). A server of the pyzmqrpc3 dialect does not know of it.
+   * A name for this very command, 1 to 255 characters: a server that has carried it out already answers again what it answered then
+   * (for how long: its option `idempotencyTtlMs`), and one that is at it has this call wait for that answer. Refused are a key that
+   * was used with another command (CONFLICT), and a result that streams (BAD_RESULT). A server of the pyzmqrpc3 dialect does not know of it.
    */
   readonly idempotencyKey?: string | undefined
   /** How it is tried again when it fails; false: not at all. @default the client's */
@@ -113,6 +118,7 @@ export class Outlets {
         : new Publication({ endpoint: pub, security: ofPublisher, maxQueued: maxPublished, heartbeatIntervalMs, native })
   }
 
+  /** @throws ZmqRpcError BAD_OPTION; TIMED_OUT within a service whose own call has no time left. */
   settings(options: CallOptions, fallbackMs: number = this.timeoutMs): CallSettings {
     const timeoutMs = timeWithinScope(resolveNumber('timeoutMs', options.timeoutMs, fallbackMs))
     return { timeoutMs, signal: options.signal, onMetadata: options.onMetadata }

@@ -5,7 +5,6 @@ import { publish } from '../observability/events.ts'
 import type { Message } from '../wire/index.ts'
 import { type AttemptSettings, type Attempts, type HedgeOptions, type RetryOptions, resolveAttempts } from './attempts.ts'
 import type { CallSettings } from './call.ts'
-import { metadataWithinScope } from './call-scope.ts'
 import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
 import { type Command, type CommandClass, commandNameOf, OpaqueCommand, type ResultOf } from './command.ts'
 import { CommandRegistry } from './command-registry.ts'
@@ -19,6 +18,7 @@ import { encodeCommand } from './dialect/pyzmqrpc3.ts'
 import type { Endpoint } from './endpoint.ts'
 import { aroundClient, type ClientInterceptor, type OutgoingCall } from './interceptor.ts'
 import type { ListServices, ServerDescription } from './introspection.ts'
+import { extrasOf } from './metadata.ts'
 import { CommandRequest, type RequestSettings } from './request.ts'
 import type { RequestLink } from './request-link.ts'
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
@@ -257,14 +257,9 @@ export class RpcClient {
 
   /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
   #request(command: Command, contract: Contract, options: CallOptions): CommandRequest {
-    const metadata = metadataWithinScope(options.metadata)
-    const { idempotencyKey } = options
-    const extras =
-      metadata === undefined && idempotencyKey === undefined
-        ? undefined
-        : { ...(metadata && { metadata }), ...(idempotencyKey !== undefined && { idempotencyKey }) }
     const name = command instanceof OpaqueCommand ? command.name : contract.name
-    return new CommandRequest(name, command, this.#requestSettings, contract.idempotent || idempotencyKey !== undefined, extras)
+    const repeatable = contract.idempotent || options.idempotencyKey !== undefined
+    return new CommandRequest(name, command, this.#requestSettings, repeatable, extrasOf(options))
   }
 
   #settings(contract: Contract, options: CallOptions): CallSettings {

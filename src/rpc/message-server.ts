@@ -294,7 +294,10 @@ export abstract class MessageServer {
     this.#state = 'stopping'
     const goAway = encodeGoAway({ reason: 'the server stops' })
     for (const peer of this.#natives) this.#listener.send(peer, CONNECTION_ENVELOPE, goAway)
-    for (const call of this.#admission.withdrawAll() as ServerCall[]) if (call.refusable) call.refuse(STOPPING)
+    for (const call of this.#admission.withdrawAll() as ServerCall[]) {
+      if (call.refusable) call.refuse(STOPPING)
+      else call.abort(new ZmqRpcError('CLOSED', 'the server stops', { endpoint: call.endpoint }))
+    }
     // A service may have asked for it: its own reply comes first.
     await undefined
     const drainedBy = performance.now() + drainMs
@@ -368,7 +371,7 @@ export abstract class MessageServer {
     if (call === undefined) return
     if (kind !== KIND.cancel) return call.receive(kind, body)
     const text = `the call was given up by its caller: ${readReason(body) ?? 'no reason given'}`
-    this.#abort(call, new ZmqRpcError('ABORTED', text, { endpoint: peer.endpoint }))
+    call.abort(new ZmqRpcError('ABORTED', text, { endpoint: peer.endpoint }))
   }
 
   /** False when its time is over already: it is not started. */
@@ -412,6 +415,8 @@ export abstract class MessageServer {
     this.#deadlines.remove(call)
     if (!call.kept) return
     call.kept = false
+    // It may have ended before its turn.
+    this.#admission.withdraw(call)
     const calls = this.#calls.get(call.from)
     if (calls?.get(call.key) === call) calls.delete(call.key)
     if (calls?.size === 0) this.#calls.delete(call.from)
@@ -421,12 +426,7 @@ export abstract class MessageServer {
 
   #abortCalls(peer: Peer, reason: ZmqRpcError): void {
     this.#natives.delete(peer)
-    for (const call of [...(this.#calls.get(peer)?.values() ?? [])]) this.#abort(call, reason)
-  }
-
-  #abort(call: ServerCall, reason: ZmqRpcError): void {
-    this.#admission.withdraw(call)
-    call.abort(reason)
+    for (const call of [...(this.#calls.get(peer)?.values() ?? [])]) call.abort(reason)
   }
 }
 

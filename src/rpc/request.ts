@@ -50,8 +50,8 @@ export interface RequestSettings {
   readonly errors: ErrorRegistry
 }
 
-/** Thrown when a stream was found. */
-const STREAMS = new Error('it streams')
+/** Thrown when a stream was found. One of our own: the writer passes it on as it is. */
+const STREAMS = new ZmqRpcError('BAD_COMMAND', 'it streams')
 
 const REFUSE_STREAMS: WriteHooks = {
   stream: () => {

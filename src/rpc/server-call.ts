@@ -21,6 +21,7 @@ import { encodeError, encodeReply } from './dialect/native/message.ts'
 import type { WriteHooks } from './dialect/native/writer.ts'
 import * as pyzmqrpc3 from './dialect/pyzmqrpc3.ts'
 import { errorText, wordsOf } from './error-text.ts'
+import { resolveMetadata } from './metadata.ts'
 import type { Metadata, PeerInfo, ServiceContext } from './service.ts'
 import { type ErrorRegistry, toWireError } from './service-error.ts'
 import { pythonStatusOf, STATUS } from './status.ts'
@@ -47,25 +48,37 @@ export interface ServiceRun {
   /** As Python names it in an error's text. */
   readonly serviceName: string
   readonly limit?: CommandLimit | undefined
+  /** False while it has to wait for the end of another call. @default always ready */
+  ready?(): boolean
   execute(call: ServerCall): unknown
 }
 
 /** Thrown in a {@link ServiceRun} before the service itself: the call is refused. */
 export class Refused extends Error {
-  readonly refusal: Refusal
+  readonly #refusal: Refusal
 
   constructor(refusal: Refusal) {
     super(refusal.text)
-    this.refusal = refusal
+    this.#refusal = refusal
+  }
+
+  /** What a service threw may be anything: `instanceof` runs the traps of a proxy, this does not. */
+  static of(thrown: unknown): Refusal | undefined {
+    return typeof thrown === 'object' && thrown !== null && #refusal in thrown ? thrown.#refusal : undefined
   }
 }
 
 /** The result of a {@link ServiceRun} that is written already: it was answered before. */
 export class Answered {
-  readonly body: Message
+  readonly #body: Message
 
   constructor(body: Message) {
-    this.body = body
+    this.#body = body
+  }
+
+  /** As {@link Refused.of}. */
+  static of(result: unknown): Message | undefined {
+    return typeof result === 'object' && result !== null && #body in result ? result.#body : undefined
   }
 }
 
@@ -173,6 +186,10 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     return this.dialect === 'native' && this.envelope !== undefined
   }
 
+  get ready(): boolean {
+    return this.#run?.ready?.() ?? true
+  }
+
   get aborted(): boolean {
     return this.#reason !== undefined
   }
@@ -218,9 +235,10 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     publish('zmq-rpc:service:failed', () => ({ endpoint, remoteAddress, command, error }))
   }
 
-  #tellEnd(command: string, status: number): void {
+  #tellEnd(status: number): void {
     if (this.#arrivedAt === 0) return
     const { endpoint, remoteAddress } = this
+    const command = this.#run?.command ?? ''
     const durationMs = performance.now() - this.#arrivedAt
     publish('zmq-rpc:service:ended', () => ({ endpoint, remoteAddress, command, durationMs, status }))
   }
@@ -228,21 +246,24 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   /** Answers that it is not carried out; also told as an event. */
   refuse(refusal: Refusal): void {
     const { status, text, name, cause } = refusal
-    if (this.#state === 'running') this.#tellEnd(name ?? '', status)
     const { endpoint, remoteAddress } = this
     const detail = refusal.detail ?? text
     publish('zmq-rpc:command:refused', () => ({ endpoint, remoteAddress, status, command: name, detail, error: cause }))
-    if (this.dialect === 'native') return this.#answer(() => encodeError({ status, text }))
+    if (this.dialect === 'native') {
+      const body = encodeError({ status, text })
+      // The service ran, and is not to run again for nothing.
+      if (status === STATUS.badResult && !this.aborted) this.#remember(body)
+      return this.#answer(status, () => body)
+    }
     const pythonStatus = pythonStatusOf(status)
     const statusText = pythonStatus === status ? (refusal.pythonText ?? text) : STATUS_TEXT.serviceRaised(name ?? 'Service', text)
-    this.#answer(() => [pyzmqrpc3.encodeReply({ status: pythonStatus, statusText })])
+    this.#answer(status, () => [pyzmqrpc3.encodeReply({ status: pythonStatus, statusText })])
   }
 
   /** Nobody waits any more. */
   abort(reason: ZmqRpcError): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
-    if (this.#state === 'new') this.#remember(undefined)
     this.#streams?.abort(reason)
     this.#controller?.abort(reason)
     if (this.isOver) this.#host.over(this)
@@ -296,9 +317,9 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   // ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #succeeded(run: ServiceRun, result: unknown): void {
-    this.#tellEnd(run.command, STATUS.ok)
-    if (result instanceof Answered) return this.#answer(() => result.body)
-    if ((this.envelope === undefined || this.aborted) && this.remember === undefined) return this.#answer(undefined)
+    const answered = Answered.of(result)
+    if (answered !== undefined) return this.#answer(STATUS.ok, () => answered)
+    if ((this.envelope === undefined || this.aborted) && this.remember === undefined) return this.#answer(STATUS.ok, undefined)
     let body: Message
     try {
       body = this.dialect === 'native' ? encodeReply(result, this.#extras(), this) : [pyzmqrpc3.encodeReply({ ...OK, result })]
@@ -317,22 +338,22 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     // A proxy learns from it when the call is over.
     if (this.#streams !== undefined && this.dialect === 'native') setAmount(body[0] as Buffer, this.#streams.openOutgoing)
     this.#remember(body)
-    this.#answer(() => body)
+    this.#answer(STATUS.ok, () => body)
   }
 
   #failed(run: ServiceRun, error: unknown): void {
-    if (error instanceof Refused) return this.refuse(error.refusal)
+    const refusal = Refused.of(error)
+    if (refusal !== undefined) return this.refuse(refusal)
     const { command, serviceName } = run
-    this.#tellEnd(command, STATUS.serviceRaised)
     this.#tellFailure(command, error)
     if (this.dialect === 'native') {
       const { exposeStacks } = this.#host
-      const body = encodeError(toWireError(error, { exposeStacks }), this.#extras())
+      const body = encodeError(toWireError(error, { exposeStacks }), this.#extrasOfFailure())
       if (!this.aborted) this.#remember(body)
-      return this.#answer(() => body)
+      return this.#answer(STATUS.serviceRaised, () => body)
     }
     const statusText = STATUS_TEXT.serviceRaised(serviceName, errorText(error))
-    this.#answer(() => [pyzmqrpc3.encodeReply({ status: STATUS.serviceRaised, statusText })])
+    this.#answer(STATUS.serviceRaised, () => [pyzmqrpc3.encodeReply({ status: STATUS.serviceRaised, statusText })])
   }
 
   #remember(answer: Message | undefined): void {
@@ -340,18 +361,31 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     this.remember = undefined
   }
 
+  /** @throws ZmqRpcError BAD_OPTION for metadata that is no text. */
   #extras(): { metadata: Metadata } | undefined {
-    return this.#replyMetadata === undefined ? undefined : { metadata: this.#replyMetadata }
+    return this.#replyMetadata === undefined ? undefined : { metadata: resolveMetadata('replyMetadata', this.#replyMetadata) }
+  }
+
+  /** What failed is told in any case. */
+  #extrasOfFailure(): { metadata: Metadata } | undefined {
+    try {
+      return this.#extras()
+    } catch {
+      return undefined
+    }
   }
 
   /** Once. What it streams follows; what the caller streams and nobody is going to read is stopped. */
-  #answer(body: (() => Message) | undefined): void {
+  #answer(status: number, body: (() => Message) | undefined): void {
     const ran = this.#state === 'running'
     if (this.#state === 'answered') return
     this.#state = 'answered'
+    if (ran) this.#tellEnd(this.aborted ? STATUS.aborted : status)
     this.#remember(undefined)
+    // Its time was for the answer: what it streams, and calls that are made for that, have no limit.
+    if (!this.aborted) this.deadline = Number.POSITIVE_INFINITY
     if (body !== undefined && this.envelope !== undefined && !this.aborted) this.#host.send(this, body(), false)
-    this.#streams?.start()
+    if (this.#streams !== undefined) runInScope(this, () => this.#streams?.start())
     if (ran) this.#host.left(this)
     this.#streams?.finish()
     if (this.isOver) this.#host.over(this)

@@ -14,7 +14,7 @@ import { type CallHead, decodeCallHead, decodeCallState, type Hello } from './di
 import { DEFAULT_LIMITS, decodeCommand, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { resolveNumber } from './endpoint.ts'
 import { wordsOf } from './error-text.ts'
-import { IdempotencyCache } from './idempotency.ts'
+import { IdempotencyCache, type KeyLookup, MAX_IDEMPOTENCY_KEY_LENGTH, ownedKey } from './idempotency.ts'
 import { runIntercepted, type ServerInterceptor } from './interceptor.ts'
 import {
   BUILT_IN_PREFIX,
@@ -173,8 +173,13 @@ export class RpcServer extends MessageServer {
     if (registration === undefined) return noService(name)
     if (extras?.metadata !== undefined) call.metadata = extras.metadata
     const key = extras?.idempotencyKey
-    if (key === undefined) return this.#toRun(registration, call, () => this.#readCommand(body, head, call))
-    return this.#toRunOnce(key, registration, call, () => this.#readCommand(body, head, call))
+    const carryOut = (): unknown => this.#checkAndServe(registration, this.#readCommand(body, head, call), call)
+    if (key === undefined) return this.#toRun(registration, call, carryOut)
+    if (key === '' || key.length > MAX_IDEMPOTENCY_KEY_LENGTH) {
+      const text = `an idempotency key has 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters: this one has ${key.length}`
+      return { status: STATUS.badCommand, text, name }
+    }
+    return this.#toRunOnce(key, registration, call, carryOut, () => discardStreams(body, head, call))
   }
 
   #openPlain(body: Message, call: ServerCall): ServiceRun | Refusal {
@@ -188,11 +193,11 @@ export class RpcServer extends MessageServer {
     const { name, command } = decoded
     const registration = this.#services.get(name)
     if (registration === undefined) return { ...noService(name), detail: 'the command is known, but has no service' }
-    return this.#toRun(registration, call, () => command)
+    return this.#toRun(registration, call, () => this.#checkAndServe(registration, command, call))
   }
 
-  /** What carries the command out: is it allowed, what does it say, what stands around the service, the service. */
-  #toRun(registration: Registration, call: ServerCall, read: () => Command): ServiceRun | Refusal {
+  /** What carries the command out, if it is allowed. */
+  #toRun(registration: Registration, call: ServerCall, carryOut: () => unknown): ServiceRun | Refusal {
     const { name, serviceName, limit, allow } = registration
     let allowed: boolean | Promise<boolean>
     try {
@@ -201,18 +206,7 @@ export class RpcServer extends MessageServer {
       return notAllowed(name, call, cause)
     }
     if (allowed === false) return notAllowed(name, call)
-    const run = (): unknown => {
-      const command = read()
-      const checked = pendingCheck(command)
-      if (checked === undefined) return this.#serve(registration, command, call)
-      return checked.then(
-        () => this.#serve(registration, command, call),
-        (cause: unknown) => {
-          throw unreadable(name, cause)
-        },
-      )
-    }
-    if (allowed === true) return { command: name, serviceName, limit, execute: run }
+    if (allowed === true) return { command: name, serviceName, limit, execute: carryOut }
     // Asked already: whatever it answers must be heard, even if the call is never run.
     const decided = allowed.then(
       (yes) => (yes === true ? undefined : notAllowed(name, call)),
@@ -225,29 +219,54 @@ export class RpcServer extends MessageServer {
       execute: async () => {
         const refusal = await decided
         if (refusal !== undefined) throw new Refused(refusal)
-        return run()
+        return carryOut()
       },
     }
   }
 
-  /** A call with an idempotency key: only the first one of it runs. */
-  #toRunOnce(key: string, registration: Registration, call: ServerCall, read: () => Command): ServiceRun | Refusal {
-    const { name, serviceName } = registration
-    const run = this.#toRun(registration, call, read)
+  /**
+   * A call with an idempotency key: only the first one of it runs. Those that come meanwhile wait for its end in the queue, where
+   * they keep nobody from running; if it left no answer, the next of them is the first.
+   */
+  #toRunOnce(
+    key: string,
+    registration: Registration,
+    call: ServerCall,
+    carryOut: () => unknown,
+    discard: () => void,
+  ): ServiceRun | Refusal {
+    const { name } = registration
+    const owned = ownedKey(call.principal, key)
+    let found: KeyLookup | undefined
+    const run = this.#toRun(registration, call, () => {
+      if (found?.kind === 'first') return carryOut()
+      discard()
+      if (found?.kind === 'answered') return new Answered(found.answer)
+      throw new Refused(notFirst(found, name))
+    })
     if ('status' in run) return run
-    const found = this.#answers.lookUp(call.principal?.username ?? '', key, name)
-    switch (found.kind) {
-      case 'first':
-        call.remember = found.end
-        return run
-      case 'answered':
-        return { command: name, serviceName, execute: () => new Answered(found.answer) }
-      case 'under way':
-        // When the first one left nothing to tell, this one is the next to try.
-        return { command: name, serviceName, execute: async () => answeredOr(await found.answer, name) }
-      case 'taken':
-        return { status: STATUS.conflict, text: `The idempotency key was used for command "${found.command}" before.`, name }
+    return {
+      ...run,
+      ready: () => !this.#answers.isUnderWay(owned, name),
+      execute: () => {
+        // Before a rule that takes its time: no second one may begin meanwhile.
+        found = this.#answers.lookUp(owned, name)
+        if (found.kind === 'first') call.remember = found.end
+        return run.execute(call)
+      },
     }
+  }
+
+  /** @throws Refused, now or later, for a state that breaks its contract. */
+  #checkAndServe(registration: Registration, command: Command, call: ServerCall): unknown {
+    const checked = pendingCheck(command)
+    if (checked === undefined) return this.#serve(registration, command, call)
+    return checked.then(
+      () => this.#serve(registration, command, call),
+      (cause: unknown) => {
+        throw unreadable(registration.name, cause)
+      },
+    )
   }
 
   #serve({ name, contract, execute }: Registration, command: Command, call: ServerCall): unknown {
@@ -292,10 +311,19 @@ function kept(name: string, checkResult: (result: unknown) => unknown, result: u
   }
 }
 
-function answeredOr(answer: Message | undefined, name: string): Answered {
-  if (answer !== undefined) return new Answered(answer)
-  const text = `The first call of the idempotency key left no answer: command "${name}" was not carried out, send it again.`
-  throw new Refused({ status: STATUS.overloaded, text, name })
+function notFirst(found: KeyLookup | undefined, name: string): Refusal {
+  return found?.kind === 'taken'
+    ? { status: STATUS.conflict, text: `The idempotency key was used for command "${found.command}" before.`, name }
+    : { status: STATUS.overloaded, text: `A call of command "${name}" with the same idempotency key is under way.`, name }
+}
+
+/** What the caller streams is not going to be read: known to the call, it is stopped when that is answered. */
+function discardStreams(body: Message, head: CallHead, call: ServerCall): void {
+  try {
+    decodeCallState(body, head, { command: () => undefined, stream: (number) => call.input(number) })
+  } catch {
+    // It was readable the first time; if it is not now, what counts is the answer.
+  }
 }
 
 function notAllowed(name: string, { principal }: ServerCall, cause?: unknown): Refusal {
