@@ -43,7 +43,7 @@ export interface CommandDefinition<Input extends object, Output extends object, 
 
 type OrUndefined<T> = { readonly [Key in keyof T]?: T[Key] | undefined }
 
-/** A command made by {@link command}: its fields, as its schema gives them out, cannot be changed. */
+/** A command made by {@link command}: its fields, as its schema gives them out. They are not to be changed, and the object is frozen unless its class was extended. */
 export type SchemaCommand<Output extends object, Answer, Result> = Command<Result> & { readonly [ANSWER]: Answer } & Readonly<Output>
 
 /** What {@link command} returns. */
@@ -250,7 +250,7 @@ class CommandOfSchema extends Command {
   /** What travels: as it was given, or as it came. */
   #state: Readonly<Record<string, unknown>> = {}
   #pending: Promise<void> | undefined
-  #fields: readonly string[] = []
+  #isSet = false
 
   static pendingOf(command: CommandOfSchema): Promise<void> | undefined {
     return command.#pending
@@ -273,7 +273,11 @@ class CommandOfSchema extends Command {
     return this.#state
   }
 
-  /** @throws ZmqRpcError `BAD_COMMAND` when the schema does not take it, with the field and what is wrong with it. */
+  /**
+   * Once: a command does not change.
+   *
+   * @throws ZmqRpcError `BAD_COMMAND` when the schema does not take it, with the field and what is wrong with it.
+   */
   override setCommandState(state: unknown): void {
     const output = this.#read(state)
     if (!(output instanceof Promise)) return this.#adopt(state, output)
@@ -289,21 +293,23 @@ class CommandOfSchema extends Command {
 
   /** Gives the command its fields. A key that it has already, as a method, is no field. */
   #adopt(state: unknown, output: unknown): void {
-    for (const [what, value] of [
-      ['state', state],
-      ['output', output],
-    ] as const) {
-      if (typeof value === 'object' && value !== null && !Array.isArray(value)) continue
-      const name = commandNameOf(this)
-      const text = `the ${what} of command "${name}" is ${describe(value)}, not an object of its fields`
-      throw new ZmqRpcError('BAD_COMMAND', text, { command: name })
-    }
+    this.#mustHaveFields('state', state)
+    this.#mustHaveFields('output', output)
+    if (this.#isSet) throw new ZmqRpcError('BAD_COMMAND', `command "${commandNameOf(this)}" has its state already`)
+    this.#isSet = true
     this.#state = { ...(state as object) }
-    for (const key of this.#fields) delete (this as Record<string, unknown>)[key]
-    this.#fields = Object.keys(output as object).filter((key) => !(key in this))
-    for (const key of this.#fields) {
-      Object.defineProperty(this, key, { value: (output as Record<string, unknown>)[key], enumerable: true, configurable: true })
-    }
+    const fields = this as Record<string, unknown>
+    for (const key of Object.keys(output as object)) if (!(key in this)) fields[key] = (output as Record<string, unknown>)[key]
+    // What is changed would not be sent. The constructor of a subclass has fields of its own to add.
+    if (Object.hasOwn(this.constructor, SCHEMAS)) Object.freeze(this)
+  }
+
+  #mustHaveFields(what: string, value: unknown): void {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return
+    const name = commandNameOf(this)
+    throw new ZmqRpcError('BAD_COMMAND', `the ${what} of command "${name}" is ${describe(value)}, not an object of its fields`, {
+      command: name,
+    })
   }
 }
 

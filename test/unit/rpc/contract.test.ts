@@ -84,13 +84,11 @@ describe('a command with schemas', () => {
     expect(refusal(() => makeCommand(Unchecked).setCommandState(made.getCommandState())).code).toBe('BAD_COMMAND')
   })
 
-  it('takes a new state over as a whole', () => {
-    const Loose = command('Loose', { state: schema<Record<string, unknown>>((value) => ({ value: value as Record<string, unknown> })) })
-    const loose = makeCommand(Loose)
-    loose.setCommandState({ a: 1, b: 2 })
-    loose.setCommandState({ b: 3 })
-    expect({ ...loose }).toEqual({ b: 3 })
-    expect(loose.getCommandState()).toEqual({ b: 3 })
+  it('takes one state, and no other after it', () => {
+    const heat = makeCommand(Heat)
+    heat.setCommandState({ celsius: '20', room: 'hall' })
+    expect(refusal(() => heat.setCommandState({ celsius: '5', room: 'hall' })).message).toContain('has its state already')
+    expect({ ...heat }).toEqual({ celsius: 20, room: 'hall' })
   })
 
   it('lets no field take the place of a method, or of what every object has', () => {
@@ -127,7 +125,9 @@ describe('a command with schemas', () => {
       get fahrenheit(): number {
         return this.celsius * 1.8 + 32
       }
+      asked = 0
     }
+    expect({ ...new Warm({ celsius: '20' }) }).toEqual({ celsius: 20, asked: 0 })
     expect(new Warm({ celsius: '20' }).fahrenheit).toBe(68)
     expect(contractOf(Warm)).toMatchObject({ name: 'Warm', idempotent: true })
     const registry = new CommandRegistry([Warm])
