@@ -245,15 +245,16 @@ export const OPTION_NAMES: Set<string> = new Set()
  */
 export function defineOptions<O>(prototype: object, table: OptionTable<O>): void {
   for (const [name, rule] of Object.entries<OptionRule<unknown>>(table as never)) {
-    // Where a socket keeps a value that was set. Patterns read options for each message: a WeakMap would cost more than the rest.
+    // Where a socket keeps a value that was set, and its class the default. Patterns read options for each message: a WeakMap would
+    // cost more than the rest, and so would a look past the class for what is not set.
     const key = Symbol(name)
     OPTION_NAMES.add(name)
+    Object.defineProperty(prototype, key, { value: rule.default })
     Object.defineProperty(prototype, name, {
       configurable: true,
       enumerable: true,
       get(this: Record<symbol, unknown>) {
-        const value = this[key]
-        return value === undefined ? rule.default : value
+        return this[key]
       },
       set(this: Record<symbol, unknown>, value: unknown) {
         const wrong = rule.check(value)
