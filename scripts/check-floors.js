@@ -20,6 +20,7 @@ const FLOORS = {
   observability: [],
   wire: [],
   transport: [],
+  testing: ['transport'],
   session: ['transport', 'wire', 'observability'],
   socket: ['session', 'transport', 'wire', 'observability'],
   store: ['observability'],
