@@ -37,10 +37,6 @@ export class EventQueue {
   readonly #heap: QueuedEvent[] = []
   #order = 0
 
-  get length(): number {
-    return this.#heap.length
-  }
-
   get first(): QueuedEvent | undefined {
     return this.#heap[0]
   }

@@ -29,7 +29,7 @@ export interface Goal {
 /** As many without time moving are a loop. */
 const MAX_EVENTS_AT_ONCE = 1_000_000
 
-/** A program that goes on from one immediate to the next takes time, too: after so many events at once, so many milliseconds for each. */
+/** A program that goes on from one immediate to the next takes time, too: after so many events at once each takes so many milliseconds. */
 const BUSY_EVENTS = 1000
 const BUSY_MS = 0.01
 
@@ -46,7 +46,7 @@ const LISTED_EVENTS = 10
 const real = { setTimeout: globalThis.setTimeout, setImmediate: globalThis.setImmediate }
 
 export class Scheduler {
-  readonly queue = new EventQueue()
+  readonly #queue = new EventQueue()
   readonly #goals = new Set<Goal>()
   readonly #ownerOf: () => Owner | undefined
   readonly #explain: () => string
@@ -54,6 +54,8 @@ export class Scheduler {
   #running = false
   #ended = false
   #eventsAtOnce = 0
+  /** There were many, and time has not moved but for that. */
+  #busy = false
   #holds = 0
   #graceRounds = 0
 
@@ -68,6 +70,11 @@ export class Scheduler {
     return this.#now
   }
 
+  /** What is going to happen, in its order. */
+  get pending(): QueuedEvent[] {
+    return this.#queue.sorted().filter(({ owner }) => !owner?.ended)
+  }
+
   /** Something of the code that runs now. */
   event(what: string, happen: () => void): QueuedEvent {
     return new QueuedEvent(what, this.#ownerOf(), happen)
@@ -77,19 +84,19 @@ export class Scheduler {
   schedule(event: QueuedEvent, ms: number): void {
     if (this.#ended || event.owner?.ended) return
     event.cancelled = false
-    this.queue.add(event, this.#now + ms)
+    this.#queue.add(event, this.#now + ms)
     this.#graceRounds = 0
     this.#start()
   }
 
   /** After what is due now. */
   scheduleNow(event: QueuedEvent): void {
-    this.schedule(event, this.#eventsAtOnce > BUSY_EVENTS ? BUSY_MS : 0)
+    this.schedule(event, this.#busy ? BUSY_MS : 0)
   }
 
   cancel(event: QueuedEvent): void {
     event.cancelled = true
-    this.queue.remove(event)
+    this.#queue.remove(event)
   }
 
   /** Time moves until the goal is reached, or forgotten. */
@@ -122,7 +129,7 @@ export class Scheduler {
   /** Nothing happens any more. */
   end(): void {
     this.#ended = true
-    this.queue.clear()
+    this.#queue.clear()
     this.#fail(() => new StuckError('virtual time was uninstalled'))
   }
 
@@ -138,7 +145,7 @@ export class Scheduler {
       this.#running = false
       return
     }
-    const next = this.queue.first
+    const next = this.#queue.first
     if (next !== undefined && next.at <= this.#now) this.#happen(next)
     else if (this.#holds > 0) return void real.setTimeout(this.#step, 1)
     else if (process.getActiveResourcesInfo().some((name) => REAL_WORK.has(name))) this.#graceRounds = 0
@@ -151,14 +158,16 @@ export class Scheduler {
   }
 
   #move(to: number): void {
+    if (to - this.#now > 1.5 * BUSY_MS) this.#busy = false
     this.#now = to
     this.#eventsAtOnce = 0
   }
 
   #happen(event: QueuedEvent): void {
-    this.queue.remove(event)
+    this.#queue.remove(event)
     if (event.owner?.ended || event.owner?.keeps(event)) return
-    if (++this.#eventsAtOnce > MAX_EVENTS_AT_ONCE) {
+    if (++this.#eventsAtOnce > BUSY_EVENTS) this.#busy = true
+    if (this.#eventsAtOnce > MAX_EVENTS_AT_ONCE) {
       this.#fail(({ what }) => this.#stuck(`${MAX_EVENTS_AT_ONCE} events happened without time moving, while ${what} was waited for`))
       return
     }
@@ -218,9 +227,10 @@ export class Scheduler {
   }
 
   #stuck(text: string): StuckError {
-    const listed = this.queue.sorted().slice(0, LISTED_EVENTS)
+    const { pending } = this
+    const listed = pending.slice(0, LISTED_EVENTS)
     const lines = listed.map(({ what, at }) => `  ${what} in ${(at - this.#now).toFixed(2)} ms`)
-    if (this.queue.length > listed.length) lines.push(`  and ${this.queue.length - listed.length} more`)
+    if (pending.length > listed.length) lines.push(`  and ${pending.length - listed.length} more`)
     const next = lines.length === 0 ? '' : `\nWhat comes next:\n${lines.join('\n')}`
     return new StuckError(`after ${this.#now.toFixed(2)} ms of virtual time: ${text}${next}${this.#explain()}`)
   }

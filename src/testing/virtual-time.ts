@@ -77,8 +77,8 @@ export class VirtualTime implements Disposable {
 
   /** Timers that have not fired, and what is on its way through the network: what is due first, first. */
   get pending(): PendingEvent[] {
-    const { queue, now } = this.#scheduler
-    return queue.sorted().map(({ what, at }) => ({ what, inMs: at - now }))
+    const { pending, now } = this.#scheduler
+    return pending.map(({ what, at }) => ({ what, inMs: at - now }))
   }
 
   /**

@@ -1,0 +1,565 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Host, TestNetwork, type TestNetworkOptions } from '../../../src/testing/index.ts'
+import { parseEndpoint } from '../../../src/transport/endpoint.ts'
+import type { Listener, Pipe, TransportOptions } from '../../../src/transport/pipe.ts'
+import { dial, listen } from '../../../src/transport/transports.ts'
+
+const OPTIONS: TransportOptions = { backlog: 10, ipv6: false, connectTimeoutMs: 0, tcpKeepaliveMs: undefined }
+const KiB = 1024
+
+let network: TestNetwork
+
+function begin(options: TestNetworkOptions = {}): void {
+  network?.uninstall()
+  network = new TestNetwork(options)
+}
+
+beforeEach(() => begin())
+afterEach(() => network.uninstall())
+
+/** One end of a connection, with what it has heard. */
+class End {
+  readonly pipe: Pipe
+  readonly chunks: { at: number; bytes: Buffer }[] = []
+  drained = 0
+  /** When it closed, and why. */
+  closed: { at: number; error: Error | undefined } | undefined
+
+  constructor(pipe: Pipe) {
+    this.pipe = pipe
+    pipe.open({
+      onData: (bytes) => this.chunks.push({ at: network.time.now, bytes }),
+      onDrained: () => this.drained++,
+      onClosed: (error) => {
+        expect(this.closed).toBeUndefined()
+        this.closed = { at: network.time.now, error }
+      },
+    })
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.chunks.map(({ bytes }) => bytes))
+  }
+}
+
+interface Bound extends Listener {
+  readonly accepted: End[]
+}
+
+function bind(host: Host, endpoint = 'tcp://*:30000', options = OPTIONS): Promise<Bound> {
+  return host.run(async () => {
+    const accepted: End[] = []
+    const address = parseEndpoint(endpoint, 'bind') as Parameters<typeof listen>[0]
+    const listener = await listen(address, options, { accepted: (pipe) => accepted.push(new End(pipe)), failed: () => {} })
+    return { endpoint: listener.endpoint, close: () => listener.close(), accepted }
+  })
+}
+
+function connect(
+  host: Host,
+  endpoint: string,
+  options: Partial<TransportOptions> = {},
+  signal = new AbortController().signal,
+): Promise<End> {
+  return host.run(async () => {
+    const address = parseEndpoint(endpoint, 'connect') as Parameters<typeof dial>[0]
+    return new End(await dial(address, { ...OPTIONS, ...options }, signal))
+  })
+}
+
+/** A connection from `a` to `b`. */
+async function pair(): Promise<[a: End, b: End]> {
+  const bound = await bind(network.host('b'))
+  const a = await network.run(connect(network.host('a'), 'tcp://b:30000'))
+  await network.runUntil(() => bound.accepted.length === 1)
+  return [a, bound.accepted[0] as End]
+}
+
+describe('a connection', () => {
+  it('takes the time of the link: there and back, and there for each piece of data', async () => {
+    begin({ latencyMs: 20 })
+    const [a, b] = await pair()
+    expect(network.time.now).toBe(60)
+    a.pipe.write([Buffer.from('hello')])
+    await network.runUntil(() => b.chunks.length > 0)
+    expect(b.chunks).toEqual([{ at: 80, bytes: Buffer.from('hello') }])
+    expect([a.pipe.bytesSent, b.pipe.bytesReceived]).toEqual([5, 5])
+  })
+
+  it('knows its far end by address and port', async () => {
+    const [a, b] = await pair()
+    expect(a.pipe.remoteAddress).toBe(`tcp://${network.host('b').address}:30000`)
+    expect(b.pipe.remoteAddress).toMatch(new RegExp(`^tcp://${network.host('a').address}:\\d+$`))
+  })
+
+  it('carries copies: what the sender does to its bytes afterwards is its own affair', async () => {
+    const [a, b] = await pair()
+    const bytes = Buffer.from('hello')
+    a.pipe.write([bytes])
+    bytes.fill('x')
+    await network.advance(10)
+    expect(String(b.bytes)).toBe('hello')
+  })
+
+  it('keeps the order of its bytes, whatever the jitter, the chunks and the outages', async () => {
+    const writes = fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 20 })
+    await fc.assert(
+      fc.asyncProperty(fc.integer(), writes, fc.array(fc.integer({ min: 0, max: 50 })), async (seed, writes, outages) => {
+        begin({ seed, jitterMs: 30, chunking: 'random' })
+        const [a, b] = await pair()
+        const link = network.link('a', 'b')
+        for (const [index, bytes] of writes.entries()) {
+          a.pipe.write([Buffer.from(bytes)])
+          await network.advance(outages[index] ?? 1)
+          if (link.isCut) link.heal()
+          else if (outages[index] !== undefined) link.cut({ silent: true })
+        }
+        link.heal()
+        a.pipe.end()
+        await network.runUntil(() => b.closed !== undefined)
+        expect(b.bytes).toEqual(Buffer.concat(writes))
+        expect(b.closed?.error).toBeUndefined()
+        expect(network.openEnds).toBe(0)
+      }),
+    )
+  })
+
+  it('may have its bytes in pieces that were never written so', async () => {
+    begin({ chunking: 'random' })
+    const [a, b] = await pair()
+    for (let n = 0; n < 100; n++) a.pipe.write([Buffer.alloc(100, n)])
+    await network.advance(100)
+    expect(b.bytes.length).toBe(10_000)
+    expect(b.chunks.some(({ bytes }) => bytes.length < 100)).toBe(true)
+    expect(b.chunks.some(({ bytes }) => new Set(bytes).size > 1)).toBe(true)
+  })
+
+  it('is as fast as its link', async () => {
+    begin({ latencyMs: 10, bytesPerSecond: 100_000 })
+    const [a, b] = await pair()
+    const start = network.time.now
+    for (let n = 0; n < 10; n++) a.pipe.write([Buffer.alloc(10_000)])
+    await network.runUntil(() => b.bytes.length === 100_000)
+    expect(network.time.now - start).toBeCloseTo(1010, 6)
+  })
+
+  it('that is not read fills up, says so, and goes on when it is read', async () => {
+    const [a, b] = await pair()
+    b.pipe.pause()
+    let written = 0
+    while (a.pipe.write([Buffer.alloc(10_000)])) written += 10_000
+    written += 10_000
+    expect(written).toBeGreaterThan(256 * KiB)
+    expect(written).toBeLessThan(512 * KiB)
+    await network.advance(1000)
+    expect([a.drained, b.bytes.length]).toEqual([0, 0])
+    b.pipe.resume()
+    await network.runUntil(() => a.drained === 1)
+    await network.advance(10)
+    expect(b.bytes.length).toBe(written)
+  })
+
+  it('that ends has said all before', async () => {
+    const [a, b] = await pair()
+    a.pipe.write([Buffer.alloc(1_000_000)])
+    a.pipe.end()
+    await network.runUntil(() => b.closed !== undefined)
+    expect([b.bytes.length, b.closed?.error, a.closed?.error]).toEqual([1_000_000, undefined, undefined])
+    expect(network.openEnds).toBe(0)
+  })
+
+  it('that is destroyed is closed at once, at the far end a little later', async () => {
+    begin({ latencyMs: 20 })
+    const [a, b] = await pair()
+    const start = network.time.now
+    a.pipe.destroy()
+    await network.runUntil(() => b.closed !== undefined)
+    expect([a.closed?.at, b.closed?.at]).toEqual([start, start + 20])
+  })
+
+  it('that is closed with bytes unread is reset, even where the far end does not read either', async () => {
+    const [a, b] = await pair()
+    a.pipe.pause()
+    b.pipe.pause()
+    while (b.pipe.write([Buffer.alloc(10_000)]));
+    await network.advance(10)
+    a.pipe.destroy()
+    await network.runUntil(() => b.closed !== undefined)
+    expect(b.closed?.error).toMatchObject({ code: 'ECONNRESET' })
+  })
+
+  it('lives on after its listener', async () => {
+    const bound = await bind(network.host('b'))
+    const a = await network.run(connect(network.host('a'), 'tcp://b:30000'))
+    await network.advance(10)
+    await bound.close()
+    a.pipe.write([Buffer.from('hello')])
+    await network.advance(10)
+    expect(String(bound.accepted[0]?.bytes)).toBe('hello')
+  })
+})
+
+describe('endpoints', () => {
+  it.each([
+    ['tcp://*:30000', 'tcp://0.0.0.0:30000'],
+    ['tcp://127.0.0.1:30000', 'tcp://127.0.0.1:30000'],
+    ['tcp://b:30000', 'tcp://10.0.0.2:30000'],
+    ['tcp://eth0:30000', 'tcp://10.0.0.2:30000'],
+    ['tcp://lo:30000', 'tcp://127.0.0.1:30000'],
+    ['tcp://localhost:30000', 'tcp://127.0.0.1:30000'],
+    ['tcp://[::1]:30000', 'tcp://[::1]:30000'],
+    ['ipc:///run/b.sock', 'ipc:///run/b.sock'],
+  ])('%s is bound as %s', async (endpoint, bound) => {
+    expect((await bind(network.host('b'), endpoint)).endpoint).toBe(bound)
+    expect(network.boundEndpoints).toEqual([bound])
+  })
+
+  it('get a free port for 0', async () => {
+    const [one, two] = [await bind(network.host('b'), 'tcp://*:0'), await bind(network.host('b'), 'tcp://*:0')]
+    expect(one.endpoint).toMatch(/^tcp:\/\/0\.0\.0\.0:\d{5}$/)
+    expect(two.endpoint).not.toBe(one.endpoint)
+  })
+
+  it('are bound once on a host, and again when they are closed', async () => {
+    const b = network.host('b')
+    const first = await bind(b)
+    await expect(bind(b, 'tcp://127.0.0.1:30000')).rejects.toMatchObject({ code: 'EADDRINUSE' })
+    await bind(network.host('c'))
+    await first.close()
+    await bind(b)
+    await bind(b, 'ipc:///run/b.sock')
+    await expect(bind(b, 'ipc:///run/b.sock')).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  })
+
+  it('of another host, or of none, cannot be bound', async () => {
+    network.host('c')
+    await expect(bind(network.host('b'), 'tcp://c:30000')).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' })
+    await expect(bind(network.host('b'), 'tcp://8.8.8.8:30000')).rejects.toMatchObject({ code: 'EADDRNOTAVAIL' })
+    await expect(bind(network.host('b'), 'tcp://nowhere:30000')).rejects.toMatchObject({ code: 'ENOTFOUND' })
+  })
+
+  it('are reached by name, by address, and on their own host by any name for it', async () => {
+    const [a, b] = [network.host('a'), network.host('b')]
+    await bind(b)
+    await network.run(connect(a, 'tcp://b:30000'))
+    await network.run(connect(a, `tcp://${b.address}:30000`))
+    for (const name of ['localhost', '127.0.0.1', '0.0.0.0', 'b', b.address]) await network.run(connect(b, `tcp://${name}:30000`))
+  })
+
+  it('of the loopback address are of their host alone', async () => {
+    await bind(network.host('b'), 'tcp://127.0.0.1:30000')
+    await network.run(connect(network.host('b'), 'tcp://127.0.0.1:30000'))
+    await expect(network.run(connect(network.host('a'), 'tcp://b:30000'))).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it('of ipc are of their host alone', async () => {
+    await bind(network.host('b'), 'ipc:///run/b.sock')
+    await network.run(connect(network.host('b'), 'ipc:///run/b.sock'))
+    await expect(network.run(connect(network.host('a'), 'ipc:///run/b.sock'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
+  it('that nobody has bound refuse, after the time it takes to ask', async () => {
+    begin({ latencyMs: 20 })
+    network.host('b')
+    const refused = network.run(connect(network.host('a'), 'tcp://b:30000'))
+    await expect(refused).rejects.toMatchObject({ code: 'ECONNREFUSED', message: 'connect ECONNREFUSED 10.0.0.2:30000' })
+    expect(network.time.now).toBe(40)
+  })
+
+  it('of hosts that nobody knows are not found', async () => {
+    await expect(network.run(connect(network.host('a'), 'tcp://nowhere:1'))).rejects.toMatchObject({ code: 'ENOTFOUND' })
+  })
+
+  it('of code that no host runs are of localhost', async () => {
+    await bind(network.host('localhost'), 'tcp://127.0.0.1:30000')
+    const address = parseEndpoint('tcp://127.0.0.1:30000', 'connect') as Parameters<typeof dial>[0]
+    const pipe = await network.run(dial(address, OPTIONS, new AbortController().signal))
+    expect(pipe.remoteAddress).toBe('tcp://127.0.0.1:30000')
+  })
+})
+
+describe('dialling', () => {
+  it('a silent host ends with its time-out', async () => {
+    await bind(network.host('b'))
+    network.link('a', 'b').cut({ silent: true })
+    await expect(network.run(connect(network.host('a'), 'tcp://b:30000', { connectTimeoutMs: 3000 }))).rejects.toThrow('within 3000 ms')
+    expect(network.time.now).toBe(3000)
+    await expect(network.run(connect(network.host('a'), 'tcp://b:30000'))).rejects.toMatchObject({ code: 'ETIMEDOUT' })
+    expect(network.time.now).toBe(130_000)
+    expect(network.pending).toEqual([])
+  })
+
+  it('succeeds when the link is healed in time', async () => {
+    await bind(network.host('b'))
+    network.link('a', 'b').cut({ silent: true })
+    const dialled = connect(network.host('a'), 'tcp://b:30000')
+    await network.advance(5000)
+    network.heal()
+    await network.run(dialled)
+  })
+
+  it('over a broken link fails at once', async () => {
+    await bind(network.host('b'))
+    network.link('a', 'b').cut()
+    await expect(network.run(connect(network.host('a'), 'tcp://b:30000'))).rejects.toMatchObject({ code: 'EHOSTUNREACH' })
+    expect(network.time.now).toBeLessThan(10)
+  })
+
+  it('is given up by its signal', async () => {
+    const controller = new AbortController()
+    network.host('b')
+    const dialled = connect(network.host('a'), 'tcp://b:30000', {}, controller.signal)
+    controller.abort(new Error('enough'))
+    await expect(dialled).rejects.toThrow('enough')
+    await network.advance(10)
+    expect(network.pending).toEqual([])
+  })
+})
+
+describe('a link', () => {
+  it('that is cut breaks its connections, and no others', async () => {
+    const [a, b] = await pair()
+    const c = await network.run(connect(network.host('c'), 'tcp://b:30000'))
+    network.link('b', 'a').cut()
+    await network.settle()
+    expect([a.closed?.error, b.closed?.error]).toMatchObject([{ code: 'ECONNRESET' }, { code: 'ECONNRESET' }])
+    await network.advance(100)
+    expect(c.closed).toBeUndefined()
+  })
+
+  it('that is cut silently lets both ends believe in each other, and loses nothing', async () => {
+    const [a, b] = await pair()
+    a.pipe.write([Buffer.from('on its way')])
+    network.link('a', 'b').cut({ silent: true })
+    a.pipe.write([Buffer.from(', and later')])
+    await network.advance(60_000)
+    expect([b.bytes.length, a.closed, b.closed]).toEqual([0, undefined, undefined])
+    network.heal()
+    await network.advance(10)
+    expect(String(b.bytes)).toBe('on its way, and later')
+  })
+
+  it('may be silent one way only', async () => {
+    const [a, b] = await pair()
+    network.link('a', 'b').cut({ silent: true, oneWay: true })
+    a.pipe.write([Buffer.from('unheard')])
+    b.pipe.write([Buffer.from('heard')])
+    await network.advance(100)
+    expect([String(a.bytes), String(b.bytes)]).toEqual(['heard', ''])
+    expect(() => network.link('a', 'b').cut({ oneWay: true })).toThrow('silent')
+  })
+
+  it('that drops its connections takes new ones', async () => {
+    const [a] = await pair()
+    network.link('a', 'b').drop()
+    await network.settle()
+    expect(a.closed?.error).toMatchObject({ code: 'ECONNRESET' })
+    await network.run(connect(network.host('a'), 'tcp://b:30000'))
+  })
+
+  it('is set while it is used', async () => {
+    const [a, b] = await pair()
+    network.link('a', 'b').set({ latencyMs: 500 })
+    const start = network.time.now
+    a.pipe.write([Buffer.from('slow')])
+    await network.runUntil(() => b.chunks.length > 0)
+    expect(network.time.now - start).toBe(500)
+    expect(() => network.link('a', 'b').set({ latencyMs: -1 })).toThrow(RangeError)
+    expect(() => network.link('a', 'b').set({ bytesPerSecond: 0 })).toThrow(RangeError)
+  })
+
+  it('between groups is cut by a partition, and healed with all the others', async () => {
+    await bind(network.host('b'))
+    await bind(network.host('c'))
+    network.partition([['a', 'b'], ['c']])
+    await network.run(connect(network.host('a'), 'tcp://b:30000'))
+    await expect(network.run(connect(network.host('a'), 'tcp://c:30000'))).rejects.toMatchObject({ code: 'EHOSTUNREACH' })
+    await expect(network.run(connect(network.host('b'), 'tcp://c:30000'))).rejects.toMatchObject({ code: 'EHOSTUNREACH' })
+    network.heal()
+    await network.run(connect(network.host('a'), 'tcp://c:30000'))
+  })
+})
+
+describe('a host that crashes', () => {
+  it('resets its connections and refuses new ones', async () => {
+    const [a, b] = await pair()
+    network.host('b').crash()
+    await network.advance(10)
+    expect(a.closed?.error).toMatchObject({ code: 'ECONNRESET' })
+    expect(b.closed).toBeUndefined()
+    await expect(network.run(connect(network.host('a'), 'tcp://b:30000'))).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    expect([network.openEnds, network.boundEndpoints]).toEqual([0, []])
+  })
+
+  it('silently says nothing, until it is back and is spoken to', async () => {
+    const [a] = await pair()
+    network.host('b').crash({ silent: true })
+    a.pipe.write([Buffer.from('anybody there?')])
+    await network.advance(60_000)
+    expect(a.closed).toBeUndefined()
+    await expect(network.run(connect(network.host('a'), 'tcp://b:30000', { connectTimeoutMs: 1000 }))).rejects.toThrow('within 1000 ms')
+    network.host('b').restart(() => {})
+    await network.advance(10)
+    expect(a.closed?.error).toMatchObject({ code: 'ECONNRESET' })
+  })
+
+  it('runs nothing any more: no timer, no connection, no endpoint of its old life comes about', async () => {
+    const b = network.host('b')
+    const seen: string[] = []
+    let later = (): void => {}
+    b.run(() => {
+      setTimeout(() => seen.push('timer'), 10)
+      setInterval(() => seen.push('interval'), 10)
+      later = () => setTimeout(() => seen.push('set afterwards'), 10)
+      void new Promise<void>((resolve) => setImmediate(resolve)).then(() => seen.push('immediate'))
+    })
+    const dialled = connect(b, 'tcp://localhost:1')
+    dialled.catch(() => seen.push('dialled'))
+    b.crash()
+    b.restart(() => {})
+    later()
+    await network.advance(1000)
+    // Set by code that no host runs: it is the test's own.
+    expect(seen).toEqual(['set afterwards'])
+  })
+
+  it('has pipes that can be closed, and are heard of nowhere', async () => {
+    const [a, b] = await pair()
+    network.host('a').crash({ silent: true })
+    expect(a.pipe.write([Buffer.from('from the grave')])).toBe(true)
+    a.pipe.end()
+    await network.advance(1000)
+    expect(a.closed).toMatchObject({ error: undefined })
+    expect([b.bytes.length, b.closed]).toEqual([0, undefined])
+  })
+
+  it('runs its program again when it restarts', async () => {
+    const b = network.host('b')
+    let lives = 0
+    expect(b.restartable).toBe(false)
+    expect(() => b.restart()).toThrow('no program')
+    expect(b.start(() => ++lives)).toBe(1)
+    expect(b.restart()).toBe(2)
+    b.crash()
+    b.crash()
+    expect(b.running).toBe(false)
+    expect(() => b.run(() => {})).toThrow('restart it first')
+    expect(b.restart()).toBe(3)
+    expect(b.running).toBe(true)
+  })
+})
+
+describe('a host that is frozen', () => {
+  it('does nothing, keeps everything, and goes on', async () => {
+    const [a, b] = await pair()
+    const fired: number[] = []
+    network.host('b').run(() => setTimeout(() => fired.push(network.time.now), 10))
+    const stopped = network.host('b').run(() => setTimeout(() => fired.push(-1), 10))
+    const start = network.time.now
+    network.host('b').freeze()
+    a.pipe.write([Buffer.from('are you there?')])
+    await network.advance(1000)
+    clearTimeout(stopped)
+    expect([fired, b.bytes.length, a.closed]).toEqual([[], 0, undefined])
+    network.host('b').thaw()
+    await network.settle()
+    expect(fired).toEqual([start + 1000])
+    expect(String(b.bytes)).toBe('are you there?')
+  })
+
+  it('is connected to, and hears of it later', async () => {
+    const bound = await bind(network.host('b'))
+    network.host('b').freeze()
+    const a = await network.run(connect(network.host('a'), 'tcp://b:30000'))
+    a.pipe.write([Buffer.from('hello')])
+    await network.advance(100)
+    expect(bound.accepted).toEqual([])
+    network.host('b').thaw()
+    await network.settle()
+    expect(String(bound.accepted[0]?.bytes)).toBe('hello')
+  })
+})
+
+describe('chaos', () => {
+  it('breaks what it is told to break, as often as it is told to, and mends it', async () => {
+    const b = network.host('b')
+    const start = (): Promise<Bound> => bind(b)
+    await b.start(start)
+    const a = network.host('a')
+    a.run(() => setInterval(() => connect(a, 'tcp://b:30000').catch(() => {}), 100))
+    const chaos = network.chaos({
+      dropsPerMinute: 60,
+      cutsPerMinute: 30,
+      silentCutsPerMinute: 30,
+      crashesPerMinute: 30,
+      freezesPerMinute: 30,
+      outageMs: [10, 500],
+    })
+    await network.advance(120_000)
+    chaos.stop()
+    const { drops, cuts, silentCuts, crashes, freezes } = chaos.counts
+    for (const count of [drops, cuts, silentCuts, crashes, freezes]) expect(count).toBeGreaterThan(20)
+    expect(drops).toBeLessThan(200)
+    expect([network.link('a', 'b').isCut, b.running, b.frozen]).toEqual([false, true, false])
+    expect(network.log.length).toBeGreaterThan(200)
+  })
+
+  it('fails the test when a program cannot start again', async () => {
+    let first = true
+    network.host('b').start(() => {
+      if (!first) throw new Error('no disk')
+      first = false
+    })
+    network.chaos({ crashesPerMinute: 60 })
+    await expect(network.advance(600_000)).rejects.toThrow('no disk')
+  })
+})
+
+describe('the seed', () => {
+  const course = async (seed: number): Promise<string[]> => {
+    begin({ seed, jitterMs: 10, chunking: 'random' })
+    const [a, b] = await pair()
+    network.chaos({ silentCutsPerMinute: 30 })
+    network.host('a').run(() => setInterval(() => a.pipe.write([Buffer.alloc(Math.random() * 1000)]), 100))
+    await network.advance(10_000)
+    return [...network.log, ...b.chunks.map(({ at, bytes }) => `${at}: ${bytes.length}`)]
+  }
+
+  it('decides what happens', async () => {
+    const first = await course(7)
+    expect(first.length).toBeGreaterThan(50)
+    expect(await course(7)).toEqual(first)
+    expect(await course(8)).not.toEqual(first)
+  })
+})
+
+describe('afterwards', () => {
+  it('everything is real again', async () => {
+    const { random } = Math
+    network.uninstall()
+    expect(Math.random).not.toBe(random)
+    const bound = await listen({ transport: 'tcp', host: '127.0.0.1', port: 0 }, OPTIONS, { accepted: () => {}, failed: () => {} })
+    const { port } = new URL(bound.endpoint)
+    const pipe = await dial({ transport: 'tcp', host: '127.0.0.1', port: Number(port) }, OPTIONS, new AbortController().signal)
+    pipe.destroy()
+    await bound.close()
+    network.uninstall()
+  })
+
+  it('what was open can be closed', async () => {
+    const [a] = await pair()
+    network.uninstall()
+    const closed = new Promise<void>((resolve) => {
+      a.pipe.end()
+      process.nextTick(resolve)
+    })
+    await closed
+    expect(a.closed).toMatchObject({ error: undefined })
+  })
+
+  it('a waiting test is told what happened last', async () => {
+    await pair()
+    await expect(network.run(new Promise(() => {}))).rejects.toThrow(/What happened last:\n.*b listens.*\n.*a is connected to b/)
+  })
+})
