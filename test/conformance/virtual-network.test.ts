@@ -29,6 +29,7 @@ const SUITES: Record<string, () => Promise<unknown>> = {
 
 const REAL_SOCKETS_ONLY = new Set([
   'has its calls aborted, and no others',
+  'gives each its own request, in order, also when it reads on in the middle of it',
   'no longer counts one that takes back all it has asked for',
   'beyond maxPublished misses the listener that does not keep up, with an event, and no other',
   'waits at the high-water mark',
