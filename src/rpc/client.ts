@@ -6,7 +6,7 @@ import type { Message } from '../wire/index.ts'
 import { type AttemptSettings, type Attempts, type HedgeOptions, type RetryOptions, resolveAttempts } from './attempts.ts'
 import type { CallSettings } from './call.ts'
 import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
-import { type Command, type CommandClass, commandNameOf, OpaqueCommand, type ResultOf } from './command.ts'
+import { type Command, type CommandClass, commandNameOf, OpaqueCommand, type ResultOf, requireCommand } from './command.ts'
 import { CommandRegistry } from './command-registry.ts'
 import { type Contract, contractOf } from './contract.ts'
 import { type ContractMismatch, ContractWatch } from './contract-watch.ts'
@@ -98,7 +98,11 @@ export class RpcClient {
   /** Begins to connect to `req` and to bind `pub`. @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands` or `errors`. */
   constructor(options: RpcClientOptions) {
     this.#native = resolveDialect(options.dialect) === 'auto'
-    this.#requestSettings = { commands: new CommandRegistry(options.commands), errors: new ErrorRegistry(options.errors) }
+    this.#requestSettings = {
+      commands: new CommandRegistry(options.commands),
+      errors: new ErrorRegistry(options.errors),
+      native: this.#native,
+    }
     const { retry, hedge } = options
     this.#retry = retry ?? {}
     this.#hedge = hedge ?? false
@@ -143,6 +147,7 @@ export class RpcClient {
    */
   execute<C extends Command>(command: C, options: CallOptions = {}): Promise<ResultOf<C>> {
     try {
+      requireCommand(command)
       const plain = this.#interceptors.length === 0
       const result = plain ? this.#call(command, options) : this.#intercepted({ command, name: commandNameOf(command), options })
       return result as Promise<ResultOf<C>>
@@ -159,6 +164,7 @@ export class RpcClient {
   async executeAll<C extends Command>(command: C, options: CallOptions = {}): Promise<Answer<ResultOf<C>>[]> {
     const { links } = this.#outlets.requester
     if (links.length === 0) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
+    requireCommand(command)
     const contract = contractOf(command)
     const { name } = contract
     // Written once for all to see whether it can be, and that nothing in it can be read only once.
@@ -189,6 +195,7 @@ export class RpcClient {
    * @throws ZmqRpcError BAD_OPTION without `pub`, BAD_COMMAND, CLOSED; SocketError when `pub` cannot be bound.
    */
   async publish(command: Command): Promise<void> {
+    requireCommand(command)
     const name = commandNameOf(command)
     const plain = (): Message => [encodeCommand(command)]
     if (!this.#native) return this.#outlets.publish({ plain })

@@ -192,6 +192,11 @@ export function commandNameOf(command: Command | CommandClass): string {
   )
 }
 
+/** For what somebody wants to send. @throws ZmqRpcError `BAD_COMMAND` */
+export function requireCommand(subject: unknown): asserts subject is Command {
+  if (!isCommand(subject)) throw new ZmqRpcError('BAD_COMMAND', 'this is no command: make an instance of a class that extends Command')
+}
+
 /** Every class name of Python and JavaScript, and dots and dashes for those who like namespaces. */
 const NAME = /^[\p{ID_Start}_$][\p{ID_Continue}$.-]{0,254}$/u
 

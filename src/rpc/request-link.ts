@@ -13,7 +13,8 @@
  * - A call that ends before it was written is not written any more.
  * - A server of the native dialect is told when a call was given up, and tells us when it is about to stop: new calls go to
  *   another one then, if there is one.
- * - When the only call in flight times out and nothing was heard since it was sent, the connection is made again.
+ * - When the only call in flight to a pyzmqrpc3 server times out and nothing was heard since it was sent, the connection is made
+ *   again: such a server may be stuck with it.
  */
 
 import { type ErrorCode, toError, ZmqRpcError } from '../errors.ts'
@@ -61,8 +62,11 @@ const CONNECTION_ID = 0
 
 const DELIMITER = Buffer.alloc(0)
 
-/** Calls in flight. libzmq's REP throws replies away while this many (its ZMQ_SNDHWM) wait for a client to read them. */
-const MAX_IN_FLIGHT = 1000
+/**
+ * Calls in flight. libzmq's REP throws replies away while 1000 (its ZMQ_SNDHWM) wait for a client to read them; and of those that
+ * were read, it may not have heard yet of 499.
+ */
+const MAX_IN_FLIGHT: Readonly<Record<Dialect, number>> = { native: 1000, pyzmqrpc3: 500 }
 
 export class RequestLink implements PeerListener, CallCarrier {
   readonly endpoint: Endpoint
@@ -352,7 +356,7 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   /** True when calls may be written now. */
   get #mayWrite(): boolean {
-    return this.available && this.#pending.size < MAX_IN_FLIGHT
+    return this.available && this.#pending.size < MAX_IN_FLIGHT[this.#dialect]
   }
 
   /** False when the peer's queue is full. @throws ZmqRpcError BAD_COMMAND when the command cannot be written in the server's dialect. */
@@ -435,9 +439,9 @@ export class RequestLink implements PeerListener, CallCarrier {
     return true
   }
 
-  /** After a call that got no reply in time: on a new connection, if this one is silent. */
+  /** After a call that got no reply in time: on a new connection, if the far end may be stuck. */
   #askAgain({ heardBefore, timeoutMs }: Call): void {
-    if (this.#pending.size === 0 && this.#heard === heardBefore) {
+    if (this.#dialect === 'pyzmqrpc3' && this.#pending.size === 0 && this.#heard === heardBefore) {
       this.#peer.disconnect(new Error(`nothing was heard from ${this.endpoint} for ${timeoutMs} ms after a request`))
     } else {
       this.#sendQueued()

@@ -48,6 +48,8 @@ export interface RequestSettings {
   readonly commands: CommandRegistry
   /** Errors that are thrown as what they were at the far end. */
   readonly errors: ErrorRegistry
+  /** False where no server is ever spoken to in the native dialect. */
+  readonly native: boolean
 }
 
 /** Thrown when a stream was found. One of our own: the writer passes it on as it is. */
@@ -67,6 +69,7 @@ export class CommandRequest implements CallRequest {
   /** May be carried out twice. */
   readonly repeatable: boolean
   readonly #extras: Extras | undefined
+  /** What is to be sent, written down in the native dialect; or, for a client that never speaks it, in the other one. */
   #frozen: Message | undefined
 
   constructor(name: string, subject: Command, settings: RequestSettings, repeatable: boolean, extras: Extras | undefined) {
@@ -86,8 +89,10 @@ export class CommandRequest implements CallRequest {
   }
 
   encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Message {
-    if (dialect === 'pyzmqrpc3')
-      return [pyzmqrpc3.encodeCommand(this.#frozen === undefined ? this.#subject : thaw(this.#frozen, this.#subject))]
+    if (dialect === 'pyzmqrpc3') {
+      if (this.#frozen === undefined) return [pyzmqrpc3.encodeCommand(this.#subject)]
+      return this.#settings.native ? [pyzmqrpc3.encodeCommand(thaw(this.#frozen, this.#subject))] : this.#frozen
+    }
     if (this.#frozen === undefined) return this.#write(wireTime(timeLeftMs), hooks)
     setAmount(this.#frozen[0] as Buffer, wireTime(timeLeftMs))
     return this.#frozen
@@ -105,7 +110,7 @@ export class CommandRequest implements CallRequest {
   }
 
   freeze(hooks: WriteHooks): void {
-    this.#frozen ??= this.#write(0, hooks)
+    this.#frozen ??= this.#settings.native ? this.#write(0, hooks) : [pyzmqrpc3.encodeCommand(this.#subject)]
   }
 
   #write(timeLeftMs: number, hooks: WriteHooks): Message {

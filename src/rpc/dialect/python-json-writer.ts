@@ -16,7 +16,7 @@
 import { types } from 'node:util'
 import { ZmqRpcError } from '../../errors.ts'
 import { DEFAULT_MAX_DEPTH, MAX_INTEGER_DIGITS } from './python-json-reader.ts'
-import { pathStep, whyUnwritable } from './unwritable.ts'
+import { pathOf, whyUnwritable } from './unwritable.ts'
 
 /** See {@link PythonJsonWriter}. */
 export interface PythonJsonWriterOptions {
@@ -81,7 +81,7 @@ export class PythonJsonWriter {
   protected fail(key: string | number | undefined, why: string, cause?: unknown): never {
     const { root = 'value', subject = 'the value', command } = this.#options
     const keys = key === undefined ? this.#keys : [...this.#keys, key]
-    throw new ZmqRpcError('BAD_COMMAND', `cannot write ${subject}: ${root}${keys.map(pathStep).join('')} ${why}`, { command, cause })
+    throw new ZmqRpcError('BAD_COMMAND', `cannot write ${subject}: ${root}${pathOf(keys)} ${why}`, { command, cause })
   }
 
   #value(value: unknown, key: string | number | undefined): string | undefined {

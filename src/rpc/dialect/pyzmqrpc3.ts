@@ -10,7 +10,7 @@
 
 import { deflateSync, inflateSync } from 'node:zlib'
 import { toError, ZmqRpcError } from '../../errors.ts'
-import { type Command, commandNameOf, isCommand } from '../command.ts'
+import { type Command, commandNameOf, isCommand, requireCommand } from '../command.ts'
 import { type CommandRegistry, constructCommand, MAX_SHOWN_NAME } from '../command-registry.ts'
 import { errorText } from '../error-text.ts'
 import { STATUS } from '../status.ts'
@@ -97,7 +97,7 @@ export function isHeartbeat(frame: Uint8Array): boolean {
  * cannot (see `python-json-writer.ts`) or a plain object with the key `_icmd_`, which the far end would take for a command.
  */
 export function encodeCommand(command: Command): Buffer {
-  if (!isCommand(command)) throw new ZmqRpcError('BAD_COMMAND', 'this is no command: make an instance of a class that extends Command')
+  requireCommand(command)
   const name = commandNameOf(command)
   const json = new CommandWriter({ root: 'state', subject: `command "${name}"`, command: name }).write(command)
   const zipped = json.length <= STORED_MAX_BYTES ? store(json) : deflateSync(json)

@@ -8,6 +8,15 @@ export function pathStep(key: string | number): string {
   return /^[A-Za-z_$][\w$]*$/.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`
 }
 
+/** So many steps of a path are told at each end: one that is nested too deep has a thousand. */
+const SHOWN_STEPS = 8
+
+/** The way to a value, the inner steps of a long one left out: `.a.b[0]…[7].c`. */
+export function pathOf(keys: readonly (string | number)[]): string {
+  if (keys.length <= 2 * SHOWN_STEPS) return keys.map(pathStep).join('')
+  return `${pathOf(keys.slice(0, SHOWN_STEPS))}…${pathOf(keys.slice(-SHOWN_STEPS))}`
+}
+
 /**
  * Objects whose content is not in their fields would be written as `{}`: why `format` cannot hold this one, and what to send
  * instead. `undefined` for an object that is its fields.

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { RpcServer } from '../../../src/index.ts'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Dealer, Publisher } from '../../../src/socket/index.ts'
-import { Count, type Deferred, deferred, Echo, endpointOf, Greet, TRANSPORTS, until, useRpc } from './helpers.ts'
+import { Count, type Deferred, DIALECTS, deferred, Echo, endpointOf, Greet, until, useRpc, WAYS } from './helpers.ts'
 
 const rpc = useRpc()
 
@@ -40,7 +40,9 @@ class Gate {
   }
 }
 
-describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
+describe.each(WAYS)('over $name, in the $dialect dialect', ({ endpoint, dialect }) => {
+  rpc.speak(dialect)
+
   it('no more calls are under way than maxConcurrentCalls, whoever sends them; none is lost', async () => {
     const gate = new Gate()
     const server = await rpc.started({ rep: endpoint(), maxConcurrentCalls: 3 }, gate.register)
@@ -80,7 +82,9 @@ describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
   })
 })
 
-describe('a publisher', () => {
+describe.each(DIALECTS)('a publisher, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   it('is not read either while too many calls are under way, and nothing it says is lost', async () => {
     const gate = new Gate()
     const publisher = rpc.client({ pub: 'tcp://127.0.0.1:0' })

@@ -3,7 +3,7 @@ import type { Principal, ServiceContext } from '../../../src/index.ts'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
 import { naiveMessage } from '../../unit/wire/helpers.ts'
-import { Count, deferred, endpointOf, failureOf, Greet, TRANSPORTS, useRpc } from './helpers.ts'
+import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, useRpc, WAYS } from './helpers.ts'
 
 const rpc = useRpc()
 
@@ -19,7 +19,9 @@ async function watched(options: object): Promise<{ endpoint: string; context(): 
   return { endpoint: endpointOf(server), context: () => last as ServiceContext }
 }
 
-describe('the principal', () => {
+describe.each(DIALECTS)('the principal, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   it('is who showed the password, each by connection', async () => {
     const { endpoint, context } = await watched({ auth: { users: { pi: 'a', admin: 'b' } } })
     const [pi, admin] = [
@@ -119,7 +121,9 @@ describe('an authenticate function that throws', () => {
   })
 })
 
-describe.each(TRANSPORTS)('the peer, over $name', ({ name, endpoint }) => {
+describe.each(WAYS)('the peer, over $name, in the $dialect dialect', ({ name, endpoint, dialect }) => {
+  rpc.speak(dialect)
+
   it('is where the call came in, and from where', async () => {
     const { endpoint: rep, context } = await watched({ rep: endpoint() })
     await rpc.client({ req: rep }).execute(new Count())
@@ -145,7 +149,9 @@ describe.each(TRANSPORTS)('the peer, over $name', ({ name, endpoint }) => {
   })
 })
 
-describe.each(TRANSPORTS)('the signal, over $name', ({ endpoint }) => {
+describe.each(WAYS)('the signal, over $name, in the $dialect dialect', ({ endpoint, dialect }) => {
+  rpc.speak(dialect)
+
   it("is aborted when the caller's connection is lost; asked for before or after", async () => {
     const contexts: ServiceContext[] = []
     const begun = deferred()
@@ -169,7 +175,9 @@ describe.each(TRANSPORTS)('the signal, over $name', ({ endpoint }) => {
   })
 })
 
-describe('a caller that is cut off', () => {
+describe.each(DIALECTS)('a caller that is cut off, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   it('has its calls aborted, and no others', async () => {
     const contexts: ServiceContext[] = []
     const both = deferred()

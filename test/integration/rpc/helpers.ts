@@ -1,4 +1,7 @@
-/** Commands, servers and clients for the tests of the RPC layer; each is closed when its test ends, and leaves nothing behind. */
+/**
+ * Commands, servers and clients for the tests of the RPC layer; each is closed when its test ends, and leaves nothing behind.
+ * They speak the native dialect with each other, unless the test's group asks for the other one: `rpc.speak`.
+ */
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, beforeEach, expect } from 'vitest'
@@ -6,10 +9,22 @@ import { Command, Receiver, RpcClient, type RpcEvents, RpcServer, type RpcServer
 import type { ClientOptions } from '../../../src/rpc/client-options.ts'
 import type { MessageServerOptions } from '../../../src/rpc/message-server.ts'
 import { Context, context as sharedContext } from '../../../src/socket/context.ts'
-import { until } from '../../helpers/sockets.ts'
+import { TRANSPORTS, until } from '../../helpers/sockets.ts'
 
 export { STREAM_TRANSPORTS, TRANSPORTS, until } from '../../helpers/sockets.ts'
 export { Context }
+
+/** What our ends may speak with each other. */
+export const DIALECTS = ['native', 'pyzmqrpc3'] as const
+export type Dialect = (typeof DIALECTS)[number]
+
+/** Each transport with each dialect. */
+export const WAYS = TRANSPORTS.flatMap((transport) => DIALECTS.map((dialect) => ({ ...transport, dialect })))
+
+/** How the text of what a service threw reaches its caller. */
+export function toldBy(dialect: Dialect, serviceName: string, text: string): string {
+  return dialect === 'native' ? text : `Exception raised when calling service ${serviceName}. Exception: ${text} `
+}
 
 export class Greet extends Command<string> {
   static readonly commandName: string = 'Greet'
@@ -101,6 +116,8 @@ export class Heard<N extends keyof RpcEvents> {
 }
 
 export interface Rpc {
+  /** To be called in a group of tests: there, ends speak this dialect with each other where they can. */
+  speak(dialect: Dialect): void
   server(options: RpcServerOptions): RpcServer
   client(options: ClientOptions): RpcClient
   sender(options: ClientOptions): Sender
@@ -116,10 +133,12 @@ export interface Rpc {
 /** To be called once, at the top of a test file or group. */
 export function useRpc(): Rpc {
   let before = 0
+  let dialect: 'auto' | 'pyzmqrpc3' = 'auto'
   let deferredCleanUps: (() => unknown)[] = []
 
   beforeEach(() => {
     before = openHandles()
+    dialect = 'auto'
     deferredCleanUps = []
   })
 
@@ -134,13 +153,17 @@ export function useRpc(): Rpc {
     return end
   }
   return {
+    speak: (spoken) =>
+      beforeEach(() => {
+        dialect = spoken === 'native' ? 'auto' : spoken
+      }),
     own,
-    server: (options) => own(new RpcServer(options)),
-    client: (options) => own(new RpcClient({ timeoutMs: 10_000, ...options })),
-    sender: (options) => own(new Sender({ timeoutMs: 10_000, ...options })),
-    receiver: (options) => own(new Receiver(options)),
+    server: (options) => own(new RpcServer({ dialect, ...options })),
+    client: (options) => own(new RpcClient({ dialect, timeoutMs: 10_000, ...options })),
+    sender: (options) => own(new Sender({ dialect, timeoutMs: 10_000, ...options })),
+    receiver: (options) => own(new Receiver({ dialect, ...options })),
     started: async (options, prepare) => {
-      const server = own(new RpcServer(options))
+      const server = own(new RpcServer({ dialect, ...options }))
       server.register(Greet, ({ name }) => `Hello ${name}`)
       server.register(Echo, ({ value }) => value)
       if (prepare === undefined) server.register(Count, ({ n }) => n)
@@ -155,6 +178,11 @@ export function useRpc(): Rpc {
     },
     defer: (cleanUp) => deferredCleanUps.push(cleanUp),
   }
+}
+
+/** What a server has to do. */
+export function loadOf(server: RpcServer | Receiver): { running: number; waiting: number; clients: number } {
+  return (server as unknown as { load: { running: number; waiting: number; clients: number } }).load
 }
 
 /** Servers, connections and running timers of this process. */

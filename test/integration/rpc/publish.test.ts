@@ -4,7 +4,7 @@ import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Publisher, Subscriber } from '../../../src/socket/index.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
 import { command } from '../../unit/wire/helpers.ts'
-import { Count, Echo, endpointOf, failureOf, TRANSPORTS, until, useRpc } from './helpers.ts'
+import { Count, DIALECTS, Echo, endpointOf, failureOf, until, useRpc, WAYS } from './helpers.ts'
 
 const rpc = useRpc()
 
@@ -16,7 +16,9 @@ const listening = (sub: string, seen: number[], options: object = {}) =>
     }),
   )
 
-describe.each(TRANSPORTS)('publish over $name', ({ endpoint }) => {
+describe.each(WAYS)('publish over $name, in the $dialect dialect', ({ endpoint, dialect }) => {
+  rpc.speak(dialect)
+
   it('reaches every listener, in order, once ready says that they are there', async () => {
     const client = rpc.client({ pub: endpoint() })
     await client.ready()
@@ -87,7 +89,9 @@ describe('ready', () => {
   })
 })
 
-describe('what is published', () => {
+describe.each(DIALECTS)('what is published, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   it('to nobody is gone, and no error', async () => {
     const client = rpc.client({ pub: 'tcp://127.0.0.1:0' })
     await client.publish(new Count())
@@ -247,7 +251,9 @@ describe('a publisher that goes mute', () => {
   })
 })
 
-describe('passwords between a publisher and its listeners', () => {
+describe.each(DIALECTS)('passwords between a publisher and its listeners, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   const credentials = { username: 'pi', password: 'secret' }
   const auth = { users: { pi: 'secret' } }
 
@@ -268,7 +274,7 @@ describe('passwords between a publisher and its listeners', () => {
     await failed.atLeast(1)
     await unknown.publish(new Count(2))
     await until(() => seen.length > 0, 'the known one is heard')
-    expect(await failureOf(unknown.ready({ subscribers: 1 }))).toMatchObject({ code: 'AUTH_REFUSED' })
+    expect(await failureOf(unknown.ready({ subscribers: 1, timeoutMs: 300 }))).toMatchObject({ code: 'AUTH_REFUSED' })
     expect(seen).toEqual([1])
   })
 
@@ -286,7 +292,9 @@ describe('passwords between a publisher and its listeners', () => {
   })
 })
 
-describe('a REP endpoint and SUB endpoints', () => {
+describe.each(DIALECTS)('a REP endpoint and SUB endpoints, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   it('serve side by side in one server', async () => {
     const publisher = rpc.client({ pub: 'tcp://127.0.0.1:0' })
     await publisher.ready()

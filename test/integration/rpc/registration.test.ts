@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Command, type CommandClass, RpcServer, ShutdownServer, ZmqRpcError } from '../../../src/index.ts'
-import { Echo, endpointOf, failureOf, Greet, useRpc } from './helpers.ts'
+import { DIALECTS, Echo, endpointOf, failureOf, Greet, useRpc } from './helpers.ts'
 
 const rpc = useRpc()
 
@@ -112,7 +112,9 @@ describe('what is there already is refused', () => {
   })
 })
 
-describe('what was refused changes nothing', () => {
+describe.each(DIALECTS)('what was refused changes nothing, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   it('the first service goes on, and the refused class has none', async () => {
     const server = await rpc.started({ rep: 'tcp://127.0.0.1:0' })
     expect(() => server.register(Greet, () => 'second')).toThrow('has a service already')
@@ -123,7 +125,9 @@ describe('what was refused changes nothing', () => {
   })
 })
 
-describe('a service that is registered later', () => {
+describe.each(DIALECTS)('a service that is registered later, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   it('serves a server that is under way', async () => {
     class Late extends Command<number> {}
     const server = await rpc.started({ rep: 'tcp://127.0.0.1:0' })
@@ -134,7 +138,9 @@ describe('a service that is registered later', () => {
   })
 })
 
-describe('a command inside the state of another', () => {
+describe.each(DIALECTS)('a command inside the state of another, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   class Point extends Command {
     x = 0
     y = 0

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Receiver, type ServiceContext } from '../../../src/index.ts'
 import { Dealer, Publisher } from '../../../src/socket/index.ts'
-import { endpointOf, failureOf, TRANSPORTS, until, useRpc } from './helpers.ts'
+import { endpointOf, failureOf, until, useRpc, WAYS } from './helpers.ts'
 
 const rpc = useRpc()
 
@@ -25,7 +25,9 @@ class Shouting extends Receiver {
   }
 }
 
-describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
+describe.each(WAYS)('over $name, in the $dialect dialect', ({ endpoint, dialect }) => {
+  rpc.speak(dialect)
+
   it('a text arrives, and is answered', async () => {
     const receiver = rpc.receiver({ rep: endpoint() })
     await receiver.start()

@@ -3,13 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { Receiver, RpcClient, RpcServer, ShutdownServer } from '../../../src/index.ts'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Publisher } from '../../../src/socket/index.ts'
-import { Count, deferred, endpointOf, failureOf, Greet, TRANSPORTS, until, useRpc } from './helpers.ts'
+import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, loadOf, toldBy, until, useRpc, WAYS } from './helpers.ts'
 
 const rpc = useRpc()
 
 const TCP = { rep: 'tcp://127.0.0.1:0' }
 
-describe.each(TRANSPORTS)('a server that stops, over $name', ({ endpoint }) => {
+describe.each(WAYS)('a server that stops, over $name, in the $dialect dialect', ({ endpoint, dialect }) => {
+  rpc.speak(dialect)
+
   it('lets the calls under way end, sends their replies, and executes no others', async () => {
     const go = deferred()
     const begun: number[] = []
@@ -31,7 +33,7 @@ describe.each(TRANSPORTS)('a server that stops, over $name', ({ endpoint }) => {
     go.resolve()
     expect(await Promise.all(calls)).toEqual([1, 2, 3])
     await stopped
-    expect(await late).toMatchObject({ code: 'CONNECTION_LOST', command: 'Count' })
+    expect(await late).toMatchObject({ code: dialect === 'native' ? 'SHUTTING_DOWN' : 'CONNECTION_LOST', command: 'Count' })
     expect(begun).toEqual([1, 2, 3])
     await server.stopped
   })
@@ -57,7 +59,9 @@ describe.each(TRANSPORTS)('a server that stops, over $name', ({ endpoint }) => {
   })
 })
 
-describe('a call that does not end in time', () => {
+describe.each(DIALECTS)('a call that does not end in time, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   it('has its signal aborted after drainMs, and the server stops', async () => {
     const aborted = deferred<unknown>()
     const begun = deferred()
@@ -96,7 +100,43 @@ describe('a call that does not end in time', () => {
   })
 })
 
-describe('stop', () => {
+describe('a call that waits for its turn', () => {
+  it('does not keep the server from stopping, in whatever dialect it came', async () => {
+    const begun = deferred()
+    const go = deferred()
+    const seen: number[] = []
+    const server = await rpc.started({ ...TCP, maxConcurrentCalls: 1 }, (server) =>
+      server.register(Count, async ({ n }) => {
+        seen.push(n)
+        begun.resolve()
+        await go.promise
+        return n
+      }),
+    )
+    const [first, native, python] = [{}, {}, { dialect: 'pyzmqrpc3' as const }].map((options) =>
+      rpc.client({ req: endpointOf(server), ...options }),
+    ) as [RpcClient, RpcClient, RpcClient]
+    await Promise.all([first, native, python].map((client) => client.ready()))
+    const running = first.execute(new Count(1))
+    await begun.promise
+    const waiting = [native, python].map((client) => failureOf(client.execute(new Count(2))))
+    // Both have come in: what was asked later by the same clients could be answered.
+    await until(() => loadOf(server).waiting === 2, 'both wait for their turn')
+    const start = performance.now()
+    const stopped = server.stop({ drainMs: 10_000 })
+    expect(await waiting[0]).toMatchObject({ code: 'SHUTTING_DOWN' })
+    go.resolve()
+    expect(await running).toBe(1)
+    await stopped
+    expect(performance.now() - start).toBeLessThan(5000)
+    expect(await waiting[1]).toMatchObject({ code: 'CONNECTION_LOST' })
+    expect(seen).toEqual([1])
+  })
+})
+
+describe.each(DIALECTS)('stop, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   it('may be called twice, and again: all wait for the same end', async () => {
     const server = await rpc.started(TCP)
     await Promise.all([server.stop(), server.stop(), server.stop({ drainMs: 0 })])
@@ -210,7 +250,9 @@ describe('stop', () => {
   })
 })
 
-describe('ShutdownServer', () => {
+describe.each(DIALECTS)('ShutdownServer, in the %s dialect', (dialect) => {
+  rpc.speak(dialect)
+
   const auth = { users: { pi: 'secret' } }
   const credentials = { username: 'pi', password: 'secret' }
 
@@ -219,9 +261,7 @@ describe('ShutdownServer', () => {
     const client = rpc.client({ req: endpointOf(server) })
     const error = await failureOf(client.execute(new ShutdownServer()))
     expect(error).toMatchObject({ code: 'SERVICE_FAILED', status: 463 })
-    expect(error.message).toContain(
-      'Exception raised when calling service ShutdownServerService. Exception: this server does not let you shut it down',
-    )
+    expect(error.message).toContain(toldBy(dialect, 'ShutdownServerService', 'this server does not let you shut it down').trimEnd())
     expect(server.running).toBe(true)
     expect(await client.execute(new Greet('Ada'))).toBe('Hello Ada')
   })

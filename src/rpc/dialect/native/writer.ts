@@ -16,7 +16,7 @@ import { ZmqRpcError } from '../../../errors.ts'
 import type { Message } from '../../../wire/index.ts'
 import { type Command, commandNameOf, isCommand } from '../../command.ts'
 import { errorText } from '../../error-text.ts'
-import { pathStep, whyUnwritable } from '../unwritable.ts'
+import { pathOf, whyUnwritable } from '../unwritable.ts'
 import { bigintBytes } from './bigints.ts'
 import { bytesOf, elementTypeOf, viewName } from './binary.ts'
 import { EXT, MAX_BIGINT_BYTES, MAX_DEPTH, MAX_OWN_FRAMES, MAX_STREAM, OWN_FRAME_BYTES } from './format.ts'
@@ -593,7 +593,7 @@ export class NativeWriter {
   #fail(key: Key, why: string, cause?: unknown): never {
     const command = this.#command
     const subject = command === undefined ? `the ${this.#root}` : `command "${command}"`
-    const path = [...this.#keys, key].map((step) => (step === undefined ? '' : pathStep(step))).join('')
+    const path = pathOf([...this.#keys, key].filter((step) => step !== undefined))
     throw new ZmqRpcError('BAD_COMMAND', `cannot write ${subject}: ${this.#root}${path} ${why}`, { command, cause })
   }
 }
