@@ -13,6 +13,7 @@ import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import { Admission } from './admission.ts'
 import { type Auth, type Credentials, clientOptions, serverOptions } from './auth.ts'
+import { CallTable } from './call-table.ts'
 import { Deadlines, timerMs } from './deadlines.ts'
 import { nativeKind, resolveDialect, speaksNative } from './dialect/announcement.ts'
 import { amountOf, KIND, NO_LIMIT } from './dialect/native/header.ts'
@@ -127,10 +128,10 @@ export abstract class MessageServer {
   readonly #deadlines = new Deadlines()
   readonly #host: CallHost
   /** Calls that wait, run or stream, by the peer that waits for them, and by their number there. */
-  readonly #calls = new Map<Peer, Map<number | string, ServerCall>>()
+  readonly #calls = new Map<Peer, CallTable<ServerCall>>()
   #callCount = 0
   /** Of calls without a number of their own: below zero, where no number of a peer is. */
-  #nextKey = -1
+  #nextId = -1
   /** Clients that speak the native dialect. */
   readonly #natives = new Set<Peer>()
   readonly #paused = new Map<Peer, RequestListener | SubscriptionLink>()
@@ -200,7 +201,7 @@ export abstract class MessageServer {
         ready: (peer) => this.#welcome(peer),
         request: (peer, envelope, body) => this.#incoming(peer, { source: this.#listener, envelope, body }),
         writable: (peer) => {
-          for (const call of this.#calls.get(peer)?.values() ?? []) call.writable()
+          for (const call of this.#calls.get(peer)?.all() ?? []) call.writable()
         },
         lost: (peer) => {
           this.#paused.delete(peer)
@@ -342,8 +343,8 @@ export abstract class MessageServer {
       return source.pause(peer)
     }
     // Only native callers come back to a call of theirs.
-    call.key = call.refusable ? keyOf(envelope) : this.#nextKey--
-    if (call.refusable && this.#calls.get(peer)?.has(call.key)) return this.#dropped(peer, 'a call whose number is in use')
+    call.id = call.refusable ? idOf(envelope) : this.#nextId--
+    if (call.refusable && this.#calls.get(peer)?.has(call.id)) return this.#dropped(peer, 'a call whose number is in use')
     const opened = this.open(body, call)
     if ('status' in opened) return call.refuse(opened)
     call.prepare(opened)
@@ -367,7 +368,7 @@ export abstract class MessageServer {
 
   /** A message of a call that came before. One that has ended meanwhile needs nothing more. */
   #continue(peer: Peer, envelope: Message | undefined, kind: number, body: Message): void {
-    const call = this.#calls.get(peer)?.get(keyOf(envelope))
+    const call = this.#calls.get(peer)?.get(idOf(envelope))
     if (call === undefined) return
     if (kind !== KIND.cancel) return call.receive(kind, body)
     const text = `the call was given up by its caller: ${readReason(body) ?? 'no reason given'}`
@@ -399,9 +400,12 @@ export abstract class MessageServer {
   // ── Calls under way ─────────────────────────────────────────────────────────────────────────────────────────────────
 
   #keep(call: ServerCall): void {
-    const calls = this.#calls.get(call.from)
-    if (calls === undefined) this.#calls.set(call.from, new Map([[call.key, call]]))
-    else calls.set(call.key, call)
+    let calls = this.#calls.get(call.from)
+    if (calls === undefined) {
+      calls = new CallTable()
+      this.#calls.set(call.from, calls)
+    }
+    calls.add(call)
     call.kept = true
     this.#callCount++
   }
@@ -418,7 +422,7 @@ export abstract class MessageServer {
     // It may have ended before its turn.
     this.#admission.withdraw(call)
     const calls = this.#calls.get(call.from)
-    if (calls?.get(call.key) === call) calls.delete(call.key)
+    if (calls?.get(call.id) === call) calls.delete(call.id)
     if (calls?.size === 0) this.#calls.delete(call.from)
     this.#callCount--
     if (this.#callCount === 0) this.#idle?.()
@@ -426,7 +430,7 @@ export abstract class MessageServer {
 
   #abortCalls(peer: Peer, reason: ZmqRpcError): void {
     this.#natives.delete(peer)
-    for (const call of [...(this.#calls.get(peer)?.values() ?? [])]) call.abort(reason)
+    for (const call of this.#calls.get(peer)?.all() ?? []) call.abort(reason)
   }
 }
 
@@ -438,7 +442,7 @@ function overloaded(name: string, { running, waiting }: Admission): Refusal {
 }
 
 /** A call's number at its client; through a proxy, all that stands before the empty frame. */
-function keyOf(envelope: Message | undefined): number | string {
+function idOf(envelope: Message | undefined): number | string {
   if (envelope === undefined) return ''
   const [id] = envelope
   if (envelope.length === 2 && id?.length === 4) return id.readUInt32BE(0)

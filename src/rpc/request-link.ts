@@ -28,6 +28,7 @@ import { SocketCore } from '../socket/socket-core.ts'
 import { AuthRefused, HelloRefused, MechanismMismatch, type Message } from '../wire/index.ts'
 import type { SecurityOptions } from './auth.ts'
 import { Call, type CallCarrier, type CallSettings } from './call.ts'
+import { CallTable } from './call-table.ts'
 import { type Deadlines, timerMs } from './deadlines.ts'
 import { ANNOUNCEMENT, type Dialect, nativeKind, speaksNative } from './dialect/announcement.ts'
 import { KIND } from './dialect/native/header.ts'
@@ -78,9 +79,9 @@ export class RequestLink implements PeerListener, CallCarrier {
   /** Not written yet, in order. */
   readonly #queue = new Set<Call>()
   /** Written, or about to be: by the number under which the reply will come. */
-  readonly #pending = new Map<number, Call>()
+  readonly #pending = new CallTable<Call>()
   /** Answered, but with streams that are still open: by the same number. */
-  readonly #streaming = new Map<number, Call>()
+  readonly #streaming = new CallTable<Call>()
   /** Messages of calls under way that must not be lost, and found the peer's queue full. */
   readonly #overflow: Message[] = []
   #dialect: Dialect = 'native'
@@ -308,7 +309,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     call.receive(body)
     if (pending === undefined || !pending.settled) return
     this.#forget(pending)
-    if (!pending.over) this.#streaming.set(number, pending)
+    if (!pending.over) this.#streaming.add(pending)
     if (this.#queue.size > 0) this.#sendQueued()
   }
 
@@ -317,8 +318,7 @@ export class RequestLink implements PeerListener, CallCarrier {
       if (!this.#peer.send(this.#overflow[0] as Message)) return
       this.#overflow.shift()
     }
-    for (const call of this.#pending.values()) call.writable()
-    for (const call of this.#streaming.values()) call.writable()
+    for (const call of [...this.#sent, ...this.#streaming.all()]) call.writable()
     this.#sendQueued()
   }
 
@@ -329,10 +329,10 @@ export class RequestLink implements PeerListener, CallCarrier {
     this.#queue.clear()
     this.#overflow.length = 0
     this.#draining = false
-    for (const [id, call] of [...this.#pending]) {
-      this.#pending.delete(id)
+    for (const call of this.#sent) {
+      this.#pending.delete(call.id)
       // Its streams have begun, and what they sent is gone.
-      if (unwritten.has(id) && !call.streaming) {
+      if (unwritten.has(call.id) && !call.streaming) {
         call.sent = false
         this.#queue.add(call)
         continue
@@ -342,7 +342,7 @@ export class RequestLink implements PeerListener, CallCarrier {
       const text = `the connection to ${this.endpoint} was lost while ${call.what} was under way${why}; it may have been executed`
       call.fail(this.#error('CONNECTION_LOST', call, text, reason))
     }
-    for (const call of [...this.#streaming.values()]) {
+    for (const call of this.#streaming.all()) {
       const text = `the connection to ${this.endpoint} was lost while ${call.what} was streaming`
       call.fail(this.#error('CONNECTION_LOST', call, text, reason))
     }
@@ -353,6 +353,13 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   // ── Inside ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Calls that wait for their reply, in the order in which they were sent. */
+  get #sent(): Call[] {
+    // Numbers begin again some day: the oldest is the one that would come up next.
+    const age = ({ id }: Call): number => (id - this.#nextId) >>> 0
+    return this.#pending.all().sort((one, other) => age(one) - age(other))
+  }
 
   /** True when calls may be written now. */
   get #mayWrite(): boolean {
@@ -376,7 +383,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     call.dialect = this.#dialect
     call.sent = true
     call.heardBefore = this.#heard
-    this.#pending.set(call.id, call)
+    this.#pending.add(call)
     this.#nextId = (this.#nextId + 1) >>> 0
     call.startStreams()
     return true
@@ -449,7 +456,7 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   #failAll(error: (call: Call) => Error): void {
-    for (const call of [...this.#pending.values(), ...this.#streaming.values(), ...this.#queue]) {
+    for (const call of [...this.#sent, ...this.#streaming.all(), ...this.#queue]) {
       this.#forget(call)
       this.#streaming.delete(call.id)
       call.fail(error(call))

@@ -110,8 +110,8 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   readonly envelope: Message | undefined
   readonly dialect: Dialect
   metadata: Metadata = NOTHING
-  /** The key among the calls of its peer. */
-  key: number | string = 0
+  /** What it is known by among the calls of its peer. */
+  id: number | string = 0
   /** Whether its server keeps account of it: not if it ended as soon as it began. */
   kept = false
   /**
