@@ -50,7 +50,7 @@ async function setUpPython() {
     await run('python3', ['-m', 'venv', folder])
     const pip = ['-m', 'pip', 'install', '--quiet', '--no-input', '--disable-pip-version-check', '--retries', '1']
     await run(python, [...pip, '--requirement', REQUIREMENTS])
-    await run(python, ['-c', 'import zmq, zmqrpc'])
+    await run(python, ['-c', 'import msgpack, zmq, zmqrpc'])
     putStamp(folder, stamp())
   }
   return { python, command: [python, program] }

@@ -6,7 +6,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import { Command } from '../../src/rpc/command.ts'
+import { OpaqueCommand } from '../../src/rpc/command.ts'
 import { KIND, kindOf as messageKind } from '../../src/rpc/dialect/native/header.ts'
 import {
   decodeCall,
@@ -28,46 +28,12 @@ import {
   encodeReply,
 } from '../../src/rpc/dialect/native/message.ts'
 import { NativeError } from '../../src/rpc/dialect/native/native-error.ts'
-import type { ReadHooks } from '../../src/rpc/dialect/native/reader.ts'
-import type { WriteHooks } from '../../src/rpc/dialect/native/writer.ts'
 import type { Message } from '../../src/wire/index.ts'
+import { NumberedStream, READ, WRITE } from '../../test/helpers/native-json.ts'
 import { allocatedBytes } from '../allocations.ts'
 import type { Random } from '../random.ts'
 import { kindOf, must, type Target } from '../target.ts'
 
-/** A command that was read, whatever its name. */
-class Nested extends Command {
-  name = ''
-  state: unknown = null
-
-  override getCommandState(): unknown {
-    return [this.name, this.state]
-  }
-}
-
-class Streamed {
-  readonly number: number
-
-  constructor(number: number) {
-    this.number = number
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<never> {}
-}
-
-const READ: ReadHooks = {
-  command: (name, state) => Object.assign(new Nested(), { name, state }),
-  stream: (number) => new Streamed(number),
-}
-/** A nested command that was written again is one whose state is the pair of its name and state. */
-const READ_AGAIN: ReadHooks = {
-  command: (_name, pair) => {
-    const [name, state] = pair as [string, unknown]
-    return Object.assign(new Nested(), { name, state })
-  },
-  stream: (number) => new Streamed(number),
-}
-const WRITE: WriteHooks = { stream: (iterable) => (iterable as unknown as Streamed).number }
 const LIMITS = { maxDepth: 100, maxNodes: 10_000, maxItems: 20_000 }
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
@@ -185,7 +151,7 @@ function value(random: Random, depth: number): unknown {
     case 6:
       return BigInt64Array.from([BigInt(random.next())])
     case 7:
-      return new Streamed(random.below(0x1_0000))
+      return new NumberedStream(random.below(0x1_0000))
     case 8:
       return random.next() - 0x8000_0000
     case 9:
@@ -193,7 +159,7 @@ function value(random: Random, depth: number): unknown {
     case 10:
       return new Set([value(random, depth - 1), value(random, depth - 1)])
     case 11:
-      return Object.assign(new Nested(), { name: 'N', state: value(random, depth - 1) })
+      return new OpaqueCommand('N', value(random, depth - 1))
     case 12:
       return Array.from({ length: random.below(18) }, () => value(random, depth - 1))
     default:
@@ -280,7 +246,7 @@ function read(body: Message): string {
     case KIND.call: {
       const { name, extras, stateAt } = decodeCallHead(body)
       const state = decodeCallState(body, { name, extras, stateAt }, READ, LIMITS)
-      const again = decodeCall(encodeCall({ name, state, timeLeftMs: 1, flags: 0, extras }, WRITE), READ_AGAIN)
+      const again = decodeCall(encodeCall({ name, state, timeLeftMs: 1, flags: 0, extras }, WRITE), READ)
       must(isDeepStrictEqual(again, { name, state: arriving(state), extras }), 'a call is written as it was read')
       return told(state)
     }
@@ -302,7 +268,7 @@ function read(body: Message): string {
       return told(decodeGoAway(body).reason)
     default: {
       const reply = decodeReply(body, READ, LIMITS)
-      const again = decodeReply(encodeReply(reply.value, reply.extras, WRITE), READ_AGAIN)
+      const again = decodeReply(encodeReply(reply.value, reply.extras, WRITE), READ)
       must(isDeepStrictEqual(again.value, arriving(reply.value)), 'a reply is written as it was read')
       return told(reply.value)
     }
@@ -318,7 +284,7 @@ function through(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(through)
   if (value instanceof Map) return new Map([...value].map(([key, item]) => [through(key), through(item)]))
   if (value instanceof Set) return new Set([...value].map(through))
-  if (value instanceof Nested) return Object.assign(new Nested(), { name: value.name, state: through(value.state) })
+  if (value instanceof OpaqueCommand) return new OpaqueCommand(value.name, through(value.state))
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
   return Object.fromEntries(Object.entries(value).flatMap(([key, item]) => (item === undefined ? [] : [[key, through(item)]])))
 }

@@ -5,7 +5,8 @@
  * | kind              | number                           | amount                    |
  * | ----------------- | -------------------------------- | ------------------------- |
  * | call              | flags                            | time left, ms             |
- * | reply, error      | flags                            | 0                         |
+ * | reply             | flags                            | streams in its value      |
+ * | error             | flags                            | 0                         |
  * | item, end, failed | the stream, by its number        | sequence number, from 0   |
  * | credit            | the stream, by its number        | bytes                     |
  * | stop              | the stream, by its number        | 0                         |
@@ -58,7 +59,7 @@ export function numberOf(frame: Buffer): number {
   return ((frame[2] as number) << 8) | (frame[3] as number)
 }
 
-/** The time left in ms ({@link NO_LIMIT}: no limit), the sequence number, or the bytes of credit. */
+/** The time left in ms ({@link NO_LIMIT}: no limit), how many streams, the sequence number, or the bytes of credit. */
 export function amountOf(frame: Buffer): number {
   return (((frame[4] as number) << 24) | ((frame[5] as number) << 16) | ((frame[6] as number) << 8) | (frame[7] as number)) >>> 0
 }

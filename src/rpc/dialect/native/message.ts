@@ -9,7 +9,7 @@
 
 import type { Message } from '../../../wire/index.ts'
 import { MAX_CAUSES } from './format.ts'
-import { FLAG, KIND, NO_LIMIT, numberOf } from './header.ts'
+import { FLAG, KIND, NO_LIMIT, numberOf, setAmount } from './header.ts'
 import { NativeReader, type ReadHooks, type ReadLimits } from './reader.ts'
 import { NativeWriter, type WriteHooks } from './writer.ts'
 
@@ -122,7 +122,11 @@ export function encodeReply(value: unknown, extras?: Extras, hooks?: WriteHooks)
     writer.begin(KIND.reply, flagsOf(0, extras), 0, 'result', undefined, hooks)
     writeExtras(writer, extras)
     writer.value(value)
-    return writer.finish()
+    const { streams } = writer
+    const message = writer.finish()
+    // A proxy learns from it when the call is over.
+    if (streams > 0) setAmount(message[0] as Buffer, streams)
+    return message
   } finally {
     release(writer)
   }

@@ -54,6 +54,7 @@ export class NativeWriter {
   #start = 0
   #at = 0
   #frames: Buffer[] = []
+  #streams = 0
 
   #hooks: WriteHooks | undefined
   #root = ''
@@ -84,6 +85,12 @@ export class NativeWriter {
     this.#root = root
     this.#command = command
     this.#hooks = hooks
+    this.#streams = 0
+  }
+
+  /** Streams that stand in the message so far. */
+  get streams(): number {
+    return this.#streams
   }
 
   finish(): Message {
@@ -365,6 +372,7 @@ export class NativeWriter {
     if (this.#hooks === undefined) this.#fail(key, 'is a stream (AsyncIterable), which cannot be sent here')
     const number = this.#hooks.stream(iterable)
     if (!Number.isInteger(number) || number < 0 || number > MAX_STREAM) this.#fail(key, 'is one stream too many for a call')
+    this.#streams++
     const at = this.#room(4)
     this.#bytes[at] = 0xd5
     this.#bytes[at + 1] = EXT.stream

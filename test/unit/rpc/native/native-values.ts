@@ -1,37 +1,8 @@
-/** Values that the native dialect can hold, as fast-check arbitraries, and the hooks that make their commands and streams again. */
+/** Values that the native dialect can hold, as fast-check arbitraries. */
 
 import fc from 'fast-check'
-import { Command } from '../../../../src/rpc/command.ts'
-import type { ReadHooks } from '../../../../src/rpc/dialect/native/reader.ts'
-import type { WriteHooks } from '../../../../src/rpc/dialect/native/writer.ts'
-
-export class Box extends Command {
-  value: unknown = null
-
-  static of(value: unknown): Box {
-    const box = new Box()
-    box.value = value
-    return box
-  }
-}
-
-/** As good as a stream: it knows its number. */
-export class Stream {
-  readonly number: number
-
-  constructor(number: number) {
-    this.number = number
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<never> {}
-}
-
-export const writeHooks: WriteHooks = { stream: (iterable) => (iterable as unknown as Stream).number }
-export const readHooks: ReadHooks = {
-  // Of a spoilt message, the state may be anything.
-  command: (_name, state) => Box.of((state as { value?: unknown } | null | undefined)?.value),
-  stream: (number) => new Stream(number),
-}
+import { OpaqueCommand } from '../../../../src/rpc/command.ts'
+import { NumberedStream } from '../../../helpers/native-json.ts'
 
 /** Texts of every UTF-16 code unit, lone surrogates included, around the lengths where their heads change. */
 export const text = fc.oneof(
@@ -86,7 +57,6 @@ export const bigint = fc.oneof(
   fc.bigInt({ min: -(2n ** 65n), max: 2n ** 65n }),
   fc.bigInt({ min: 2n ** 53n - 3n, max: 2n ** 53n + 3n }).chain((value) => fc.constantFrom(value, -value)),
 )
-/** `isDeepStrictEqual` takes one NaN for another. */
 export const date = fc.date({ noInvalidDate: true })
 
 export const { value: nativeValue } = fc.letrec<{ value: unknown }>((tie) => ({
@@ -100,14 +70,14 @@ export const { value: nativeValue } = fc.letrec<{ value: unknown }>((tie) => ({
     bytes,
     typedArray,
     bytes.map((content) => new DataView(content.buffer, content.byteOffset, content.byteLength)),
-    fc.integer({ min: 0, max: 0xffff }).map((streamNumber) => new Stream(streamNumber)),
+    fc.integer({ min: 0, max: 0xffff }).map((streamNumber) => new NumberedStream(streamNumber)),
     fc.array(tie('value'), { maxLength: 5 }),
     fc.array(tie('value'), { minLength: 14, maxLength: 18 }),
     // Object.fromEntries makes even `__proto__` an own property.
     fc.array(fc.tuple(key, tie('value')), { maxLength: 18 }).map((entries) => Object.fromEntries(entries)),
     fc.array(fc.tuple(tie('value'), tie('value')), { maxLength: 4 }).map((entries) => new Map(entries)),
     fc.array(tie('value'), { maxLength: 4 }).map((items) => new Set(items)),
-    tie('value').map(Box.of),
+    fc.tuple(fc.constantFrom('Greet', 'é'), tie('value')).map(([name, state]) => new OpaqueCommand(name, state)),
   ),
 }))
 
@@ -116,8 +86,7 @@ export function arriving(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(arriving)
   if (value instanceof Map) return new Map([...value].map(([mapKey, item]) => [arriving(mapKey), arriving(item)]))
   if (value instanceof Set) return new Set([...value].map(arriving))
-  // The command's own constructor has made the field.
-  if (value instanceof Box) return Box.of(arriving(value.value))
+  if (value instanceof OpaqueCommand) return new OpaqueCommand(value.name, arriving(value.state))
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
   return Object.fromEntries(Object.entries(value).flatMap(([name, item]) => (item === undefined ? [] : [[name, arriving(item)]])))
 }

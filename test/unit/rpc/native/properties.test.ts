@@ -22,7 +22,8 @@ import {
 } from '../../../../src/rpc/dialect/native/message.ts'
 import { NativeError } from '../../../../src/rpc/dialect/native/native-error.ts'
 import type { Message } from '../../../../src/wire/index.ts'
-import { arriving, key, nativeValue, readHooks, text, writeHooks } from './native-values.ts'
+import { READ, WRITE } from '../../../helpers/native-json.ts'
+import { arriving, key, nativeValue, text } from './native-values.ts'
 
 const extras = fc.record(
   { metadata: fc.array(fc.tuple(key, text), { maxLength: 4 }).map((entries) => Object.fromEntries(entries)), idempotencyKey: text },
@@ -58,8 +59,8 @@ describe('whatever is written is read as the same', () => {
   it('in a reply', () => {
     fc.assert(
       fc.property(nativeValue, fc.option(extras, { nil: undefined }), (value, given) => {
-        const message = displaced(encodeReply(value, given, writeHooks))
-        const reply = decodeReply(message, readHooks)
+        const message = displaced(encodeReply(value, given, WRITE))
+        const reply = decodeReply(message, READ)
         expect(isDeepStrictEqual(reply, { value: arriving(value), extras: given })).toBe(true)
       }),
       { numRuns: 2000 },
@@ -69,7 +70,7 @@ describe('whatever is written is read as the same', () => {
   it('in a call', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1, maxLength: 255 }), nativeValue, (name, state) => {
-        const call = decodeCall(encodeCall({ name, state, timeLeftMs: 1, flags: 0 }, writeHooks), readHooks)
+        const call = decodeCall(encodeCall({ name, state, timeLeftMs: 1, flags: 0 }, WRITE), READ)
         expect(isDeepStrictEqual(call, { name, state: arriving(state), extras: undefined })).toBe(true)
       }),
     )
@@ -99,8 +100,8 @@ describe('whatever is written is read as the same', () => {
 })
 
 const DECODERS = [
-  (body: Message) => decodeCall(body, readHooks),
-  (body: Message) => decodeReply(body, readHooks),
+  (body: Message) => decodeCall(body, READ),
+  (body: Message) => decodeReply(body, READ),
   decodeCallHead,
   decodeError,
   decodeItem,
@@ -125,8 +126,8 @@ function expectHarmless(message: Message): void {
 }
 
 const someMessage = fc.oneof(
-  nativeValue.map((value) => encodeReply(value, { metadata: { a: 'b' } }, writeHooks)),
-  nativeValue.map((state) => encodeCall({ name: 'Greet', state, timeLeftMs: 1, flags: 0 }, writeHooks)),
+  nativeValue.map((value) => encodeReply(value, { metadata: { a: 'b' } }, WRITE)),
+  nativeValue.map((state) => encodeCall({ name: 'Greet', state, timeLeftMs: 1, flags: 0 }, WRITE)),
   wireError.map((error) => encodeError(error)),
   fc.array(text, { maxLength: 3 }).map((features) => encodeHello({ features, contracts: [['Greet', 'x']], maxMessageBytes: 1 })),
 )
