@@ -330,6 +330,7 @@ export class NativeWriter {
     this.array(size * 2)
     let index = 0
     for (const [entryKey, value] of map) {
+      if (index === size) this.#fail(undefined, 'changed while it was written')
       const step = typeof entryKey === 'string' ? entryKey : index
       this.#value(entryKey, step)
       this.#value(value, step)
@@ -346,7 +347,10 @@ export class NativeWriter {
     const size = set.size
     this.array(size)
     let index = 0
-    for (const item of set) this.#value(item, index++)
+    for (const item of set) {
+      if (index === size) this.#fail(undefined, 'changed while it was written')
+      this.#value(item, index++)
+    }
     if (index !== size) this.#fail(undefined, 'changed while it was written')
     this.#endExtension(start)
     this.#leave()
