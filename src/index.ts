@@ -16,6 +16,7 @@ export {
   ZmqRpcError,
 } from './errors.ts'
 export type { RpcEvents } from './observability/events.ts'
+export { RpcProxy, type RpcProxyOptions } from './proxy/rpc-proxy.ts'
 export type { Allow, AllowRequest } from './rpc/allow.ts'
 export type { HedgeOptions, RetryOptions } from './rpc/attempts.ts'
 export type {

@@ -79,8 +79,9 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
     this.#settings = settings
     this.#resolve = resolve
     this.#reject = reject
+    request.relay?.attach(this)
     const { signal } = settings
-    if (signal !== undefined && !signal.aborted) this.#forgetSignal = onAbort(signal, () => this.#aborted(signal.reason))
+    if (signal !== undefined && !signal.aborted) this.#forgetSignal = onAbort(signal, () => this.giveUp(signal.reason))
   }
 
   get command(): string | undefined {
@@ -99,7 +100,7 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
 
   /** True while streams of it are open. */
   get streaming(): boolean {
-    return this.#streams !== undefined && this.#streams.open > 0
+    return (this.#streams !== undefined && this.#streams.open > 0) || (this.request.relay !== undefined && this.request.relay.open > 0)
   }
 
   send(body: Message, optional: boolean): boolean {
@@ -118,13 +119,15 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
   /** It is on its way: what it streams follows. */
   startStreams(): void {
     this.#streams?.start()
+    this.request.relay?.started()
   }
 
   /** A message of the far end. */
   receive(body: Message): void {
     const kind = nativeKind(body[0] as Buffer)
     if (kind !== undefined && kind !== KIND.reply && kind !== KIND.error) {
-      if (this.#streams !== undefined) receiveForStreams(this.#streams, kind, body, this.request.errors, this.#about)
+      if (this.request.relay !== undefined) this.request.relay.fromServer(kind, body)
+      else if (this.#streams !== undefined) receiveForStreams(this.#streams, kind, body, this.request.errors, this.#about)
       return
     }
     // A second reply is none of ours.
@@ -143,13 +146,31 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
   /** The far end, or the way to it, takes more. */
   writable(): void {
     this.#streams?.writable()
+    this.request.relay?.writable()
+  }
+
+  /** Its last stream has ended. */
+  idle(): void {
+    if (!this.settled) return
+    this.#forgetSignal?.()
+    this.carrier.finished(this)
+  }
+
+  /** Its caller does not want it any more: the far end is told, as far as it can be. */
+  giveUp(cause: unknown): void {
+    this.carrier.abandoned(this)
+    const when = !this.sent ? ' before it was sent' : ''
+    this.fail(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller${when}: ${errorText(cause)}`, { ...this.#about, cause }))
   }
 
   /** Ends it; its streams too. The first end counts. */
   fail(error: Error): void {
     this.#forgetSignal?.()
     this.#streams?.abort(error)
-    if (this.settled) return
+    if (this.settled) {
+      this.request.relay?.serverGone(error)
+      return
+    }
     this.#settle(error)
     this.#reject(error)
   }
@@ -168,22 +189,12 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
   #ownStreams(): CallStreams {
     this.#streams ??= new CallStreams(streamPort(this), {
       details: this.#about,
-      onIdle: () => {
-        if (!this.settled) return
-        this.#forgetSignal?.()
-        this.carrier.finished(this)
-      },
+      onIdle: () => this.idle(),
     })
     return this.#streams
   }
 
   get #about(): { endpoint: string; command: string | undefined } {
     return { endpoint: this.carrier.endpoint, command: this.command }
-  }
-
-  #aborted(cause: unknown): void {
-    this.carrier.abandoned(this)
-    const when = !this.sent ? ' before it was sent' : ''
-    this.fail(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller${when}: ${errorText(cause)}`, { ...this.#about, cause }))
   }
 }

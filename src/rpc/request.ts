@@ -14,6 +14,7 @@ import type { ReadHooks } from './dialect/native/reader.ts'
 import type { WriteHooks } from './dialect/native/writer.ts'
 import * as pyzmqrpc3 from './dialect/pyzmqrpc3.ts'
 import type { Endpoint } from './endpoint.ts'
+import type { Relay } from './relay.ts'
 import { ErrorRegistry, fromWireError } from './service-error.ts'
 
 /** A reply that was read. */
@@ -29,6 +30,8 @@ export interface CallRequest {
   readonly what: string
   /** Errors that are thrown as what they were at the far end. */
   readonly errors: ErrorRegistry
+  /** Where the call is passed on: whoever passes on what belongs to it. */
+  readonly relay?: Relay
   /** The frames to send. @throws ZmqRpcError BAD_COMMAND when they cannot be had. */
   encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Message
   /** From now on what is sent is the state of this moment: the caller may change the command while it waits. @throws as `encode` */

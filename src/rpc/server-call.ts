@@ -22,6 +22,7 @@ import type { WriteHooks } from './dialect/native/writer.ts'
 import * as pyzmqrpc3 from './dialect/pyzmqrpc3.ts'
 import { errorText, wordsOf } from './error-text.ts'
 import { resolveMetadata } from './metadata.ts'
+import type { Relay } from './relay.ts'
 import type { Metadata, PeerInfo, ServiceContext } from './service.ts'
 import { type ErrorRegistry, toWireError } from './service-error.ts'
 import { pythonStatusOf, STATUS } from './status.ts'
@@ -120,6 +121,8 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
    */
   remember: ((answer: Message | undefined) => void) | undefined
   limit: CommandLimit | undefined
+  /** Where the call is passed on. */
+  relay: Relay | undefined
   readonly #host: CallHost
   /** As it was when the message came: a publisher may come back as somebody else. */
   readonly #user: unknown
@@ -196,7 +199,8 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
 
   /** True once it was answered, or given up, and no stream of it is open. */
   get isOver(): boolean {
-    return (this.#state === 'answered' || this.aborted) && (this.#streams === undefined || this.#streams.open === 0)
+    if (this.#state !== 'answered' && !this.aborted) return false
+    return (this.#streams === undefined || this.#streams.open === 0) && (this.relay === undefined || this.relay.open === 0 || this.aborted)
   }
 
   /** What is to be done when it is its turn. */
@@ -255,6 +259,9 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
       if (status === STATUS.badResult && !this.aborted) this.#remember(body)
       return this.#answer(status, () => body)
     }
+    if (status === STATUS.proxyFailed) {
+      return this.#answer(status, () => [pyzmqrpc3.encodeReply({ status, statusText: STATUS_TEXT.proxyFailed, result: text })])
+    }
     const pythonStatus = pythonStatusOf(status)
     const statusText = pythonStatus === status ? (refusal.pythonText ?? text) : STATUS_TEXT.serviceRaised(name ?? 'Service', text)
     this.#answer(status, () => [pyzmqrpc3.encodeReply({ status: pythonStatus, statusText })])
@@ -265,6 +272,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     if (this.#reason !== undefined) return
     this.#reason = reason
     this.#streams?.abort(reason)
+    this.relay?.callerGone(reason)
     this.#controller?.abort(reason)
     if (this.isOver) this.#host.over(this)
   }
@@ -297,17 +305,24 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
 
   /** A message of the caller that belongs to a stream. */
   receive(kind: number, body: Message): void {
+    if (this.relay !== undefined) return this.relay.fromCaller(kind, body)
     if (this.#streams === undefined) return
     receiveForStreams(this.#streams, kind, body, this.#host.errors, { endpoint: this.endpoint, command: this.#run?.command })
   }
 
   writable(): void {
     this.#streams?.writable()
+    this.relay?.writable()
+  }
+
+  /** Its last stream has ended. */
+  idle(): void {
+    if (this.isOver) this.#host.over(this)
   }
 
   #ownStreams(): CallStreams {
     this.#streams ??= new CallStreams(streamPort(this, { exposeStacks: this.#host.exposeStacks }), {
-      onIdle: () => this.isOver && this.#host.over(this),
+      onIdle: () => this.idle(),
       onSourceError: (error) => this.#tellFailure(this.#run?.command ?? '', error),
       details: { endpoint: this.endpoint, command: this.#run?.command },
     })
@@ -386,6 +401,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     if (!this.aborted) this.deadline = Number.POSITIVE_INFINITY
     if (body !== undefined && this.envelope !== undefined && !this.aborted) this.#host.send(this, body(), false)
     if (this.#streams !== undefined) runInScope(this, () => this.#streams?.start())
+    this.relay?.answered()
     if (ran) this.#host.left(this)
     this.#streams?.finish()
     if (this.isOver) this.#host.over(this)

@@ -71,3 +71,8 @@ export function setAmount(frame: Buffer, amount: number): void {
   frame[6] = amount >>> 8
   frame[7] = amount
 }
+
+/** Changes the flags of a message that is passed on. */
+export function setNumber(frame: Buffer, number: number): void {
+  frame.writeUInt16BE(number, 2)
+}

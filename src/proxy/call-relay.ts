@@ -1,0 +1,106 @@
+/**
+ * The streams of one call that a proxy passes on, between its caller and the server that answers it. Nothing is read but the
+ * headers: they tell which streams are open, and so when the call is over.
+ *
+ * - The reply says how many streams the result opens. Each ends with END or FAILED of the server, or STOP of the caller.
+ * - Streams of the caller end with the call.
+ * - When one side is gone, the other one is told: the server by CANCEL, the caller by FAILED for each stream that is open.
+ */
+
+import { ZmqRpcError } from '../errors.ts'
+import type { Call } from '../rpc/call.ts'
+import { amountOf, KIND, numberOf } from '../rpc/dialect/native/header.ts'
+import { encodeFailed } from '../rpc/dialect/native/message.ts'
+import { wordsOf } from '../rpc/error-text.ts'
+import type { Relay } from '../rpc/relay.ts'
+import type { ServerCall } from '../rpc/server-call.ts'
+import { STATUS } from '../rpc/status.ts'
+import type { Message } from '../wire/index.ts'
+import { Lane } from './lane.ts'
+
+export class CallRelay implements Relay {
+  readonly #caller: ServerCall
+  readonly #toServer = new Lane()
+  readonly #toCaller = new Lane()
+  #call: Call | undefined
+  /** Of the result, that have not ended: their numbers, and the sequence number that comes next. */
+  readonly #streams = new Map<number, number>()
+
+  constructor(caller: ServerCall) {
+    this.#caller = caller
+  }
+
+  get open(): number {
+    return this.#streams.size
+  }
+
+  attach(call: Call): void {
+    this.#call = call
+  }
+
+  started(): void {
+    if (this.#call !== undefined) this.#toServer.open(this.#call)
+  }
+
+  /** The reply has come; it opens so many streams. */
+  replied(streams: number): void {
+    for (let number = 0; number < streams; number++) this.#streams.set(number, 0)
+  }
+
+  answered(): void {
+    this.#toCaller.open(this.#caller)
+  }
+
+  fromServer(kind: number, body: Message): void {
+    const head = body[0] as Buffer
+    const number = numberOf(head)
+    const next = this.#streams.get(number)
+    if (kind === KIND.item || kind === KIND.end || kind === KIND.failed) {
+      // Stopped by the caller: what was on the way is of no use to it.
+      if (next === undefined) return
+      if (kind === KIND.item) this.#streams.set(number, amountOf(head) + 1)
+      else this.#streams.delete(number)
+    }
+    if (!this.#toCaller.pass(body)) return this.#giveUp('its caller does not take what the server streams')
+    if (next !== undefined) this.#checkIdle()
+  }
+
+  fromCaller(kind: number, body: Message): void {
+    const stopped = kind === KIND.stop && this.#streams.delete(numberOf(body[0] as Buffer))
+    if (!this.#toServer.pass(body)) return this.#giveUp('the server does not take what its caller streams')
+    if (stopped) this.#checkIdle()
+  }
+
+  writable(): void {
+    this.#toServer.flush()
+    this.#toCaller.flush()
+  }
+
+  serverGone(error: Error): void {
+    const text = `the proxy lost the far end: ${wordsOf(error)}`
+    // Behind what is there already.
+    for (const [number, next] of this.#streams) this.#toCaller.pass(encodeFailed(number, next, { status: STATUS.proxyFailed, text }))
+    this.#streams.clear()
+    this.#toServer.clear()
+    this.#caller.idle()
+  }
+
+  callerGone(reason: Error): void {
+    this.#streams.clear()
+    this.#toServer.clear()
+    this.#toCaller.clear()
+    this.#call?.giveUp(reason)
+  }
+
+  #giveUp(why: string): void {
+    const { endpoint } = this.#caller
+    this.serverGone(new ZmqRpcError('PROXY_FAILED', why, { endpoint }))
+    this.#call?.giveUp(new Error(why))
+  }
+
+  #checkIdle(): void {
+    if (this.#streams.size > 0) return
+    this.#call?.idle()
+    this.#caller.idle()
+  }
+}

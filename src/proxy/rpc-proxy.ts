@@ -1,0 +1,210 @@
+/**
+ * Joins two networks: takes messages on `rep` and `sub`, as a server does, and passes them on to `req` or `pub`, as a client does.
+ *
+ * The way of a call: `open` → {@link ForwardedRequest} → `Requester` → the server → {@link ForwardedRequest.read} → the caller. What
+ * streams within it goes through {@link CallRelay}.
+ */
+
+import { toError, ZmqRpcError } from '../errors.ts'
+import type { Auth, Credentials } from '../rpc/auth.ts'
+import { type ClientOptions, Outlets } from '../rpc/client-options.ts'
+import type { Dialect } from '../rpc/dialect/announcement.ts'
+import { FLAG, NO_LIMIT, numberOf, setAmount, setNumber } from '../rpc/dialect/native/header.ts'
+import { decodeCallHead, encodeReply, type Hello } from '../rpc/dialect/native/message.ts'
+import * as pyzmqrpc3 from '../rpc/dialect/pyzmqrpc3.ts'
+import type { Endpoint } from '../rpc/endpoint.ts'
+import { wordsOf } from '../rpc/error-text.ts'
+import { MessageServer, type MessageServerOptions, type StopOptions } from '../rpc/message-server.ts'
+import type { Published } from '../rpc/publication.ts'
+import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from '../rpc/server-call.ts'
+import { STATUS } from '../rpc/status.ts'
+import type { Message } from '../wire/index.ts'
+import { CallRelay } from './call-relay.ts'
+import { ForwardedRequest } from './forwarded-request.ts'
+import { callToPython } from './translate.ts'
+
+/** Options of `RpcProxy`: those of a server for the side where messages come in, those of a client for the side where they go out. */
+export interface RpcProxyOptions
+  extends Omit<MessageServerOptions, 'credentials' | 'exposeStacks'>,
+    Pick<ClientOptions, 'req' | 'pub' | 'maxQueued' | 'maxPublished' | 'heartbeatIntervalMs' | 'balance'> {
+  /** Asks those who send to the proxy, on `rep` and on `sub`. @default nobody is asked */
+  readonly auth?: Auth | undefined
+  /** Shown where the proxy sends to: to servers on `req`, and to the listeners of `pub` that ask for them. */
+  readonly credentials?: Credentials | undefined
+  /** Asks the listeners of `pub`; takes the place of `credentials` there. @default nobody is asked */
+  readonly pubAuth?: Auth | undefined
+  /** Time for the far end's answer, ms; never more than the caller has left. @default 60000, as pyzmqrpc3 */
+  readonly timeoutMs?: number | undefined
+}
+
+/**
+ * Passes on commands and texts from one network to another, and answers back: pyzmqrpc3's proxies, all four of them.
+ *
+ * - `rep` to `req`: calls and their replies, errors, streams, cancellation.
+ * - `rep` to `pub`: the caller is told that its message was published, and no result.
+ * - `sub` to `req`: as a call whose answer nobody hears.
+ * - `sub` to `pub`: heartbeats, too.
+ *
+ * What it cannot pass on, the caller is told with status 482 and the reason. Messages are not read, except between a side that speaks the
+ * native dialect and one that speaks pyzmqrpc3's, where they are translated.
+ *
+ * @example
+ * ```ts
+ * const proxy = new RpcProxy({ rep: 'tcp://*:30000', req: 'tcp://lab.example:30000', credentials: { username: 'pi', password: 'secret' } })
+ * await proxy.start()
+ * ```
+ */
+export class RpcProxy {
+  readonly #front: Front
+  readonly #outlets: Outlets
+
+  /**
+   * Begins to connect to `req`, or to bind `pub`.
+   *
+   * @throws ZmqRpcError BAD_OPTION, also unless there is one of `rep` and `sub`, and either `req` or `pub`.
+   */
+  constructor(options: RpcProxyOptions) {
+    const { req, pub, credentials, pubAuth, timeoutMs, maxQueued, maxPublished, heartbeatIntervalMs, balance, ...front } = options
+    if ((req === undefined) === (pub === undefined))
+      throw new ZmqRpcError('BAD_OPTION', 'a proxy passes messages on either to req or to pub: give it one of the two')
+    const { dialect, maxMessageBytes } = options
+    const back: ClientOptions = {
+      req,
+      pub,
+      credentials,
+      auth: pubAuth,
+      timeoutMs,
+      maxQueued,
+      maxPublished,
+      heartbeatIntervalMs,
+      balance,
+      dialect,
+      maxMessageBytes,
+    }
+    this.#front = new Front(front, () => this.#outlets)
+    try {
+      this.#outlets = new Outlets(back, (_link, hello) => this.#front.heard(hello))
+    } catch (error) {
+      void this.#front.stop({ drainMs: 0 })
+      throw error
+    }
+  }
+
+  /** The `rep` endpoints as bound: wildcards and port 0 resolved. */
+  get endpoints(): Endpoint[] {
+    return this.#front.endpoints
+  }
+
+  /** The `pub` endpoint as bound; undefined without one, or before it is bound. */
+  get publishEndpoint(): Endpoint | undefined {
+    return this.#outlets.publication?.endpoint
+  }
+
+  /** True from the call of `start` to the beginning of `stop`. */
+  get running(): boolean {
+    return this.#front.running
+  }
+
+  /** Resolves when it has stopped. */
+  get stopped(): Promise<void> {
+    return this.#front.stopped
+  }
+
+  /** Binds `rep` and `pub`, and begins to connect to `sub`. @throws as `RpcServer.start` */
+  async start(): Promise<void> {
+    await this.#outlets.publication?.whenHeard(0, Number.POSITIVE_INFINITY)
+    await this.#front.start()
+  }
+
+  /** Takes no more messages, waits for the answers that are on their way (`drainMs`), and closes both sides. Never rejects. */
+  async stop(options: StopOptions = {}): Promise<void> {
+    await this.#front.stop(options)
+    await this.#outlets.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+}
+
+const DONE = [pyzmqrpc3.encodeReply({ status: STATUS.ok, statusText: pyzmqrpc3.STATUS_TEXT.ok })]
+
+/** The side where messages come in. */
+class Front extends MessageServer {
+  readonly #outlets: () => Outlets
+  /** What the far end says that it serves. */
+  #contracts: Hello['contracts']
+
+  constructor(options: MessageServerOptions, outlets: () => Outlets) {
+    super(options)
+    this.#outlets = outlets
+  }
+
+  /** The far end tells about itself: those who come in are told the same. */
+  heard({ contracts }: Hello): void {
+    this.#contracts = contracts
+    this.sayHello()
+  }
+
+  protected override hello(peer: Parameters<MessageServer['hello']>[0]): Hello {
+    const told = super.hello(peer)
+    return this.#contracts === undefined ? told : { ...told, contracts: this.#contracts }
+  }
+
+  /** A heartbeat only says something about the link that it came on; where there are listeners, theirs depends on it. */
+  protected override heartbeat(): void {
+    const { publication } = this.#outlets()
+    if (publication !== undefined) void this.#outlets().sendHeartbeat().catch(toError)
+  }
+
+  protected override open(body: Message, call: ServerCall): ServiceRun | Refusal {
+    let name: string | undefined
+    if (call.dialect === 'native') {
+      try {
+        name = decodeCallHead(body).name
+      } catch (cause) {
+        return { status: STATUS.badCommand, text: `The call cannot be read: ${wordsOf(toError(cause))}`, cause }
+      }
+    }
+    const about = { command: name ?? '(message)', serviceName: 'RpcProxy' }
+    const { requester } = this.#outlets()
+    if (requester.links.length === 0) return { ...about, execute: () => this.#publish(name, body, call.dialect) }
+    return { ...about, execute: () => this.#forward(name, body, call) }
+  }
+
+  async #forward(name: string | undefined, body: Message, call: ServerCall): Promise<unknown> {
+    const outlets = this.#outlets()
+    const relay = call.envelope === undefined ? undefined : new CallRelay(call)
+    const request = new ForwardedRequest(name, body, call.dialect, relay)
+    if (relay !== undefined) call.relay = relay
+    const { timeoutMs } = outlets.settings({})
+    try {
+      return await outlets.requester.call(request, { timeoutMs: Math.min(timeoutMs, call.timeLeftMs), signal: undefined })
+    } catch (cause) {
+      throw new Refused({ status: STATUS.proxyFailed, text: `the proxy could not pass it on: ${wordsOf(toError(cause))}`, name, cause })
+    }
+  }
+
+  async #publish(name: string | undefined, body: Message, dialect: Dialect): Promise<unknown> {
+    try {
+      await this.#outlets().publish(published(body, dialect))
+    } catch (cause) {
+      throw new Refused({ status: STATUS.proxyFailed, text: `the proxy could not publish it: ${wordsOf(toError(cause))}`, name, cause })
+    }
+    return new Answered(dialect === 'native' ? encodeReply(undefined) : DONE)
+  }
+}
+
+/** What goes to each listener in a dialect that it reads: all read pyzmqrpc3's. */
+function published(body: Message, dialect: Dialect): Published {
+  if (dialect === 'pyzmqrpc3') return { plain: () => body }
+  return { plain: () => callToPython(body), native: () => withoutReply(body) }
+}
+
+/** A call that nobody answers, and whose time nobody counts. */
+function withoutReply(body: Message): Message {
+  const head = body[0] as Buffer
+  setNumber(head, numberOf(head) | FLAG.noReply)
+  setAmount(head, NO_LIMIT)
+  return body
+}

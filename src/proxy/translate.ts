@@ -1,0 +1,60 @@
+/**
+ * From one dialect to the other, for a proxy between two sides that do not have one in common. A request of the pyzmqrpc3 dialect needs no
+ * translation: every server of ours reads it, and answers in it.
+ */
+
+import { toError, ZmqRpcError } from '../errors.ts'
+import { OpaqueCommand } from '../rpc/command.ts'
+import { KIND } from '../rpc/dialect/native/header.ts'
+import { decodeCall, decodeError, decodeReply, encodeError, encodeReply } from '../rpc/dialect/native/message.ts'
+import type { ReadHooks } from '../rpc/dialect/native/reader.ts'
+import * as pyzmqrpc3 from '../rpc/dialect/pyzmqrpc3.ts'
+import { wordsOf } from '../rpc/error-text.ts'
+import { pythonStatusOf, STATUS } from '../rpc/status.ts'
+import type { Message } from '../wire/index.ts'
+
+/** Commands stay what they are: name and state. */
+const OPAQUE: ReadHooks = {
+  command: (name, state) => new OpaqueCommand(name, state),
+  stream: () => {
+    throw new ZmqRpcError('BAD_COMMAND', 'a stream cannot pass to a side that speaks the pyzmqrpc3 dialect')
+  },
+}
+
+/** A native call as pyzmqrpc3 writes it. @throws ZmqRpcError BAD_COMMAND for what that dialect cannot hold; NativeError for what is no call. */
+export function callToPython(body: Message): Message {
+  const { name, state } = decodeCall(body, OPAQUE)
+  return [pyzmqrpc3.encodeCommand(new OpaqueCommand(name, state))]
+}
+
+/** A reply of pyzmqrpc3 as a native one. What cannot be read is told as status 482. */
+export function replyToNative(body: Message): Message {
+  try {
+    if (body.length !== 1) throw new Error(`it has ${body.length} frames, not one`)
+    const { status, statusText, result } = pyzmqrpc3.decodeReply(body[0] as Buffer)
+    if (status === STATUS.ok) return encodeReply(result)
+    // Another proxy's reason is the result of its reply.
+    return encodeError({ status, text: status === STATUS.proxyFailed && typeof result === 'string' ? result : statusText })
+  } catch (error) {
+    return encodeError({
+      status: STATUS.proxyFailed,
+      text: `the far end answered with something that cannot be read: ${wordsOf(toError(error))}`,
+    })
+  }
+}
+
+/** A native reply, or error, as pyzmqrpc3 writes it. What cannot be written is told as status 482. */
+export function replyToPython(kind: number, body: Message): Message {
+  try {
+    if (kind !== KIND.error) return reply(STATUS.ok, pyzmqrpc3.STATUS_TEXT.ok, decodeReply(body, OPAQUE).value)
+    const { status, text } = decodeError(body).error
+    if (status === STATUS.proxyFailed) return reply(status, pyzmqrpc3.STATUS_TEXT.proxyFailed, text)
+    return reply(pythonStatusOf(status), text, undefined)
+  } catch (error) {
+    return reply(STATUS.proxyFailed, pyzmqrpc3.STATUS_TEXT.proxyFailed, `the answer cannot be passed on: ${wordsOf(toError(error))}`)
+  }
+}
+
+function reply(status: number, statusText: string, result: unknown): Message {
+  return [pyzmqrpc3.encodeReply({ status, statusText, result })]
+}
