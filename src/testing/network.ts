@@ -15,7 +15,7 @@ import { Random } from './random.ts'
 import { Scheduler } from './scheduler.ts'
 import { type Chunking, Topology } from './topology.ts'
 import { VirtualPipe } from './virtual-pipe.ts'
-import { type PendingEvent, type RunOptions, VirtualTime, type VirtualTimeOptions } from './virtual-time.ts'
+import { type RunOptions, VirtualTime, type VirtualTimeOptions } from './virtual-time.ts'
 import { virtualTransports } from './virtual-transport.ts'
 
 /** A network as it begins; the conditions are those of all links that are not {@link Link.set | set}. */
@@ -145,11 +145,6 @@ export class TestNetwork implements Disposable {
   /** As {@link VirtualTime.runUntil}. */
   runUntil(condition: () => boolean, options: RunOptions = {}): Promise<void> {
     return this.time.runUntil(condition, options)
-  }
-
-  /** As {@link VirtualTime.pending}. */
-  get pending(): PendingEvent[] {
-    return this.time.pending
   }
 
   /**

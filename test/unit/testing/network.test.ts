@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Host, TestNetwork, type TestNetworkOptions } from '../../../src/testing/index.ts'
+import { type Host, StuckError, simulate, TestNetwork, type TestNetworkOptions } from '../../../src/testing/index.ts'
 import { parseEndpoint } from '../../../src/transport/endpoint.ts'
 import type { Listener, Pipe, TransportOptions } from '../../../src/transport/pipe.ts'
 import { dial, listen } from '../../../src/transport/transports.ts'
@@ -287,7 +287,7 @@ describe('dialling', () => {
     expect(network.time.now).toBe(3000)
     await expect(network.run(connect(network.host('a'), 'tcp://b:30000'))).rejects.toMatchObject({ code: 'ETIMEDOUT' })
     expect(network.time.now).toBe(130_000)
-    expect(network.pending).toEqual([])
+    expect(network.time.pending).toEqual([])
   })
 
   it('succeeds when the link is healed in time', async () => {
@@ -313,7 +313,7 @@ describe('dialling', () => {
     controller.abort(new Error('enough'))
     await expect(dialled).rejects.toThrow('enough')
     await network.advance(10)
-    expect(network.pending).toEqual([])
+    expect(network.time.pending).toEqual([])
   })
 })
 
@@ -531,6 +531,35 @@ describe('the seed', () => {
     expect(first.length).toBeGreaterThan(50)
     expect(await course(7)).toEqual(first)
     expect(await course(8)).not.toEqual(first)
+  })
+})
+
+describe('simulate', () => {
+  beforeEach(() => network.uninstall())
+
+  it('gives what the test gives, on a network of its own', async () => {
+    const { setTimeout: real } = globalThis
+    const result = await simulate(
+      async (simulated) => {
+        expect([simulated.seed, globalThis.setTimeout === real]).toEqual([7, false])
+        await new Promise((resolve) => setTimeout(resolve, 50_000))
+        return simulated.time.now
+      },
+      { seed: 7 },
+    )
+    expect(result).toBe(50_000)
+    expect(globalThis.setTimeout).toBe(real)
+  })
+
+  it('fails as the test fails, and cleans up', async () => {
+    const { setTimeout: real } = globalThis
+    const failing = (): never => {
+      throw new Error('not what was expected')
+    }
+    await expect(simulate(failing)).rejects.toThrow('not what was expected')
+    const endless = (): Promise<never> => new Promise(() => setInterval(() => {}, 1000))
+    await expect(simulate(endless, { limitMs: 5000 })).rejects.toThrow(StuckError)
+    expect(globalThis.setTimeout).toBe(real)
   })
 })
 
