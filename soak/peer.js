@@ -113,6 +113,41 @@ const ROLES = {
     return publisher
   },
 
+  async xpublisher() {
+    const publisher = new zmq.XPublisher(both)
+    await bind(publisher)
+    void (async () => {
+      for await (const [news] of publisher) if (news === undefined || ![0, 1].includes(news[0] ?? 2)) complain(`news: ${news}`)
+    })().catch(ended)
+    void steadily((number) => publisher.send([`${number % 4}${who}`, ...message(who, number)])).catch(ended)
+    return publisher
+  },
+
+  async xsubscriber() {
+    const subscriber = new zmq.XSubscriber(both)
+    subscriber.connect(endpoint)
+    for (const topic of ['1', '3']) await subscriber.send(Buffer.from(`\x01${topic}`))
+    const checks = checker(false)
+    void (async () => {
+      for await (const [topic, ...frames] of subscriber) {
+        if (!/^[13]/.test(String(topic))) complain(`the topic ${topic} was not subscribed to`)
+        checks.check(frames)
+      }
+    })().catch(ended)
+    return subscriber
+  },
+
+  async pair() {
+    const pair = new zmq.Pair(both)
+    pair.connect(endpoint)
+    const checks = checker(true)
+    void steadily((number) => pair.send(message(who, number))).catch(ended)
+    void (async () => {
+      for await (const frames of pair) checks.check(frames)
+    })().catch(ended)
+    return pair
+  },
+
   async subscriber() {
     const subscriber = new zmq.Subscriber(receives)
     subscriber.connect(endpoint)

@@ -67,6 +67,10 @@ let running = true
 const checkers = []
 /** @type {Record<string, zmq.Socket>} */
 const sockets = {}
+/** What the XPUB was told that somebody wants. */
+/** @type {Set<string>} */
+const topics = new Set()
+let newsCount = 0
 /** @type {Promise<unknown>[]} */
 const loops = []
 /** Peers by their place: role, where they meet us, and with what. */
@@ -195,6 +199,40 @@ async function setUp() {
       if (!/^[02]/.test(String(topic))) complain(`subscriber: the topic ${topic} was not subscribed to`)
       heard.check(frames)
     }
+  })
+
+  const xpublisher = new zmq.XPublisher(BOTH)
+  const endpoints = await bound('xpublisher', xpublisher)
+  places.push({ role: 'subscriber', endpoints, freezes: true }, { role: 'xsubscriber', endpoints })
+  run(() => steadily((number) => xpublisher.send([String(number % 4), ...message('us', number)])))
+  run(async () => {
+    for await (const [news, ...more] of xpublisher) {
+      const topic = String(news?.subarray(1))
+      newsCount++
+      if (more.length > 0 || !news || (news[0] !== 0 && news[0] !== 1)) complain(`xpublisher: news of ${1 + more.length} frames: ${news}`)
+      else if (news[0] === 1 && topics.has(topic)) complain(`xpublisher: ${topic} is told to be new twice`)
+      else if (news[0] === 0 && !topics.delete(topic)) complain(`xpublisher: ${topic} is told to be gone, and was not there`)
+      else if (news[0] === 1) topics.add(topic)
+    }
+  })
+
+  const xsubscriber = new zmq.XSubscriber({ ...BEATING, sendHighWaterMark: 200 })
+  places.push({ role: 'xpublisher', endpoints: await connected('xsubscriber', xsubscriber), freezes: true })
+  for (const topic of ['0', '2']) await xsubscriber.send(Buffer.from(`\x01${topic}`))
+  const xheard = checker('xsubscriber', false)
+  run(async () => {
+    for await (const [topic, ...frames] of xsubscriber) {
+      if (!/^[02]/.test(String(topic))) complain(`xsubscriber: the topic ${topic} was not subscribed to`)
+      xheard.check(frames)
+    }
+  })
+
+  const pair = new zmq.Pair(BOTH)
+  places.push({ role: 'pair', endpoints: await bound('pair', pair) })
+  const paired = checker('pair', true)
+  run(() => steadily((number) => pair.send(message('us', number))))
+  run(async () => {
+    for await (const frames of pair) paired.check(frames)
   })
 }
 
@@ -325,6 +363,8 @@ for (const [name, socket] of Object.entries(sockets)) {
   const { connections } = socket.stats()
   if (connections > 0) complain(`${name}: ${connections} connections to dead peers`)
 }
+if (newsCount === 0) complain('the XPUB has heard of no subscription')
+if (topics.size > 0) complain(`the XPUB believes that dead peers want ${[...topics]}`)
 await Promise.all(Object.values(sockets).map((socket) => socket.close()))
 await Promise.all(loops)
 rmSync(folder, { recursive: true })
