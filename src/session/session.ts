@@ -389,7 +389,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
 
   /** Ends the connection under way for a reason of ours; `onClosed` does the rest. Messages wait from now on. */
   #end(reason: Error): void {
-    this.#reason = reason
+    this.#reason ??= reason
     this.#connected = false
     this.#flush()
     this.#connection?.close()

@@ -36,6 +36,8 @@ export class FairQueue {
     if (inbox.length === 0 || this.#order === 'arrival') this.#turns.push(peer)
     // The peer is paused in time: what comes over the mark was under way already, and is not lost for that.
     inbox.pushAnyway(message)
+    // Of a peer that is gone there may still be news: an XPUB tells what it no longer wants.
+    if (this.#gone.size > 0 && this.#gone.has(peer)) this.#left(1, messageBytes(message))
     // Said again while it lasts: a peer that comes back reads from a new connection.
     if (inbox.full) {
       this.#paused.add(peer)

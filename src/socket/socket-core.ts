@@ -63,6 +63,8 @@ export class SocketCore {
   #bytesSent = 0
   /** Unbound or disconnected, and not done with what they have to write. */
   readonly #ending = new Set<{ close(lingerMs: number): Promise<void> }>()
+  /** Binding under way, which comes to nothing when the socket is closed meanwhile. */
+  readonly #binding = new Set<Promise<unknown>>()
   #lastEndpoint: string | null = null
   #closed: Promise<void> | undefined
 
@@ -113,6 +115,16 @@ export class SocketCore {
   async bind(endpoint: string): Promise<string> {
     this.#checkOpen()
     const address = parseEndpoint(endpoint, 'bind')
+    const binding = this.#listenOpen(endpoint, address)
+    this.#binding.add(binding)
+    try {
+      return await binding
+    } finally {
+      this.#binding.delete(binding)
+    }
+  }
+
+  async #listenOpen(endpoint: string, address: Address): Promise<string> {
     const bound = await this.#listen(endpoint, address).catch((error: unknown) => {
       const failure = error instanceof SocketError ? error : bindError(endpoint, toError(error))
       this.#emit({ type: 'bind:error', address: endpoint, error: failure })
@@ -176,13 +188,19 @@ export class SocketCore {
 
   /** Resolves when everything is closed; `lingerMs` as the option `linger`. A second call waits for the first. */
   close(lingerMs: number): Promise<void> {
-    this.#closed ??= this.#close(lingerMs)
+    if (this.#closed !== undefined) return this.#closed
+    let end: (closed: Promise<void>) => void = () => {}
+    // There from the first moment on: what closing brings about may ask, or close again.
+    this.#closed = new Promise((resolve) => {
+      end = resolve
+    })
+    end(this.#close(lingerMs))
     return this.#closed
   }
 
   async #close(lingerMs: number): Promise<void> {
     const endpoints = [...this.#bound, ...this.#connected, ...this.#ending]
-    await Promise.all(endpoints.map((endpoint) => endpoint.close(lingerMs)))
+    await Promise.all([...endpoints.map((endpoint) => endpoint.close(lingerMs)), Promise.allSettled(this.#binding)])
     for (const { endpoint } of this.#bound) this.#emit({ type: 'close', address: endpoint })
     for (const peer of [...this.#attached]) this.#detach(peer)
     this.#context.closed(this)

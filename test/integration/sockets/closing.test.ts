@@ -3,9 +3,9 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { Dealer, Pull, Push, Reply, Request } from '../../../src/socket/index.ts'
+import { Dealer, Pull, Push, Reply, Request, Router } from '../../../src/socket/index.ts'
 import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
-import { event, link, STREAM_TRANSPORTS, TRANSPORTS, texts, useSockets } from '../../helpers/sockets.ts'
+import { event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
 
 const SOURCE = new URL('../../../src/socket/index.ts', import.meta.url).href
 
@@ -14,6 +14,43 @@ async function elapsed(call: Promise<unknown>): Promise<number> {
   await call
   return performance.now() - started
 }
+
+describe.each(STREAM_TRANSPORTS)('closing while a bind over $name is under way', ({ endpoint }) => {
+  const use = useSockets()
+
+  it('waits for it to come to nothing', async () => {
+    const pull = use.open(Pull)
+    let end: unknown
+    void outcome(pull.bind(endpoint())).then((outcome) => {
+      end = outcome
+    })
+    await pull.close()
+    expect(end).toBe('EBADF')
+    expect(pull.lastEndpoint).toBeNull()
+  })
+})
+
+describe('a listener that closes the socket', () => {
+  const use = useSockets()
+
+  it.each(['bind', 'accept', 'handshake', 'disconnect', 'connect', 'connect:delay', 'connect:retry', 'close'] as const)(
+    'on %s, again and again, is no trouble',
+    async (type) => {
+      const [router, dealer] = [use.open(Router), use.open(Dealer, { reconnectInterval: 1, linger: 50 })]
+      const ends: Promise<void>[] = []
+      for (const socket of [router, dealer]) socket.events.on(type, () => ends.push(router.close(), dealer.close(), router.close()))
+      const address = await link(router, dealer).catch(() => '')
+      if (address !== '' && !router.closed) {
+        await outcome(dealer.send('hello'))
+        await outcome(router.receive())
+        await outcome(router.unbind(address))
+        await until(() => router.closed, 'it is closed')
+      }
+      await Promise.all(ends)
+      expect(use.context.openSockets).toBe(0)
+    },
+  )
+})
 
 describe.each(TRANSPORTS)('closing over $name', ({ endpoint }) => {
   const use = useSockets()
