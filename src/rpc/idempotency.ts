@@ -96,7 +96,7 @@ export class IdempotencyCache {
     const bytes = answer.reduce((sum, frame) => sum + frame.length, key.length)
     if (bytes > this.#limits.maxBytes) return
     // The first frame is our own. Others may be the service's memory, which it may use again.
-    const copy = answer.map((frame, index) => (index === 0 ? frame : Buffer.from(frame)))
+    const copy = answer.map(ownCopy)
     this.#remembered.set(key, { command, answer: copy, bytes, expiresAt: performance.now() + this.#limits.ttlMs })
     this.#bytes += bytes
     this.#shrink()
@@ -121,4 +121,11 @@ export class IdempotencyCache {
     this.#remembered.delete(key)
     this.#bytes -= bytes
   }
+}
+
+/** A short frame is a view of a larger block, which would be kept alive; a large one is the service's own memory. */
+function ownCopy(frame: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(frame.length)
+  frame.copy(copy)
+  return copy
 }

@@ -16,7 +16,7 @@ import { type Auth, type Credentials, clientOptions, serverOptions } from './aut
 import { CallTable } from './call-table.ts'
 import { Deadlines, timerMs } from './deadlines.ts'
 import { nativeKind, resolveDialect, speaksNative } from './dialect/announcement.ts'
-import { amountOf, KIND, NO_LIMIT } from './dialect/native/header.ts'
+import { amountOf, FLAG, KIND, NO_LIMIT, numberOf } from './dialect/native/header.ts'
 import { encodeGoAway, encodeHello, type Hello } from './dialect/native/message.ts'
 import { encodeReply, isHeartbeat, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
@@ -341,7 +341,8 @@ export abstract class MessageServer {
       this.heartbeat()
       return
     }
-    const call = new ServerCall(this.#host, peer, envelope, kind === undefined ? 'pyzmqrpc3' : 'native')
+    const unanswered = kind !== undefined && (numberOf(body[0] as Buffer) & FLAG.noReply) !== 0
+    const call = new ServerCall(this.#host, peer, unanswered ? undefined : envelope, kind === undefined ? 'pyzmqrpc3' : 'native')
     if (!this.running) {
       if (call.refusable) return call.refuse(STOPPING)
       return source.pause(peer)

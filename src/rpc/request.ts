@@ -113,7 +113,10 @@ export class CommandRequest implements CallRequest {
   }
 
   freeze(hooks: WriteHooks): void {
-    this.#frozen ??= this.#settings.native ? this.#write(0, hooks) : [pyzmqrpc3.encodeCommand(this.#subject)]
+    if (this.#frozen !== undefined) return
+    const [head, ...binaries] = this.#settings.native ? this.#write(0, hooks) : [pyzmqrpc3.encodeCommand(this.#subject)]
+    // Large binaries are the caller's own memory.
+    this.#frozen = [head as Buffer, ...binaries.map((binary) => Buffer.from(binary))]
   }
 
   #write(timeLeftMs: number, hooks: WriteHooks): Message {

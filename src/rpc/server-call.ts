@@ -16,7 +16,7 @@ import type { Principal } from './auth.ts'
 import { runInScope } from './call-scope.ts'
 import { Timed } from './deadlines.ts'
 import type { Dialect } from './dialect/announcement.ts'
-import { setAmount } from './dialect/native/header.ts'
+import { numberOf } from './dialect/native/header.ts'
 import { encodeError, encodeReply } from './dialect/native/message.ts'
 import type { WriteHooks } from './dialect/native/writer.ts'
 import * as pyzmqrpc3 from './dialect/pyzmqrpc3.ts'
@@ -101,6 +101,9 @@ export interface CallHost {
   over(call: ServerCall): void
 }
 
+/** What may come of streams before a call has its turn, bytes: several windows, and items that overshoot. */
+const MAX_EARLY_BYTES = 8 * 1024 * 1024
+
 const NOTHING: Metadata = Object.freeze({})
 
 const { STATUS_TEXT } = pyzmqrpc3
@@ -133,6 +136,9 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   #controller: AbortController | undefined
   #reason: ZmqRpcError | undefined
   #streams: CallStreams | undefined
+  /** Messages of streams that came before the state was read. */
+  #early: [kind: number, body: Message][] | undefined
+  #earlyBytes = 0
   #replyMetadata: Record<string, string> | undefined
 
   constructor(host: CallHost, from: Peer, envelope: Message | undefined, dialect: Dialect) {
@@ -271,6 +277,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   abort(reason: ZmqRpcError): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
+    this.#early = undefined
     this.#streams?.abort(reason)
     this.relay?.callerGone(reason)
     this.#controller?.abort(reason)
@@ -298,16 +305,27 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     return this.#ownStreams().outgoing(iterable)
   }
 
-  /** A stream of the caller, for the service to read. */
+  /** A stream of the caller, for the service to read. What came of it while the call had to wait is there. */
   input(number: number): AsyncIterable<unknown> {
-    return this.#ownStreams().incoming(number)
+    const input = this.#ownStreams().incoming(number)
+    for (const [kind, body] of this.#early ?? []) if (numberOf(body[0] as Buffer) === number) this.receive(kind, body)
+    return input
   }
 
   /** A message of the caller that belongs to a stream. */
   receive(kind: number, body: Message): void {
     if (this.relay !== undefined) return this.relay.fromCaller(kind, body)
-    if (this.#streams === undefined) return
+    if (this.#streams === undefined) return this.#keepForLater(kind, body)
     receiveForStreams(this.#streams, kind, body, this.#host.errors, { endpoint: this.endpoint, command: this.#run?.command })
+  }
+
+  /** Its streams begin when its state is read, and its caller does not wait for that. */
+  #keepForLater(kind: number, body: Message): void {
+    if (this.#state === 'answered' || this.aborted) return
+    this.#early ??= []
+    for (const frame of body) this.#earlyBytes += frame.length
+    // Who keeps within the windows never comes so far; whoever does not is told when the stream is found broken.
+    if (this.#earlyBytes <= MAX_EARLY_BYTES) this.#early.push([kind, body])
   }
 
   writable(): void {
@@ -350,8 +368,6 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
       const text = `The result of command "${run.command}" streams: it cannot be kept for an idempotency key.`
       return this.refuse({ status: STATUS.badResult, text, name: run.command })
     }
-    // A proxy learns from it when the call is over.
-    if (this.#streams !== undefined && this.dialect === 'native') setAmount(body[0] as Buffer, this.#streams.openOutgoing)
     this.#remember(body)
     this.#answer(STATUS.ok, () => body)
   }
@@ -403,6 +419,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     if (this.#streams !== undefined) runInScope(this, () => this.#streams?.start())
     this.relay?.answered()
     if (ran) this.#host.left(this)
+    this.#early = undefined
     this.#streams?.finish()
     if (this.isOver) this.#host.over(this)
   }

@@ -87,3 +87,30 @@ function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
   })
   return { promise, resolve }
 }
+
+test('what a command streams is not lost while its call waits for its turn', async () => {
+  const server = new RpcServer({ rep: 'tcp://127.0.0.1:0', maxConcurrentCalls: 1 })
+  let release = (): void => {}
+  server.register(Greet, () => new Promise<string>((resolve) => (release = () => resolve('done'))))
+  server.register(Sum, async ({ numbers }) => {
+    let sum = 0
+    for await (const n of numbers) sum += n
+    return sum
+  })
+  await server.start()
+  await using client = new RpcClient({ req: server.endpoints })
+  const first = client.execute(Greet.of('a', 'b'))
+  let pulled = 0
+  async function* numbers(): AsyncGenerator<number> {
+    for (let n = 1; n <= 100; n++) {
+      pulled = n
+      yield n
+    }
+  }
+  const sum = client.execute(Object.assign(new Sum(), { numbers: numbers() }))
+  await expect.poll(() => pulled).toBe(100)
+  release()
+  expect(await first).toBe('done')
+  expect(await sum).toBe(5050)
+  await server.stop()
+})
