@@ -176,8 +176,7 @@ async function live(network, rpc, { calls, servers = 3, clients = 4, workers = 1
     if (kind < 0.17) return new Fail(call, a, b)
     if (kind < 0.27) return new Find(call, a, b)
     if (kind < 0.32 && streams) return new Count(call, a, b)
-    // A client with retries refuses these, though it should send them (src/rpc/request.ts, freezeUnlessStreaming).
-    if (kind < 0.35 && streams && way.retry === false) {
+    if (kind < 0.35 && streams) {
       const numbers = async function* () {
         for (const n of [a, b]) {
           await sleep(below(20))
