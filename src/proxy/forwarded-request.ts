@@ -4,7 +4,7 @@
  */
 
 import { type Dialect, nativeKind } from '../rpc/dialect/announcement.ts'
-import { amountOf, KIND, setAmount } from '../rpc/dialect/native/header.ts'
+import { amountOf, FLAG, KIND, numberOf, setAmount, setNumber } from '../rpc/dialect/native/header.ts'
 import { type CallRequest, type ReadReply, wireTime } from '../rpc/request.ts'
 import { Answered } from '../rpc/server-call.ts'
 import { ErrorRegistry } from '../rpc/service-error.ts'
@@ -38,7 +38,10 @@ export class ForwardedRequest implements CallRequest {
   encode(dialect: Dialect, timeLeftMs: number): Message {
     if (this.#dialect === 'pyzmqrpc3') return this.#body
     if (dialect === 'pyzmqrpc3') return callToPython(this.#body)
-    setAmount(this.#body[0] as Buffer, wireTime(timeLeftMs))
+    const head = this.#body[0] as Buffer
+    setAmount(head, wireTime(timeLeftMs))
+    // What was published is a call from here on.
+    setNumber(head, numberOf(head) & ~FLAG.noReply)
     return this.#body
   }
 
