@@ -333,7 +333,9 @@ export abstract class MessageServer {
 
   #incoming(peer: Peer, arrival: Arrival): void {
     const { source, envelope, body } = arrival
-    const kind = this.#native ? nativeKind(body[0] as Buffer) : undefined
+    // Nobody else says anything in it, whatever it may look like.
+    const isNative = source instanceof SubscriptionLink ? source.speaksNative : this.#natives.has(peer)
+    const kind = isNative && this.#native ? nativeKind(body[0]) : undefined
     if (kind !== undefined && kind !== KIND.call) return this.#continue(peer, envelope, kind, body)
     if (kind === undefined && body.length === 1 && isHeartbeat(body[0] as Buffer)) {
       // Python's REP would be stuck after this one; ours says that it is alive.

@@ -13,7 +13,7 @@ import { SocketCore } from '../socket/socket-core.ts'
 import type { Message } from '../wire/index.ts'
 import type { SecurityOptions } from './auth.ts'
 import { timerMs } from './deadlines.ts'
-import { ANNOUNCEMENT } from './dialect/announcement.ts'
+import { ANNOUNCEMENT, speaksNative } from './dialect/announcement.ts'
 import { CONNECTION_OPTIONS, publishSocketEvent } from './endpoint.ts'
 
 export interface SubscriptionLinkOptions {
@@ -37,6 +37,7 @@ export class SubscriptionLink implements PeerListener {
   #timer: NodeJS.Timeout | undefined
   #lastHeard = 0
   #paused = false
+  #speaksNative = false
 
   constructor(options: SubscriptionLinkOptions, onMessage: (peer: Peer, body: Message) => void) {
     const { security, maxMessageBytes, native } = options
@@ -50,6 +51,11 @@ export class SubscriptionLink implements PeerListener {
       context,
       publishSocketEvent,
     )
+  }
+
+  /** Whether the publisher has announced the native dialect. */
+  get speaksNative(): boolean {
+    return this.#speaksNative
   }
 
   start(): void {
@@ -100,6 +106,7 @@ export class SubscriptionLink implements PeerListener {
   ready(peer: Peer): void {
     // Its silence counts from now on: a publisher that was long away is not to be cut off as soon as it is back.
     this.#lastHeard = performance.now()
+    this.#speaksNative = speaksNative(peer.info)
     peer.sendSubscription(true, EVERYTHING)
   }
 
