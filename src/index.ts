@@ -16,6 +16,14 @@ export {
   ZmqRpcError,
 } from './errors.ts'
 export type { RpcEvents } from './observability/events.ts'
+export {
+  type EventLog,
+  type LogEventsOptions,
+  type Logger,
+  type LogLevel,
+  logEvents,
+  type RpcEventName,
+} from './observability/logger.ts'
 export { RpcProxy, type RpcProxyOptions } from './proxy/rpc-proxy.ts'
 export type { Allow, AllowRequest } from './rpc/allow.ts'
 export type { HedgeOptions, RetryOptions } from './rpc/attempts.ts'
@@ -33,6 +41,7 @@ export type { CallOptions, ClientOptions, ReadyOptions } from './rpc/client-opti
 export { type AnswerOf, Command, type CommandClass, type CommandTraits, type ResultOf, ShutdownServer } from './rpc/command.ts'
 export { type CommandDefinition, type Contract, command, contractOf, type SchemaCommand, type SchemaCommandClass } from './rpc/contract.ts'
 export type { ContractMismatch } from './rpc/contract-watch.ts'
+export type { RpcDropReason } from './rpc/drops.ts'
 export type { Endpoint } from './rpc/endpoint.ts'
 export type { ClientInterceptor, IncomingCall, OutgoingCall, ServerInterceptor } from './rpc/interceptor.ts'
 export { Health, type HealthReport, ListServices, type ServerDescription, type ServiceDescription } from './rpc/introspection.ts'
@@ -46,5 +55,6 @@ export { Sender } from './rpc/sender.ts'
 export { RpcServer, type RpcServerOptions } from './rpc/server.ts'
 export type { Metadata, PeerInfo, Service, ServiceContext, ServiceFunction } from './rpc/service.ts'
 export { ServiceError, type ServiceErrorClass, type ServiceErrorOptions } from './rpc/service-error.ts'
+export type { ClientStats, FailureCounts, RpcDropCounts, ServerLinkStats, ServerStats } from './rpc/stats.ts'
 export { type CurveKeyPair, curveKeyPair, curvePublicKey } from './socket/curve-key-pair.ts'
 export type { AuthOrigin } from './socket/options.ts'

@@ -1,6 +1,7 @@
 /**
- * What happens inside, for whoever wants to know: logs, metrics, a dashboard. Published on `node:diagnostics_channel`, at no
- * cost while nobody listens. No payload ever holds a password or the content of a message.
+ * What happens inside, for whoever wants to know: logs (see `logger.ts`), metrics, a dashboard. Published on
+ * `node:diagnostics_channel`, at no cost while nobody listens. No payload ever holds a password or the content of a message, but for
+ * what errors of the application say.
  *
  * @example
  * ```ts
@@ -15,13 +16,16 @@ import { channel } from 'node:diagnostics_channel'
 export interface RpcEvents {
   /** A connection of a client, server, sender or receiver is ready. */
   'zmq-rpc:connected': { endpoint: string; remoteAddress: string | undefined }
-  /** A connection is gone; it comes back by itself where this side connects. */
+  /** A connection is gone, and not by `close` or `stop` of this side; it comes back by itself where this side connects. */
   'zmq-rpc:disconnected': { endpoint: string; remoteAddress: string | undefined; error: Error | undefined }
-  /** An attempt to connect failed; the next one comes in `retryMs`. */
+  /** The next attempt to connect comes in `retryMs`. `error`: why the last one failed; undefined after a connection that was lost. */
   'zmq-rpc:connect:failed': { endpoint: string; error: Error | undefined; retryMs: number }
   /** A handshake failed: wrong password, other mechanism, no ZeroMQ peer. */
   'zmq-rpc:handshake:failed': { endpoint: string; remoteAddress: string | undefined; error: Error }
-  /** A message was answered with 400 or 451: what was wrong exactly, as far as the wire's text does not say it. */
+  /**
+   * A message was not carried out: `status` is one of those in `docs/errors.md`, `detail` what was wrong exactly, as far as the wire's
+   * text does not say it.
+   */
   'zmq-rpc:command:refused': {
     endpoint: string
     remoteAddress: string | undefined
@@ -30,7 +34,7 @@ export interface RpcEvents {
     detail: string
     error: unknown
   }
-  /** A client took a call on. `queued`: calls that wait for this endpoint, `inFlight`: calls that it is to answer. */
+  /** A client took a call on: each attempt of it. `queued`: calls that wait for this endpoint, `inFlight`: calls that it is to answer. */
   'zmq-rpc:call:started': { endpoint: string; command: string | undefined; queued: number; inFlight: number }
   /** It ended for its caller, with `error` or without; of streams nothing is said. */
   'zmq-rpc:call:ended': { endpoint: string; command: string | undefined; durationMs: number; error: Error | undefined }
@@ -40,7 +44,10 @@ export interface RpcEvents {
   'zmq-rpc:contract:mismatch': { endpoint: string; command: string; differences: readonly string[] }
   /** A server is about to stop: new calls go to others, where there are any. */
   'zmq-rpc:server:draining': { endpoint: string; reason: string }
-  /** A service begins. `waitedMs`: how long the call had to wait for its turn; `running` and `waiting`: calls of the server, this one among the first. */
+  /**
+   * It is a call's turn: a rule that takes its time, and then interceptors and service. `waitedMs`: how long it had to wait; `running`
+   * and `waiting`: calls of the server, this one among the first.
+   */
   'zmq-rpc:service:started': {
     endpoint: string
     remoteAddress: string | undefined
@@ -49,11 +56,18 @@ export interface RpcEvents {
     running: number
     waiting: number
   }
-  /** A service has ended, well or not (see `zmq-rpc:service:failed`); `status` is what the caller is told. */
+  /**
+   * What was started has ended, once: `status` is what the caller is told (200 for a result), or 499 when nobody waited any more;
+   * `durationMs` is counted from its start.
+   */
   'zmq-rpc:service:ended': { endpoint: string; remoteAddress: string | undefined; command: string; durationMs: number; status: number }
-  /** A service threw, or its result could not be written. */
+  /**
+   * A service threw, or answered with what cannot be sent or breaks its contract; or a stream of its result threw, also when it was
+   * told to end.
+   * `error` is what was thrown: the application's own.
+   */
   'zmq-rpc:service:failed': { endpoint: string; remoteAddress: string | undefined; command: string; error: unknown }
-  /** A message or reply was dropped. */
+  /** A message or reply was let go. `stats().dropped` counts the same by reason. */
   'zmq-rpc:dropped': { endpoint: string; remoteAddress: string | undefined; reason: string }
   /** Nothing was heard on a SUB endpoint for longer than its heartbeat time-out; it is made again. */
   'zmq-rpc:sub:silent': { endpoint: string; heartbeatTimeoutMs: number }

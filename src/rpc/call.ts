@@ -14,12 +14,15 @@ import { KIND } from './dialect/native/header.ts'
 import type { WriteHooks } from './dialect/native/writer.ts'
 import { errorText } from './error-text.ts'
 import type { CallRequest } from './request.ts'
+import { type CallCounters, codeOf } from './stats.ts'
 import { type CallOutlet, receiveForStreams, streamPort } from './stream-port.ts'
 import { CallStreams } from './streams.ts'
 
 /** Whoever carries a call to the far end; told when the call ends by itself. */
 export interface CallCarrier {
   readonly endpoint: string
+  /** Of its client. */
+  readonly counters: CallCounters
   /** Whether an optional message would be taken; else `call.writable` is called once it would. */
   readonly hasRoom: boolean
   /** Its time is over: the carrier says why it was not answered. */
@@ -100,7 +103,11 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
 
   /** True while streams of it are open. */
   get streaming(): boolean {
-    return (this.#streams !== undefined && this.#streams.open > 0) || (this.request.relay !== undefined && this.request.relay.open > 0)
+    return this.openStreams > 0
+  }
+
+  get openStreams(): number {
+    return (this.#streams === undefined ? 0 : this.#streams.open) + (this.request.relay === undefined ? 0 : this.request.relay.open)
   }
 
   send(body: Message, optional: boolean): boolean {
@@ -177,6 +184,7 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
 
   #settle(error: Error | undefined): void {
     this.settled = true
+    this.carrier.counters.end(error && codeOf(error))
     if (this.#startedAt === 0) return
     const durationMs = performance.now() - this.#startedAt
     publish('zmq-rpc:call:ended', () => ({ endpoint: this.carrier.endpoint, command: this.command, durationMs, error }))

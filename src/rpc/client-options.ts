@@ -9,11 +9,13 @@ import { followCalls, timeWithinScope } from './call-scope.ts'
 import { Deadlines } from './deadlines.ts'
 import { resolveDialect } from './dialect/announcement.ts'
 import type { Hello } from './dialect/native/message.ts'
+import { Drops } from './drops.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
 import { HEARTBEAT_MESSAGE, Publication, type Published } from './publication.ts'
 import type { RequestLink } from './request-link.ts'
 import { Requester } from './requester.ts'
 import type { Metadata } from './service.ts'
+import { CallCounters, type ClientStats } from './stats.ts'
 
 /** Options of `RpcClient` and `Sender`. */
 export interface ClientOptions {
@@ -91,6 +93,8 @@ export interface CallOptions {
 export class Outlets {
   readonly requester: Requester
   readonly publication: Publication | undefined
+  readonly #counters = new CallCounters()
+  readonly #drops = new Drops()
   readonly timeoutMs: number
 
   /** Begins to connect and to bind. @throws ZmqRpcError BAD_OPTION. */
@@ -111,11 +115,13 @@ export class Outlets {
     const ofPublisher = auth === undefined ? ofClient : serverOptions(auth)
     // Sockets come last: what is refused leaves nothing open.
     followCalls()
-    this.requester = new Requester(req, { security: ofClient, maxQueued, maxMessageBytes, native }, new Deadlines(), balance, onHello)
+    const [counters, drops] = [this.#counters, this.#drops]
+    const linkOptions = { security: ofClient, maxQueued, maxMessageBytes, native, counters, drops }
+    this.requester = new Requester(req, linkOptions, new Deadlines(), balance, onHello)
     this.publication =
       pub === undefined
         ? undefined
-        : new Publication({ endpoint: pub, security: ofPublisher, maxQueued: maxPublished, heartbeatIntervalMs, native })
+        : new Publication({ endpoint: pub, security: ofPublisher, maxQueued: maxPublished, heartbeatIntervalMs, native, drops })
   }
 
   /** @throws ZmqRpcError BAD_OPTION; TIMED_OUT within a service whose own call has no time left. */
@@ -133,6 +139,23 @@ export class Outlets {
   /** @throws as `publish` */
   sendHeartbeat(): Promise<void> {
     return this.publish(HEARTBEAT_MESSAGE)
+  }
+
+  stats(): ClientStats {
+    const { taken, ended, failed } = this.#counters
+    const { links } = this.requester
+    const servers = links.map((link) => link.stats())
+    return {
+      started: taken,
+      ended,
+      failed,
+      queued: servers.reduce((sum, { queued }) => sum + queued, 0),
+      inFlight: servers.reduce((sum, { inFlight }) => sum + inFlight, 0),
+      streams: links.reduce((sum, { streams }) => sum + streams, 0),
+      subscribers: this.publication?.subscribers ?? 0,
+      servers,
+      dropped: this.#drops.counts,
+    }
   }
 
   async ready(options: ReadyOptions): Promise<void> {

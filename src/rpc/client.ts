@@ -23,6 +23,7 @@ import { CommandRequest, type RequestSettings } from './request.ts'
 import type { RequestLink } from './request-link.ts'
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
 import { ErrorRegistry, type ServiceErrorClass } from './service-error.ts'
+import type { ClientStats } from './stats.ts'
 
 /** Options of `RpcClient`. */
 export interface RpcClientOptions extends ClientOptions {
@@ -212,6 +213,11 @@ export class RpcClient {
    */
   sendHeartbeat(): Promise<void> {
     return this.#outlets.sendHeartbeat()
+  }
+
+  /** What it does and has done, in numbers. Cheap: the counters are always on. */
+  stats(): ClientStats {
+    return this.#outlets.stats()
   }
 
   /** Calls under way fail with CLOSED; what was published has a second to be written. Never rejects. */

@@ -8,7 +8,6 @@
 
 import { performance } from 'node:perf_hooks'
 import { ZmqRpcError } from '../errors.ts'
-import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import { Admission } from './admission.ts'
@@ -19,10 +18,12 @@ import { nativeKind, resolveDialect, speaksNative } from './dialect/announcement
 import { amountOf, FLAG, KIND, NO_LIMIT, numberOf } from './dialect/native/header.ts'
 import { encodeGoAway, encodeHello, type Hello } from './dialect/native/message.ts'
 import { encodeReply, isHeartbeat, STATUS_TEXT } from './dialect/pyzmqrpc3.ts'
+import { Drops } from './drops.ts'
 import { type Endpoint, resolveEndpoints, resolveNumber } from './endpoint.ts'
 import { RequestListener } from './request-listener.ts'
 import { type CallHost, type Refusal, ServerCall, type ServiceRun } from './server-call.ts'
 import { ErrorRegistry } from './service-error.ts'
+import { CallCounters, type ServerStats } from './stats.ts'
 import { STATUS } from './status.ts'
 import { readReason } from './stream-port.ts'
 import { SubscriptionLink } from './subscription-link.ts'
@@ -125,6 +126,8 @@ export abstract class MessageServer {
   readonly #native: boolean
   readonly #maxMessageBytes: number
   readonly #admission: Admission
+  readonly #counters = new CallCounters()
+  readonly #drops = new Drops()
   readonly #deadlines = new Deadlines()
   readonly #host: CallHost
   /** Calls that wait, run or stream, by the peer that waits for them, and by their number there. */
@@ -170,6 +173,7 @@ export abstract class MessageServer {
       errors,
       exposeStacks: options.exposeStacks ?? false,
       load: this.#admission,
+      counters: this.#counters,
       send: (call, body, optional) => this.#send(call, body, optional),
       hasRoom: ({ from }) => this.#listener.hasRoom(from),
       started: ({ from }) => {
@@ -196,7 +200,7 @@ export abstract class MessageServer {
     if (this.#rep.length + subscriptions.length === 0) throw new ZmqRpcError('BAD_OPTION', 'it listens nowhere: give it rep, sub or both')
     // Sockets come last: what is refused leaves nothing open.
     this.#listener = new RequestListener(
-      { security, maxMessageBytes, maxConnections, maxConnectionsPerAddress, native },
+      { security, maxMessageBytes, maxConnections, maxConnectionsPerAddress, native, drops: this.#drops },
       {
         ready: (peer) => this.#welcome(peer),
         request: (peer, envelope, body) => this.#incoming(peer, { source: this.#listener, envelope, body }),
@@ -226,6 +230,16 @@ export abstract class MessageServer {
   /** True from the call of `start` to the beginning of `stop`. */
   get running(): boolean {
     return this.#state === 'started'
+  }
+
+  /** What it does and has done, in numbers. Cheap: the counters are always on. */
+  stats(): ServerStats {
+    const { taken, started, ended, failed } = this.#counters
+    const { running, waiting } = this.#admission
+    let streams = 0
+    for (const calls of this.#calls.values()) for (const call of calls.all()) streams += call.openStreams
+    const { connections } = this.#listener
+    return { received: taken, started, ended, failed, running, waiting, streams, connections, dropped: this.#drops.counts }
   }
 
   /**
@@ -289,11 +303,6 @@ export abstract class MessageServer {
   /** Its limits, by the names of the options. */
   protected readonly limits: Readonly<Record<string, number>>
 
-  /** How much it has to do. */
-  protected get load(): { running: number; waiting: number; clients: number } {
-    return { running: this.#admission.running, waiting: this.#admission.waiting, clients: this.#natives.size }
-  }
-
   async #stop(drainMs: number): Promise<void> {
     this.#state = 'stopping'
     const goAway = encodeGoAway({ reason: 'the server stops' })
@@ -345,13 +354,12 @@ export abstract class MessageServer {
     }
     const unanswered = kind !== undefined && (numberOf(body[0] as Buffer) & FLAG.noReply) !== 0
     const call = new ServerCall(this.#host, peer, unanswered ? undefined : envelope, kind === undefined ? 'pyzmqrpc3' : 'native')
-    if (!this.running) {
-      if (call.refusable) return call.refuse(STOPPING)
-      return source.pause(peer)
-    }
+    if (!this.running && !call.refusable) return source.pause(peer)
     // Only native callers come back to a call of theirs.
     call.id = call.refusable ? idOf(envelope) : this.#nextId--
-    if (call.refusable && this.#calls.get(peer)?.has(call.id)) return this.#dropped(peer, 'a call whose number is in use')
+    if (call.refusable && this.#calls.get(peer)?.has(call.id)) return this.#drops.drop('duplicateCall', peer)
+    this.#counters.taken++
+    if (!this.running) return call.refuse(STOPPING)
     const opened = this.open(body, call)
     if ('status' in opened) return call.refuse(opened)
     call.prepare(opened)
@@ -398,10 +406,6 @@ export abstract class MessageServer {
     if (optional) return this.#listener.trySend(call.from, call.envelope, body)
     this.#listener.send(call.from, call.envelope, body)
     return true
-  }
-
-  #dropped(peer: Peer, reason: string): void {
-    publish('zmq-rpc:dropped', () => ({ endpoint: peer.endpoint, remoteAddress: peer.remoteAddress, reason }))
   }
 
   // ── Calls under way ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,6 @@
 /** The PUB side of a client or sender: binds, and tells whoever listens. */
 
 import { toError, ZmqRpcError } from '../errors.ts'
-import { publish } from '../observability/events.ts'
 import { type Peer, SharedMessage } from '../session/peer.ts'
 import { context } from '../socket/context.ts'
 import type { Event } from '../socket/observer.ts'
@@ -13,6 +12,7 @@ import type { SecurityOptions } from './auth.ts'
 import { timerMs } from './deadlines.ts'
 import { ANNOUNCEMENT, speaksNative } from './dialect/announcement.ts'
 import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
+import type { Drops } from './drops.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from './endpoint.ts'
 import { errorText } from './error-text.ts'
 
@@ -26,6 +26,7 @@ export interface PublicationOptions {
   heartbeatIntervalMs: number
   /** Whether the native dialect is announced. */
   native: boolean
+  drops: Drops
 }
 
 /** What is published: as every listener can read it, and in the native dialect where there is that. Each is made once, when it is wanted. */
@@ -44,7 +45,7 @@ const LINGER_MS = 1000
 
 export class Publication {
   readonly #core: SocketCore
-  readonly #pattern = new CountingPattern(NEVER_WAITS, PUBLISH_DEFAULTS)
+  readonly #pattern: CountingPattern
   readonly #bound: Promise<string>
   readonly #heartbeats: NodeJS.Timeout | undefined
   /** Why a listener was lost during its handshake, the last one. */
@@ -53,7 +54,8 @@ export class Publication {
 
   /** Begins to bind; a failure is told by whatever is called first. */
   constructor(options: PublicationOptions) {
-    const { endpoint, security, maxQueued, heartbeatIntervalMs, native } = options
+    const { endpoint, security, maxQueued, heartbeatIntervalMs, native, drops } = options
+    this.#pattern = new CountingPattern(drops)
     const handshakeProperties = native ? ANNOUNCEMENT : {}
     const socketOptions = { ...DEFAULT_OPTIONS, ...CONNECTION_OPTIONS, ...security, handshakeProperties, sendHighWaterMark: maxQueued }
     this.#core = new SocketCore('PUB', this.#pattern, socketOptions, context, (event) => this.#observe(event))
@@ -68,6 +70,11 @@ export class Publication {
   /** The endpoint as bound; undefined before it is. */
   get endpoint(): Endpoint | undefined {
     return this.#core.boundEndpoints[0]
+  }
+
+  /** Those who listen. */
+  get subscribers(): number {
+    return this.#pattern.subscribers
   }
 
   /** Hands a message to each listener's queue. @throws SocketError when the endpoint could not be bound; ZmqRpcError CLOSED. */
@@ -120,9 +127,15 @@ export class Publication {
 
 /** Knows how many listen, and who of them reads the native dialect. */
 class CountingPattern extends PublishingPattern {
+  readonly #drops: Drops
   readonly #listeners = new Set<Peer>()
   readonly #natives = new Set<Peer>()
   readonly #waiters = new Set<{ check(): void; giveUp(): void }>()
+
+  constructor(drops: Drops) {
+    super(NEVER_WAITS, PUBLISH_DEFAULTS)
+    this.#drops = drops
+  }
 
   get subscribers(): number {
     return this.#listeners.size
@@ -171,8 +184,7 @@ class CountingPattern extends PublishingPattern {
   }
 
   protected override dropped(peer: Peer): void {
-    const reason = 'a published message: the subscriber does not keep up'
-    publish('zmq-rpc:dropped', () => ({ endpoint: peer.endpoint, remoteAddress: peer.remoteAddress, reason }))
+    this.#drops.drop('slowSubscriber', peer)
   }
 
   /** False when the time was over first. */

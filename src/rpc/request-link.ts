@@ -33,9 +33,11 @@ import { type Deadlines, timerMs } from './deadlines.ts'
 import { ANNOUNCEMENT, type Dialect, nativeKind, speaksNative } from './dialect/announcement.ts'
 import { KIND } from './dialect/native/header.ts'
 import { decodeGoAway, decodeHello, encodeCancel, type Hello } from './dialect/native/message.ts'
+import { Drops } from './drops.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from './endpoint.ts'
 import { wordsOf } from './error-text.ts'
 import type { CallRequest } from './request.ts'
+import { CallCounters, type ServerLinkStats } from './stats.ts'
 
 export interface RequestLinkOptions {
   /** The credentials to show. */
@@ -46,6 +48,9 @@ export interface RequestLinkOptions {
   native?: boolean
   /** Number of the first call; after 2^32 - 1 comes 1. @default 1 */
   firstId?: number
+  /** What the client counts. @default of its own */
+  counters?: CallCounters
+  drops?: Drops
 }
 
 /** Told where calls that were not sent could go. */
@@ -71,6 +76,8 @@ const MAX_IN_FLIGHT: Readonly<Record<Dialect, number>> = { native: 1000, pyzmqrp
 
 export class RequestLink implements PeerListener, CallCarrier {
   readonly endpoint: Endpoint
+  readonly counters: CallCounters
+  readonly #drops: Drops
   readonly #options: RequestLinkOptions
   readonly #owner: RequestLinkOwner
   readonly #deadlines: Deadlines
@@ -103,6 +110,8 @@ export class RequestLink implements PeerListener, CallCarrier {
     owner: RequestLinkOwner = { ready: () => {}, away: () => {}, hello: () => {} },
   ) {
     this.endpoint = endpoint
+    this.counters = options.counters ?? new CallCounters()
+    this.#drops = options.drops ?? new Drops()
     this.#owner = owner
     this.#options = options
     this.#deadlines = deadlines
@@ -144,10 +153,24 @@ export class RequestLink implements PeerListener, CallCarrier {
     return this.#queue.size + this.#pending.size
   }
 
+  /** Streams of its calls that are open. */
+  get streams(): number {
+    let open = 0
+    for (const call of this.#pending.all()) open += call.openStreams
+    for (const call of this.#streaming.all()) open += call.openStreams
+    return open
+  }
+
+  stats(): ServerLinkStats {
+    const { endpoint, connected, available } = this
+    return { endpoint, connected, available, queued: this.#queue.size, inFlight: this.#pending.size }
+  }
+
   /** The result, or an error. A movable call may end up with another endpoint that is connected sooner. */
   call(request: CallRequest, settings: CallSettings, movable = false): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const call = new Call(this, request, settings, movable, resolve, reject)
+      this.counters.taken++
       publish('zmq-rpc:call:started', () => ({
         endpoint: this.endpoint,
         command: call.command,
@@ -298,14 +321,13 @@ export class RequestLink implements PeerListener, CallCarrier {
   message(peer: Peer, message: Message): void {
     this.#heard++
     const id = message[0] as Buffer
-    if (message.length < 3 || id.length !== 4 || (message[1] as Buffer).length !== 0)
-      return this.#dropped(peer, 'a reply without our envelope')
+    if (message.length < 3 || id.length !== 4 || (message[1] as Buffer).length !== 0) return this.#drops.drop('strangeReply', peer)
     const number = id.readUInt32BE(0)
     const body = message.slice(2)
     if (number === CONNECTION_ID) return this.#control(body)
     const pending = this.#pending.get(number)
     const call = pending ?? this.#streaming.get(number)
-    if (call === undefined) return this.#dropped(peer, 'a message to a call that has ended')
+    if (call === undefined) return this.#drops.drop('lateReply', peer)
     call.receive(body)
     if (pending === undefined || !pending.settled) return
     this.#forget(pending)
@@ -422,7 +444,7 @@ export class RequestLink implements PeerListener, CallCarrier {
       try {
         this.#owner.hello(this, decodeHello(body))
       } catch {
-        this.#dropped(this.#peer, 'a HELLO that cannot be read')
+        this.#drops.drop('badHello', this.#peer)
       }
     }
   }
@@ -505,10 +527,6 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   #because(): string {
     return this.#lastFailure === undefined ? '' : ` (last reason: ${wordsOf(this.#lastFailure)})`
-  }
-
-  #dropped(peer: Peer, reason: string): void {
-    publish('zmq-rpc:dropped', () => ({ endpoint: this.endpoint, remoteAddress: peer.remoteAddress, reason }))
   }
 }
 

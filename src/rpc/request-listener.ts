@@ -7,7 +7,6 @@
  * A client that does not read its replies is not read from either; nothing of it is dropped.
  */
 
-import { publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import { context } from '../socket/context.ts'
 import { DEFAULT_OPTIONS } from '../socket/options.ts'
@@ -17,6 +16,7 @@ import { SocketCore } from '../socket/socket-core.ts'
 import type { Message } from '../wire/index.ts'
 import type { SecurityOptions } from './auth.ts'
 import { ANNOUNCEMENT } from './dialect/announcement.ts'
+import type { Drops } from './drops.ts'
 import { CONNECTION_OPTIONS, publishSocketEvent } from './endpoint.ts'
 
 export interface RequestListenerOptions {
@@ -28,6 +28,7 @@ export interface RequestListenerOptions {
   maxConnectionsPerAddress: number
   /** Whether the native dialect is announced. */
   native: boolean
+  drops: Drops
 }
 
 /** Told about requests and clients. */
@@ -48,15 +49,17 @@ const MAX_QUEUE_BYTES = 16 * 1024 * 1024
 export class RequestListener implements PeerListener {
   readonly #core: SocketCore
   readonly #handler: RequestHandler
+  readonly #drops: Drops
   /** Clients that are not read, since the server has enough to do. */
   readonly #waiting = new Set<Peer>()
   /** Replies that found their client's queue full. While there are any, the client is not read from. */
   readonly #overflow = new Map<Peer, Message[]>()
 
   constructor(options: RequestListenerOptions, handler: RequestHandler) {
-    const { security, maxMessageBytes, maxConnections, maxConnectionsPerAddress, native } = options
+    const { security, maxMessageBytes, maxConnections, maxConnectionsPerAddress, native, drops } = options
     const handshakeProperties = native ? ANNOUNCEMENT : {}
     this.#handler = handler
+    this.#drops = drops
     this.#core = new SocketCore(
       'ROUTER',
       this,
@@ -80,6 +83,11 @@ export class RequestListener implements PeerListener {
     return this.#core.boundEndpoints
   }
 
+  /** Clients that are connected. */
+  get connections(): number {
+    return this.#core.stats().connections
+  }
+
   /** @throws SocketError when the endpoint cannot be had. */
   async bind(endpoint: string): Promise<void> {
     await this.#core.bind(endpoint)
@@ -88,7 +96,7 @@ export class RequestListener implements PeerListener {
   /** Sends a message that must not be lost: where the client does not keep up, it waits, and the client is not read any more. */
   send(peer: Peer, envelope: Message, body: Message): void {
     if (!peer.connected) {
-      this.#dropped(peer, 'a reply whose client is gone')
+      this.#drops.drop('callerGone', peer)
       return
     }
     const message = [...envelope, ...body]
@@ -141,7 +149,7 @@ export class RequestListener implements PeerListener {
 
   message(peer: Peer, message: Message): void {
     const length = envelopeLength(message)
-    if (length === 0) return this.#dropped(peer, 'a request without an empty frame before its body')
+    if (length === 0) return this.#drops.drop('noEnvelope', peer)
     // No copy: frames as short as these do not keep the chunk they came in.
     this.#handler.request(peer, message.slice(0, length), message.slice(length))
   }
@@ -166,8 +174,4 @@ export class RequestListener implements PeerListener {
   }
 
   detached(): void {}
-
-  #dropped(peer: Peer, reason: string): void {
-    publish('zmq-rpc:dropped', () => ({ endpoint: peer.endpoint, remoteAddress: peer.remoteAddress, reason }))
-  }
 }

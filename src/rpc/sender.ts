@@ -5,6 +5,7 @@ import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from
 import { HEARTBEAT } from './dialect/pyzmqrpc3.ts'
 import type { Endpoint } from './endpoint.ts'
 import { TextRequest } from './request.ts'
+import type { ClientStats } from './stats.ts'
 
 /** Sends text to `Receiver`s. Connects by itself, and again whenever a connection is lost. */
 export class Sender {
@@ -42,6 +43,11 @@ export class Sender {
     await publication?.publish({ plain: () => [frame] })
     if (requester.links.length === 0) return undefined
     return requester.call(new TextRequest(frame), this.#outlets.settings(options))
+  }
+
+  /** As `RpcClient.stats`. */
+  stats(): ClientStats {
+    return this.#outlets.stats()
   }
 
   /** As `RpcClient.sendHeartbeat`. */

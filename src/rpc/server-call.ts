@@ -7,7 +7,7 @@
  */
 
 import { performance } from 'node:perf_hooks'
-import { toError, ZmqRpcError } from '../errors.ts'
+import { codeOfStatus, toError, ZmqRpcError } from '../errors.ts'
 import { isHeard, publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
@@ -15,9 +15,9 @@ import type { Candidate, CommandLimit } from './admission.ts'
 import type { Principal } from './auth.ts'
 import { runInScope } from './call-scope.ts'
 import { Timed } from './deadlines.ts'
-import type { Dialect } from './dialect/announcement.ts'
-import { numberOf } from './dialect/native/header.ts'
-import { encodeError, encodeReply } from './dialect/native/message.ts'
+import { type Dialect, nativeKind } from './dialect/announcement.ts'
+import { KIND, numberOf } from './dialect/native/header.ts'
+import { decodeError, encodeError, encodeReply } from './dialect/native/message.ts'
 import type { WriteHooks } from './dialect/native/writer.ts'
 import * as pyzmqrpc3 from './dialect/pyzmqrpc3.ts'
 import { errorText, wordsOf } from './error-text.ts'
@@ -25,6 +25,7 @@ import { resolveMetadata } from './metadata.ts'
 import type { Relay } from './relay.ts'
 import type { Metadata, PeerInfo, ServiceContext } from './service.ts'
 import { type ErrorRegistry, toWireError } from './service-error.ts'
+import type { CallCounters } from './stats.ts'
 import { pythonStatusOf, STATUS } from './status.ts'
 import { type CallOutlet, receiveForStreams, streamPort } from './stream-port.ts'
 import { CallStreams } from './streams.ts'
@@ -89,6 +90,7 @@ export interface CallHost {
   readonly exposeStacks: boolean
   /** Calls that run, and that wait for their turn. */
   readonly load: { readonly running: number; readonly waiting: number }
+  readonly counters: CallCounters
   /** Sends a message of the call. False only where `optional`: it cannot be taken now, and `call.writable` will be called. */
   send(call: ServerCall, body: Message, optional: boolean): boolean
   /** Whether an optional message would be sent; else `call.writable` is called once it would. */
@@ -203,6 +205,10 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     return this.#reason !== undefined
   }
 
+  get openStreams(): number {
+    return (this.#streams === undefined ? 0 : this.#streams.open) + (this.relay === undefined ? 0 : this.relay.open)
+  }
+
   /** True once it was answered, or given up, and no stream of it is open. */
   get isOver(): boolean {
     if (this.#state !== 'answered' && !this.aborted) return false
@@ -218,6 +224,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   start(): void {
     const run = this.#run as ServiceRun
     this.#state = 'running'
+    this.#host.counters.started++
     if (this.#arrivedAt > 0) this.#tellStart(run.command)
     if (this.kept) this.#host.started(this)
     try {
@@ -240,6 +247,11 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     publish('zmq-rpc:service:started', () => ({ endpoint, remoteAddress, command, waitedMs, running, waiting }))
   }
 
+  #tellRefusal({ status, name: command, text, detail = text, cause: error }: Refusal): void {
+    const { endpoint, remoteAddress } = this
+    publish('zmq-rpc:command:refused', () => ({ endpoint, remoteAddress, status, command, detail, error }))
+  }
+
   #tellFailure(command: string, error: unknown): void {
     const { endpoint, remoteAddress } = this
     publish('zmq-rpc:service:failed', () => ({ endpoint, remoteAddress, command, error }))
@@ -256,9 +268,8 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   /** Answers that it is not carried out; also told as an event. */
   refuse(refusal: Refusal): void {
     const { status, text, name, cause } = refusal
-    const { endpoint, remoteAddress } = this
-    const detail = refusal.detail ?? text
-    publish('zmq-rpc:command:refused', () => ({ endpoint, remoteAddress, status, command: name, detail, error: cause }))
+    if (status === STATUS.badResult) this.#tellFailure(name ?? '', cause ?? new ZmqRpcError('BAD_RESULT', text))
+    else this.#tellRefusal(refusal)
     if (this.dialect === 'native') {
       const body = encodeError({ status, text })
       // The service ran, and is not to run again for nothing.
@@ -278,6 +289,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     if (this.#reason !== undefined) return
     this.#reason = reason
     this.#early = undefined
+    if (this.#state === 'new') this.#host.counters.end(reason.code)
     this.#streams?.abort(reason)
     this.relay?.callerGone(reason)
     this.#controller?.abort(reason)
@@ -339,9 +351,11 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   }
 
   #ownStreams(): CallStreams {
-    this.#streams ??= new CallStreams(streamPort(this, { exposeStacks: this.#host.exposeStacks }), {
+    if (this.#streams !== undefined) return this.#streams
+    const onFailed = (error: unknown): void => this.#tellFailure(this.#run?.command ?? '', error)
+    this.#streams = new CallStreams(streamPort(this, { exposeStacks: this.#host.exposeStacks, onFailed }), {
       onIdle: () => this.idle(),
-      onSourceError: (error) => this.#tellFailure(this.#run?.command ?? '', error),
+      onSourceError: onFailed,
       details: { endpoint: this.endpoint, command: this.#run?.command },
     })
     return this.#streams
@@ -351,7 +365,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
 
   #succeeded(run: ServiceRun, result: unknown): void {
     const answered = Answered.of(result)
-    if (answered !== undefined) return this.#answer(STATUS.ok, () => answered)
+    if (answered !== undefined) return this.#answer(statusOf(answered), () => answered)
     if ((this.envelope === undefined || this.aborted) && this.remember === undefined) return this.#answer(STATUS.ok, undefined)
     let body: Message
     try {
@@ -412,6 +426,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     if (this.#state === 'answered') return
     this.#state = 'answered'
     if (ran) this.#tellEnd(this.aborted ? STATUS.aborted : status)
+    if (ran || !this.aborted) this.#host.counters.end(this.#reason?.code ?? (status === STATUS.ok ? undefined : codeOfStatus(status)))
     this.#remember(undefined)
     // Its time was for the answer: what it streams, and calls that are made for that, have no limit.
     if (!this.aborted) this.deadline = Number.POSITIVE_INFINITY
@@ -422,6 +437,16 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     this.#early = undefined
     this.#streams?.finish()
     if (this.isOver) this.#host.over(this)
+  }
+}
+
+/** Of what was answered before, or elsewhere. */
+function statusOf(body: Message): number {
+  if (nativeKind(body[0] as Buffer) !== KIND.error) return STATUS.ok
+  try {
+    return decodeError(body).error.status
+  } catch {
+    return STATUS.serviceRaised
   }
 }
 

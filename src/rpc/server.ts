@@ -153,7 +153,8 @@ export class RpcServer extends MessageServer {
   }
 
   #report(): HealthReport {
-    return reportHealth({ status: this.running ? 'serving' : 'stopping', version, startedAt: this.startedAt, ...this.load })
+    const { running, waiting, connections: clients } = this.stats()
+    return reportHealth({ status: this.running ? 'serving' : 'stopping', version, startedAt: this.startedAt, running, waiting, clients })
   }
 
   protected override open(body: Message, call: ServerCall): ServiceRun | Refusal {

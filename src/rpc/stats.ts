@@ -10,7 +10,7 @@ export type FailureCounts = Readonly<Partial<Record<ErrorCode, number>>>
 /** Messages that were let go. */
 export type RpcDropCounts = Readonly<Record<RpcDropReason, number>>
 
-/** What `RpcServer.stats` and `Receiver.stats` tell. Sums are since it was made. */
+/** What `RpcServer.stats()` and `Receiver.stats()` tell. Sums are since it was made. */
 export interface ServerStats {
   /** Calls and published messages that came in, but for heartbeats: `ended` + `running` + `waiting`. */
   readonly received: number
@@ -29,8 +29,8 @@ export interface ServerStats {
   readonly waiting: number
   /** Streams of calls that are open now, in both directions. */
   readonly streams: number
-  /** Clients of the native dialect that are connected now. */
-  readonly nativeClients: number
+  /** Connections of clients on `rep` that are there now. */
+  readonly connections: number
   readonly dropped: RpcDropCounts
 }
 
@@ -44,9 +44,12 @@ export interface ServerLinkStats {
   readonly inFlight: number
 }
 
-/** What `RpcClient.stats` and `Sender.stats` tell. Sums are since it was made; published messages are no calls. */
+/**
+ * What `RpcClient.stats()` and `Sender.stats()` tell. Sums are since it was made. Each attempt of a call that is tried again counts;
+ * so do the few questions that a client asks by itself, about contracts. Published messages are no calls.
+ */
 export interface ClientStats {
-  /** Calls that were taken on, and not refused for a command or an option that was wrong: `ended` + `queued` + `inFlight`. */
+  /** Calls that were taken on, not those that had a wrong option or could never have been written: `ended` + `queued` + `inFlight`. */
   readonly started: number
   /** Of those started: over for their callers. */
   readonly ended: number

@@ -27,6 +27,8 @@ export interface CallOutlet {
 export interface StreamPortOptions {
   /** Whether the far end is told where an error came from. @default false */
   readonly exposeStacks?: boolean
+  /** Told what a stream to the far end failed with. */
+  readonly onFailed?: (error: unknown) => void
 }
 
 export function streamPort(outlet: CallOutlet, options: StreamPortOptions = {}): StreamPort {
@@ -38,7 +40,10 @@ export function streamPort(outlet: CallOutlet, options: StreamPortOptions = {}):
       return outlet.send(body, true) ? bytesOf(body) : undefined
     },
     end: (stream, sequence) => void outlet.send(encodeEnd(stream, sequence), false),
-    failed: (stream, sequence, error) => void outlet.send(encodeFailed(stream, sequence, toWireError(error, options)), false),
+    failed(stream, sequence, error) {
+      outlet.send(encodeFailed(stream, sequence, toWireError(error, options)), false)
+      options.onFailed?.(error)
+    },
     credit: (stream, bytes) => void outlet.send(encodeCredit(stream, bytes), false),
     stop: (stream, reason) => void outlet.send(encodeStop(stream, reason), false),
   }

@@ -180,11 +180,6 @@ export function useRpc(): Rpc {
   }
 }
 
-/** What a server has to do. */
-export function loadOf(server: RpcServer | Receiver): { running: number; waiting: number; clients: number } {
-  return (server as unknown as { load: { running: number; waiting: number; clients: number } }).load
-}
-
 /** Servers, connections and running timers of this process. */
 export function openHandles(): number {
   return process.getActiveResourcesInfo().filter((name) => /^(TCP|Pipe)/.test(name)).length

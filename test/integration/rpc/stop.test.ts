@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { Receiver, RpcClient, RpcServer, ShutdownServer } from '../../../src/index.ts'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Publisher } from '../../../src/socket/index.ts'
-import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, loadOf, toldBy, until, useRpc, WAYS } from './helpers.ts'
+import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, toldBy, until, useRpc, WAYS } from './helpers.ts'
 
 const rpc = useRpc()
 
@@ -121,7 +121,7 @@ describe('a call that waits for its turn', () => {
     await begun.promise
     const waiting = [native, python].map((client) => failureOf(client.execute(new Count(2))))
     // Both have come in: what was asked later by the same clients could be answered.
-    await until(() => loadOf(server).waiting === 2, 'both wait for their turn')
+    await until(() => server.stats().waiting === 2, 'both wait for their turn')
     const start = performance.now()
     const stopped = server.stop({ drainMs: 10_000 })
     expect(await waiting[0]).toMatchObject({ code: 'SHUTTING_DOWN' })
