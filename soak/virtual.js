@@ -235,8 +235,7 @@ async function live(network, rpc, { calls, servers = 3, clients = 4, workers = 1
     } else if (!EXPECTED.includes(error.code)) {
       complain(`call ${call} ended with ${error.code}: ${error.message}`)
     }
-    // The error of a repeatable one tells of its last attempt only, and an earlier one may have come further (src/rpc/attempts.ts).
-    const notStarted = error.started === 'no' && !repeatable[call]
+    const notStarted = error.started === 'no'
     if (notStarted) unsent[call] = 1
     if (notStarted && executed[call] !== 0) complain(`call ${call} was executed: ${error.message}`)
     if (error.started === 'yes' && executed[call] === 0) complain(`call ${call} was not executed: ${error.message}`)

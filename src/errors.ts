@@ -245,7 +245,7 @@ export class ZmqRpcError extends Error {
   readonly code: ErrorCode
   readonly endpoint: string | undefined
   readonly command: string | undefined
-  readonly #started: Started | undefined
+  #started: Started | undefined
 
   constructor(code: ErrorCode, text: string, details: ErrorDetails = {}) {
     super(`[${code}] ${text}`, details.cause === undefined ? undefined : { cause: details.cause })
@@ -265,6 +265,13 @@ export class ZmqRpcError extends Error {
   get retrySafe(): RetrySafe {
     const { retrySafe } = ERROR_CODES[this.code]
     return retrySafe === 'repeatable' && this.started === 'no' ? 'always' : retrySafe
+  }
+
+  /** After several attempts: an earlier one came further than the one that this error tells of. Only for who made the error. */
+  static earlierStarted(error: ZmqRpcError, started: Started): void {
+    if (!(#started in error) || started === error.started || started === 'no' || error.started === 'yes') return
+    error.#started = started
+    error.message += started === 'yes' ? '; an attempt before it was carried out' : '; an attempt before it may have been carried out'
   }
 
   /** True for errors of this package even when two copies of it are loaded. */

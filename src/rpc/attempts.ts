@@ -9,7 +9,7 @@
  */
 
 import { performance } from 'node:perf_hooks'
-import { ZmqRpcError } from '../errors.ts'
+import { type Started, ZmqRpcError } from '../errors.ts'
 import { onAbort } from './abort-listeners.ts'
 import type { Balancer, Choice } from './balancer.ts'
 import { timerMs } from './deadlines.ts'
@@ -94,6 +94,15 @@ export class Attempts<L extends Choice> {
   async run<T>(call: AttemptedCall<L, T>, settings: AttemptSettings): Promise<T> {
     const series = new Series(call, settings, this.#links, this.#balancer)
     this.#budget.called()
+    try {
+      return await this.#repeat(series, settings)
+    } catch (error) {
+      throw series.withHistory(error)
+    }
+  }
+
+  async #repeat<T>(series: Series<L, T>, settings: AttemptSettings): Promise<T> {
+    const { call } = series
     for (let failures = 1; ; failures++) {
       try {
         return await (series.hedge === undefined ? series.make(call.signal, series.next) : this.#hedge(series, series.hedge))
@@ -131,6 +140,8 @@ class Series<L extends Choice, T> {
   readonly #balancer: Balancer
   readonly #deadline: number
   readonly #tried = new Set<L>()
+  /** How far the attempts have come so far, the one that came furthest. */
+  #started: Started = 'no'
   #made = 0
 
   constructor(call: AttemptedCall<L, T>, settings: AttemptSettings, links: readonly L[], balancer: Balancer) {
@@ -171,7 +182,18 @@ class Series<L extends Choice, T> {
     this.#tried.add(link)
     // Whole milliseconds, as it stands in the texts of errors.
     const leftMs = this.#made === 0 ? this.call.timeoutMs : Math.floor(this.leftMs)
-    return this.call.attempt(link, Math.min(leftMs, this.#settings.attemptTimeoutMs), signal, this.#made++)
+    try {
+      return await this.call.attempt(link, Math.min(leftMs, this.#settings.attemptTimeoutMs), signal, this.#made++)
+    } catch (error) {
+      if (error instanceof ZmqRpcError && (this.#started === 'no' || error.started === 'yes')) this.#started = error.started
+      throw error
+    }
+  }
+
+  /** The error of the last attempt, which must not say that nothing was carried out if one before it may have been. */
+  withHistory(error: unknown): unknown {
+    if (error instanceof ZmqRpcError) ZmqRpcError.earlierStarted(error, this.#started)
+    return error
   }
 
   get #mayMakeMore(): boolean {

@@ -423,3 +423,29 @@ it('whatever the attempts come to: in time, not too many, nothing twice that may
     { numRuns: 1000 },
   )
 })
+
+it('an error does not say that nothing was carried out if an attempt before it may have been', async () => {
+  const links = [
+    { endpoint: 'a', available: true, refused: false, callCount: 0 },
+    { endpoint: 'b', available: true, refused: false, callCount: 0 },
+  ]
+  const attempts = new Attempts(links, new Balancer('roundRobin'), new RetryBudget())
+  const errors = [new ZmqRpcError('CONNECTION_LOST', 'lost'), new ZmqRpcError('NOT_CONNECTED', 'it was not sent')]
+  const call = attempts.run(
+    {
+      command: 'Greet',
+      timeoutMs: 5000,
+      signal: undefined,
+      repeatable: true,
+      attempt: (_link, _timeoutMs, _signal, earlier) => Promise.reject(errors[earlier]),
+    },
+    resolveAttempts({ maxAttempts: 2, backoffMs: 0 }, undefined),
+  )
+  const ended = expect(call).rejects.toMatchObject({
+    code: 'NOT_CONNECTED',
+    started: 'maybe',
+    message: '[NOT_CONNECTED] it was not sent; an attempt before it may have been carried out',
+  })
+  await vi.runAllTimersAsync()
+  await ended
+})
