@@ -51,7 +51,7 @@ export class ForwardedRequest implements CallRequest {
   read(body: Message): ReadReply {
     const kind = nativeKind(body[0])
     if (kind === KIND.reply) this.relay?.replied(amountOf(body[0] as Buffer))
-    return { value: new Answered(this.#inDialectOfCaller(kind, body)), metadata: undefined }
+    return { value: new Answered(this.#inDialectOfCaller(kind, body)), extras: undefined }
   }
 
   #inDialectOfCaller(kind: number | undefined, body: Message): Message {

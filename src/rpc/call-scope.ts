@@ -25,8 +25,8 @@ export function followCalls(): void {
 }
 
 /** Runs a service for a call. */
-export function runInScope<T>(scope: CallScope, run: () => T): T {
-  return scopes === undefined ? run() : scopes.run(scope, run)
+export function runInScope<S extends CallScope, T>(scope: S, run: (scope: S) => T): T {
+  return scopes === undefined ? run(scope) : scopes.run(scope, run, scope)
 }
 
 /**

@@ -123,6 +123,11 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
     return this.#ownStreams().outgoing(iterable)
   }
 
+  /** A stream that stands in the reply. */
+  incoming(number: number): AsyncIterable<unknown> {
+    return this.#ownStreams().incoming(number)
+  }
+
   /** It is on its way: what it streams follows. */
   startStreams(): void {
     this.#streams?.start()
@@ -140,8 +145,8 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
     // A second reply is none of ours.
     if (this.settled) return
     try {
-      const { value, metadata } = this.request.read(body, this.carrier.endpoint, (number) => this.#ownStreams().incoming(number))
-      if (metadata !== undefined) this.#settings.onMetadata?.(metadata)
+      const { value, extras } = this.request.read(body, this.carrier.endpoint, this)
+      if (extras?.metadata !== undefined) this.#settings.onMetadata?.(extras.metadata)
       this.#settle(undefined)
       if (this.over) this.#forgetSignal?.()
       this.#resolve(value)

@@ -7,6 +7,7 @@
 
 import { ZmqRpcError } from '../errors.ts'
 import { type Command, type CommandClass, commandNameOf, isCommand, isCommandBase, isCommandClass, makeCommand } from './command.ts'
+import type { ReadHooks } from './dialect/native/reader.ts'
 
 /** So much of a name that a peer has chosen goes into replies, logs and events. */
 export const MAX_SHOWN_NAME = 255
@@ -78,6 +79,31 @@ function checkedName(commandClass: unknown): string {
 
 function refuse(text: string, command?: string, cause?: unknown): never {
   throw new ZmqRpcError('BAD_REGISTRATION', text, { command, cause })
+}
+
+/** The call that a message belongs to: it may hold streams. */
+export interface IncomingStreams {
+  incoming(number: number): AsyncIterable<unknown>
+}
+
+/** Makes those values of a message that need a registry or their call. */
+export class ValueMaker implements ReadHooks {
+  readonly #registry: CommandRegistry
+  readonly #call: IncomingStreams
+
+  constructor(registry: CommandRegistry, call: IncomingStreams) {
+    this.#registry = registry
+    this.#call = call
+  }
+
+  /** @throws ZmqRpcError as {@link constructCommand} */
+  command(name: string, state: unknown): Command {
+    return constructCommand(this.#registry, name, state)
+  }
+
+  stream(number: number): AsyncIterable<unknown> {
+    return this.#call.incoming(number)
+  }
 }
 
 /**

@@ -66,7 +66,8 @@ export abstract class Command<Result = unknown> {
    */
   getCommandState(): unknown {
     const state = { ...(this as object as Record<string, unknown>) }
-    for (const key of Object.keys(state)) if (typeof state[key] === 'function') delete state[key]
+    // It makes no list, as `Object.keys` does; what is inherited has nothing to delete here.
+    for (const key in state) if (typeof state[key] === 'function') delete state[key]
     return state
   }
 

@@ -18,7 +18,7 @@
  */
 
 import { type ErrorCode, toError, ZmqRpcError } from '../errors.ts'
-import { publish } from '../observability/events.ts'
+import { isHeard, publish } from '../observability/events.ts'
 import type { Peer } from '../session/peer.ts'
 import { context } from '../socket/context.ts'
 import type { Event } from '../socket/observer.ts'
@@ -171,12 +171,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     return new Promise((resolve, reject) => {
       const call = new Call(this, request, settings, movable, resolve, reject)
       this.counters.taken++
-      publish('zmq-rpc:call:started', () => ({
-        endpoint: this.endpoint,
-        command: call.command,
-        queued: this.#queue.size,
-        inFlight: this.#pending.size,
-      }))
+      if (isHeard('zmq-rpc:call:started')) this.#tellStart(call)
       if (this.#closed) return call.fail(this.#error('CLOSED', call, `${call.what} was not sent: the client is closed`))
       if (settings.signal?.aborted)
         return call.fail(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
@@ -375,6 +370,11 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   // ── Inside ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #tellStart({ command }: Call): void {
+    const { endpoint } = this
+    publish('zmq-rpc:call:started', () => ({ endpoint, command, queued: this.#queue.size, inFlight: this.#pending.size }))
+  }
 
   /** Calls that wait for their reply, in the order in which they were sent. */
   get #sent(): Call[] {

@@ -99,7 +99,7 @@ export class RequestListener implements PeerListener {
       this.#drops.drop('callerGone', peer)
       return
     }
-    const message = [...envelope, ...body]
+    const message = joined(envelope, body)
     const waiting = this.#overflow.get(peer)
     if (waiting !== undefined) {
       waiting.push(message)
@@ -119,7 +119,7 @@ export class RequestListener implements PeerListener {
   /** Sends a message if the client keeps up; else false, and `writable` follows. */
   trySend(peer: Peer, envelope: Message, body: Message): boolean {
     if (this.#overflow.has(peer)) return false
-    return !peer.connected || peer.send([...envelope, ...body])
+    return !peer.connected || peer.send(joined(envelope, body))
   }
 
   /** Stops and starts reading from a client. */
@@ -174,4 +174,10 @@ export class RequestListener implements PeerListener {
   }
 
   detached(): void {}
+}
+
+/** Most often two frames and one, which are quicker written down than spread. */
+function joined(envelope: Message, body: Message): Message {
+  if (envelope.length === 2 && body.length === 1) return [envelope[0] as Buffer, envelope[1] as Buffer, body[0] as Buffer]
+  return [...envelope, ...body]
 }

@@ -6,11 +6,10 @@
 import { RemoteError, toError, ZmqRpcError } from '../errors.ts'
 import type { Message } from '../wire/index.ts'
 import { type Command, OpaqueCommand } from './command.ts'
-import { type CommandRegistry, constructCommand } from './command-registry.ts'
+import { type CommandRegistry, type IncomingStreams, ValueMaker } from './command-registry.ts'
 import { type Dialect, nativeKind } from './dialect/announcement.ts'
 import { FLAG, KIND, NO_LIMIT, setAmount } from './dialect/native/header.ts'
 import { decodeCall, decodeError, decodeReply, type Extras, encodeCall } from './dialect/native/message.ts'
-import type { ReadHooks } from './dialect/native/reader.ts'
 import type { WriteHooks } from './dialect/native/writer.ts'
 import * as pyzmqrpc3 from './dialect/pyzmqrpc3.ts'
 import type { Endpoint } from './endpoint.ts'
@@ -20,7 +19,7 @@ import { ErrorRegistry, fromWireError } from './service-error.ts'
 /** A reply that was read. */
 export interface ReadReply {
   readonly value: unknown
-  readonly metadata: Readonly<Record<string, string>> | undefined
+  readonly extras: Extras | undefined
 }
 
 export interface CallRequest {
@@ -37,7 +36,7 @@ export interface CallRequest {
   /** From now on what is sent is the state of this moment: the caller may change the command while it waits. @throws as `encode` */
   freeze(hooks: WriteHooks): void
   /** The result in a reply's body. @throws RemoteError, ZmqRpcError BAD_REPLY, and the errors that the client knows. */
-  read(body: Message, endpoint: Endpoint, stream: (number: number) => unknown): ReadReply
+  read(body: Message, endpoint: Endpoint, streams: IncomingStreams): ReadReply
 }
 
 /** A time as it travels. */
@@ -127,21 +126,26 @@ export class CommandRequest implements CallRequest {
         state,
         timeLeftMs,
         flags: this.repeatable ? FLAG.repeatable : 0,
-        ...(this.#extras && { extras: this.#extras }),
+        extras: this.#extras,
       },
       hooks,
     )
   }
 
-  read(body: Message, endpoint: Endpoint, stream: (number: number) => unknown): ReadReply {
-    const { commands, errors } = this.#settings
+  read(body: Message, endpoint: Endpoint, streams: IncomingStreams): ReadReply {
     const kind = nativeKind(body[0] as Buffer)
     if (kind === undefined) return readPlain(body, endpoint, this.command)
+    if (kind === KIND.error) throw this.#readError(body, endpoint)
+    try {
+      return decodeReply(body, new ValueMaker(this.#settings.commands, streams))
+    } catch (cause) {
+      throw unreadable(cause, { endpoint, command: this.command })
+    }
+  }
+
+  #readError(body: Message, endpoint: Endpoint): Error {
     const about = { endpoint, command: this.command }
-    if (kind === KIND.error) throw fromWireError(readOrThrow(() => decodeError(body), about).error, errors, about)
-    const hooks: ReadHooks = { command: (name, state) => constructCommand(commands, name, state), stream }
-    const { value, extras } = readOrThrow(() => decodeReply(body, hooks), about)
-    return { value, metadata: extras?.metadata }
+    return fromWireError(readOrThrow(() => decodeError(body), about).error, this.#settings.errors, about)
   }
 }
 
@@ -175,17 +179,21 @@ function readPlain(body: Message, endpoint: Endpoint, command: string | undefine
   if (body.length !== 1) throw new ZmqRpcError('BAD_REPLY', `the reply of ${endpoint} has ${body.length} frames, not one`, about)
   const reply = readOrThrow(() => pyzmqrpc3.decodeReply(body[0] as Buffer), about)
   if (reply.status !== pyzmqrpc3.STATUS.ok) throw new RemoteError(reply.status, reply.statusText, about)
-  return { value: reply.result, metadata: undefined }
+  return { value: reply.result, extras: undefined }
 }
 
 function readOrThrow<T>(read: () => T, about: { endpoint: Endpoint; command: string | undefined }): T {
   try {
     return read()
   } catch (cause) {
-    const what = about.command === undefined ? '' : ` to command "${about.command}"`
-    const text = `${about.endpoint} answered${what} with something that cannot be read: ${toError(cause).message}`
-    throw new ZmqRpcError('BAD_REPLY', text, { ...about, cause })
+    throw unreadable(cause, about)
   }
+}
+
+function unreadable(cause: unknown, about: { endpoint: Endpoint; command: string | undefined }): ZmqRpcError {
+  const what = about.command === undefined ? '' : ` to command "${about.command}"`
+  const text = `${about.endpoint} answered${what} with something that cannot be read: ${toError(cause).message}`
+  return new ZmqRpcError('BAD_REPLY', text, { ...about, cause })
 }
 
 /** A command that was written down already, to be written in the other dialect. */

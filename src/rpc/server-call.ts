@@ -228,7 +228,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     if (this.#arrivedAt > 0) this.#tellStart(run.command)
     if (this.kept) this.#host.started(this)
     try {
-      const result = runInScope(this, () => run.execute(this))
+      const result = runInScope(this, ServerCall.#execute)
       if (!isPromiseLike(result)) return this.#succeeded(run, result)
       Promise.resolve(result).then(
         (value) => this.#succeeded(run, value),
@@ -237,6 +237,11 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     } catch (error) {
       this.#failed(run, error)
     }
+  }
+
+  /** One function for all calls. */
+  static #execute(this: void, call: ServerCall): unknown {
+    return (call.#run as ServiceRun).execute(call)
   }
 
   #tellStart(command: string): void {
@@ -274,14 +279,14 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
       const body = encodeError({ status, text })
       // The service ran, and is not to run again for nothing.
       if (status === STATUS.badResult && !this.aborted) this.#remember(body)
-      return this.#answer(status, () => body)
+      return this.#answer(status, body)
     }
     if (status === STATUS.proxyFailed) {
-      return this.#answer(status, () => [pyzmqrpc3.encodeReply({ status, statusText: STATUS_TEXT.proxyFailed, result: text })])
+      return this.#answer(status, [pyzmqrpc3.encodeReply({ status, statusText: STATUS_TEXT.proxyFailed, result: text })])
     }
     const pythonStatus = pythonStatusOf(status)
     const statusText = pythonStatus === status ? (refusal.pythonText ?? text) : STATUS_TEXT.serviceRaised(name ?? 'Service', text)
-    this.#answer(status, () => [pyzmqrpc3.encodeReply({ status: pythonStatus, statusText })])
+    this.#answer(status, [pyzmqrpc3.encodeReply({ status: pythonStatus, statusText })])
   }
 
   /** Nobody waits any more. */
@@ -318,7 +323,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   }
 
   /** A stream of the caller, for the service to read. What came of it while the call had to wait is there. */
-  input(number: number): AsyncIterable<unknown> {
+  incoming(number: number): AsyncIterable<unknown> {
     const input = this.#ownStreams().incoming(number)
     for (const [kind, body] of this.#early ?? []) if (numberOf(body[0] as Buffer) === number) this.receive(kind, body)
     return input
@@ -365,7 +370,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
 
   #succeeded(run: ServiceRun, result: unknown): void {
     const answered = Answered.of(result)
-    if (answered !== undefined) return this.#answer(statusOf(answered), () => answered)
+    if (answered !== undefined) return this.#answer(statusOf(answered), answered)
     if ((this.envelope === undefined || this.aborted) && this.remember === undefined) return this.#answer(STATUS.ok, undefined)
     let body: Message
     try {
@@ -383,7 +388,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
       return this.refuse({ status: STATUS.badResult, text, name: run.command })
     }
     this.#remember(body)
-    this.#answer(STATUS.ok, () => body)
+    this.#answer(STATUS.ok, body)
   }
 
   #failed(run: ServiceRun, error: unknown): void {
@@ -395,10 +400,10 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
       const { exposeStacks } = this.#host
       const body = encodeError(toWireError(error, { exposeStacks }), this.#extrasOfFailure())
       if (!this.aborted) this.#remember(body)
-      return this.#answer(STATUS.serviceRaised, () => body)
+      return this.#answer(STATUS.serviceRaised, body)
     }
     const statusText = STATUS_TEXT.serviceRaised(serviceName, errorText(error))
-    this.#answer(STATUS.serviceRaised, () => [pyzmqrpc3.encodeReply({ status: STATUS.serviceRaised, statusText })])
+    this.#answer(STATUS.serviceRaised, [pyzmqrpc3.encodeReply({ status: STATUS.serviceRaised, statusText })])
   }
 
   #remember(answer: Message | undefined): void {
@@ -421,7 +426,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   }
 
   /** Once. What it streams follows; what the caller streams and nobody is going to read is stopped. */
-  #answer(status: number, body: (() => Message) | undefined): void {
+  #answer(status: number, body: Message | undefined): void {
     const ran = this.#state === 'running'
     if (this.#state === 'answered') return
     this.#state = 'answered'
@@ -430,7 +435,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     this.#remember(undefined)
     // Its time was for the answer: what it streams, and calls that are made for that, have no limit.
     if (!this.aborted) this.deadline = Number.POSITIVE_INFINITY
-    if (body !== undefined && this.envelope !== undefined && !this.aborted) this.#host.send(this, body(), false)
+    if (body !== undefined && this.envelope !== undefined && !this.aborted) this.#host.send(this, body, false)
     if (this.#streams !== undefined) runInScope(this, () => this.#streams?.start())
     this.relay?.answered()
     if (ran) this.#host.left(this)

@@ -7,7 +7,7 @@ import type { Message } from '../wire/index.ts'
 import { type Allow, isAllowed, resolveAllow } from './allow.ts'
 import type { Principal } from './auth.ts'
 import { type Command, type CommandClass, ShutdownServer } from './command.ts'
-import { CommandRegistry, constructCommand, MAX_SHOWN_NAME } from './command-registry.ts'
+import { CommandRegistry, constructCommand, MAX_SHOWN_NAME, ValueMaker } from './command-registry.ts'
 import { pendingCheck } from './contract.ts'
 import { contractHash } from './contract-hash.ts'
 import { type CallHead, decodeCallHead, decodeCallState, type Hello } from './dialect/native/message.ts'
@@ -202,7 +202,7 @@ export class RpcServer extends MessageServer {
     const { name, serviceName, limit, allow } = registration
     let allowed: boolean | Promise<boolean>
     try {
-      allowed = isAllowed(allow, { principal: call.principal, command: name, peer: call.peer })
+      allowed = allow === 'everyone' || isAllowed(allow, { principal: call.principal, command: name, peer: call.peer })
     } catch (cause) {
       return notAllowed(name, call, cause)
     }
@@ -284,10 +284,7 @@ export class RpcServer extends MessageServer {
   #readCommand(body: Message, head: CallHead, call: ServerCall): Command {
     const { name } = head
     try {
-      const state = decodeCallState(body, head, {
-        command: (nested, inner) => constructCommand(this.#registry, nested, inner),
-        stream: (number) => call.input(number),
-      })
+      const state = decodeCallState(body, head, new ValueMaker(this.#registry, call))
       return constructCommand(this.#registry, name, state)
     } catch (cause) {
       throw unreadable(name, cause)
@@ -321,7 +318,7 @@ function notFirst(found: KeyLookup | undefined, name: string): Refusal {
 /** What the caller streams is not going to be read: known to the call, it is stopped when that is answered. */
 function discardStreams(body: Message, head: CallHead, call: ServerCall): void {
   try {
-    decodeCallState(body, head, { command: () => undefined, stream: (number) => call.input(number) })
+    decodeCallState(body, head, { command: () => undefined, stream: (number) => call.incoming(number) })
   } catch {
     // It was readable the first time; if it is not now, what counts is the answer.
   }

@@ -37,6 +37,8 @@ import {
 import { type Metadata, otherProperties, routingIdOf, socketTypeOf } from './metadata.ts'
 import { hearsSubscriptions, mayTalk, type SocketType } from './socket-type.ts'
 
+const EMPTY = Buffer.alloc(0)
+
 export interface ConnectionLimits {
   /** Largest frame of a message, bytes. */
   maxFrameBytes: number
@@ -138,6 +140,7 @@ export class Connection implements FrameSink {
 
   /** Frames of the message under way, and their size. */
   #parts: Message | undefined
+  #partCount = 0
   #partsBytes = 0
 
   /** The part of our greeting that is held back. */
@@ -359,16 +362,18 @@ export class Connection implements FrameSink {
 
   #part(flags: number, body: Buffer): void {
     const { maxMessageFrames, maxMessageBytes } = this.#limits
-    this.#parts ??= []
-    const message = this.#parts
-    message.push(body)
+    // Room for an envelope of two and a body: `push` to an empty list would make room for 17.
+    this.#parts ??= [EMPTY, EMPTY, EMPTY]
+    const parts = this.#parts
+    parts[this.#partCount++] = body
     this.#partsBytes += body.length
-    if (message.length > maxMessageFrames) throw new LimitExceeded('maxMessageSize', `a message of more than ${maxMessageFrames} frames`)
+    if (this.#partCount > maxMessageFrames) throw new LimitExceeded('maxMessageSize', `a message of more than ${maxMessageFrames} frames`)
     if (this.#partsBytes > maxMessageBytes)
       throw new LimitExceeded('maxMessageSize', `a message over the limit of ${maxMessageBytes} bytes`)
     if ((flags & MORE) !== 0) return
+    const message = this.#partCount < parts.length ? parts.slice(0, this.#partCount) : parts
     this.#parts = undefined
-    this.#partsBytes = 0
+    this.#partCount = this.#partsBytes = 0
     this.#handler.message(message)
   }
 
