@@ -25,8 +25,6 @@ export {
   type RpcEventName,
 } from './observability/logger.ts'
 export { RpcProxy, type RpcProxyOptions } from './proxy/rpc-proxy.ts'
-export type { Allow, AllowRequest } from './rpc/allow.ts'
-export type { HedgeOptions, RetryOptions } from './rpc/attempts.ts'
 export type {
   Auth,
   Credentials,
@@ -35,26 +33,35 @@ export type {
   PasswordCredentials,
   Principal,
 } from './rpc/auth.ts'
-export type { BalancePolicy } from './rpc/balancer.ts'
-export { type Answer, RpcClient, type RpcClientOptions } from './rpc/client.ts'
-export type { CallOptions, ClientOptions, ReadyOptions } from './rpc/client-options.ts'
-export { type AnswerOf, Command, type CommandClass, type CommandTraits, type ResultOf, ShutdownServer } from './rpc/command.ts'
-export { type CommandDefinition, type Contract, command, contractOf, type SchemaCommand, type SchemaCommandClass } from './rpc/contract.ts'
-export type { ContractMismatch } from './rpc/contract-watch.ts'
+export type { HedgeOptions, RetryOptions } from './rpc/client/attempts.ts'
+export type { BalancePolicy } from './rpc/client/balancer.ts'
+export { type Answer, RpcClient, type RpcClientOptions } from './rpc/client/client.ts'
+export type { CallOptions, ClientOptions, ReadyOptions } from './rpc/client/client-options.ts'
+export type { ContractMismatch } from './rpc/client/contract-watch.ts'
+export type { RetryBudgetOptions } from './rpc/client/retry-budget.ts'
+export { Sender } from './rpc/client/sender.ts'
+export { type AnswerOf, Command, type CommandClass, type CommandTraits, type ResultOf, ShutdownServer } from './rpc/command/command.ts'
+export {
+  type CommandDefinition,
+  type Contract,
+  command,
+  contractOf,
+  type SchemaCommand,
+  type SchemaCommandClass,
+} from './rpc/command/contract.ts'
+export type { JsonSchema } from './rpc/command/json-schema.ts'
+export { fieldsOf, type InputOf, type OutputOf, type Schema, streamOf } from './rpc/command/schema.ts'
 export type { RpcDropReason } from './rpc/drops.ts'
 export type { Endpoint } from './rpc/endpoint.ts'
+export { ServiceError, type ServiceErrorClass, type ServiceErrorOptions } from './rpc/error/service-error.ts'
 export type { ClientInterceptor, IncomingCall, OutgoingCall, ServerInterceptor } from './rpc/interceptor.ts'
-export { Health, type HealthReport, ListServices, type ServerDescription, type ServiceDescription } from './rpc/introspection.ts'
-export type { JsonSchema } from './rpc/json-schema.ts'
-export type { MessageServerOptions, StopOptions, SubEndpoint } from './rpc/message-server.ts'
-export { Receiver } from './rpc/receiver.ts'
-export type { ServiceOptions } from './rpc/registration.ts'
-export type { RetryBudgetOptions } from './rpc/retry-budget.ts'
-export { fieldsOf, type InputOf, type OutputOf, type Schema, streamOf } from './rpc/schema.ts'
-export { Sender } from './rpc/sender.ts'
-export { RpcServer, type RpcServerOptions } from './rpc/server.ts'
-export type { Metadata, PeerInfo, Service, ServiceContext, ServiceFunction } from './rpc/service.ts'
-export { ServiceError, type ServiceErrorClass, type ServiceErrorOptions } from './rpc/service-error.ts'
+export type { Allow, AllowRequest } from './rpc/server/allow.ts'
+export { Health, type HealthReport, ListServices, type ServerDescription, type ServiceDescription } from './rpc/server/introspection.ts'
+export type { MessageServerOptions, StopOptions, SubEndpoint } from './rpc/server/message-server.ts'
+export { Receiver } from './rpc/server/receiver.ts'
+export type { ServiceOptions } from './rpc/server/registration.ts'
+export { RpcServer, type RpcServerOptions } from './rpc/server/server.ts'
+export type { Metadata, PeerInfo, Service, ServiceContext, ServiceFunction } from './rpc/server/service.ts'
 export type { ClientStats, FailureCounts, RpcDropCounts, ServerLinkStats, ServerStats } from './rpc/stats.ts'
 export { type CurveKeyPair, curveKeyPair, curvePublicKey } from './socket/curve-key-pair.ts'
 export type { AuthOrigin } from './socket/options.ts'

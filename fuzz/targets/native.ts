@@ -6,7 +6,7 @@
  */
 
 import { isDeepStrictEqual } from 'node:util'
-import { OpaqueCommand } from '../../src/rpc/command.ts'
+import { OpaqueCommand } from '../../src/rpc/command/command.ts'
 import { KIND, kindOf as messageKind } from '../../src/rpc/dialect/native/header.ts'
 import {
   decodeCall,

@@ -8,13 +8,13 @@
  */
 
 import { ZmqRpcError } from '../errors.ts'
-import type { Call } from '../rpc/call.ts'
+import type { Call } from '../rpc/client/call.ts'
 import { amountOf, KIND, numberOf } from '../rpc/dialect/native/header.ts'
 import { encodeFailed } from '../rpc/dialect/native/message.ts'
-import { wordsOf } from '../rpc/error-text.ts'
-import type { Relay } from '../rpc/relay.ts'
-import type { ServerCall } from '../rpc/server-call.ts'
-import { STATUS } from '../rpc/status.ts'
+import { wordsOf } from '../rpc/error/error-text.ts'
+import { STATUS } from '../rpc/error/status.ts'
+import type { ServerCall } from '../rpc/server/server-call.ts'
+import type { Relay } from '../rpc/stream/relay.ts'
 import type { Message } from '../wire/index.ts'
 import { Lane } from './lane.ts'
 

@@ -3,11 +3,11 @@
  * in common.
  */
 
+import { type CallRequest, type ReadReply, wireTime } from '../rpc/client/request.ts'
 import { type Dialect, nativeKind } from '../rpc/dialect/announcement.ts'
 import { amountOf, FLAG, KIND, numberOf, setAmount, setNumber } from '../rpc/dialect/native/header.ts'
-import { type CallRequest, type ReadReply, wireTime } from '../rpc/request.ts'
-import { Answered } from '../rpc/server-call.ts'
-import { ErrorRegistry } from '../rpc/service-error.ts'
+import { ErrorRegistry } from '../rpc/error/service-error.ts'
+import { Answered } from '../rpc/server/server-call.ts'
 import type { Message } from '../wire/index.ts'
 import type { CallRelay } from './call-relay.ts'
 import { callToPython, replyToNative, replyToPython } from './translate.ts'

@@ -1,6 +1,6 @@
 /** One direction of a call that a proxy passes on: messages that must wait for the far end do so here, up to a limit. */
 
-import type { CallOutlet } from '../rpc/stream-port.ts'
+import type { CallOutlet } from '../rpc/stream/stream-port.ts'
 import type { Message } from '../wire/index.ts'
 
 /**

@@ -4,13 +4,13 @@
  */
 
 import { toError, ZmqRpcError } from '../errors.ts'
-import { OpaqueCommand } from '../rpc/command.ts'
+import { OpaqueCommand } from '../rpc/command/command.ts'
 import { KIND } from '../rpc/dialect/native/header.ts'
 import { decodeCall, decodeError, decodeReply, encodeError, encodeReply } from '../rpc/dialect/native/message.ts'
 import type { ReadHooks } from '../rpc/dialect/native/reader.ts'
 import * as pyzmqrpc3 from '../rpc/dialect/pyzmqrpc3.ts'
-import { wordsOf } from '../rpc/error-text.ts'
-import { pythonStatusOf, STATUS } from '../rpc/status.ts'
+import { wordsOf } from '../rpc/error/error-text.ts'
+import { pythonStatusOf, STATUS } from '../rpc/error/status.ts'
 import type { Message } from '../wire/index.ts'
 
 /** Commands stay what they are: name and state. */

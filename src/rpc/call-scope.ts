@@ -9,7 +9,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { performance } from 'node:perf_hooks'
 import { ZmqRpcError } from '../errors.ts'
-import type { Metadata } from './service.ts'
+import type { Metadata } from './server/service.ts'
 
 export interface CallScope {
   /** When the time of the call is over, on the clock of `performance.now()`; Infinity for never, and once it was answered. */

@@ -3,9 +3,9 @@
  * The first of a list is the outermost. For logging, credentials in metadata, measuring, changing options or results.
  */
 
-import type { CallOptions } from './client-options.ts'
-import type { Command } from './command.ts'
-import type { ServiceContext } from './service.ts'
+import type { CallOptions } from './client/client-options.ts'
+import type { Command } from './command/command.ts'
+import type { ServiceContext } from './server/service.ts'
 
 /** A call that a client is about to make. */
 export interface OutgoingCall {

@@ -2,10 +2,10 @@
 
 import { ZmqRpcError } from '../errors.ts'
 import { metadataWithinScope } from './call-scope.ts'
-import type { CallOptions } from './client-options.ts'
+import type { CallOptions } from './client/client-options.ts'
 import type { Extras } from './dialect/native/message.ts'
-import { MAX_IDEMPOTENCY_KEY_LENGTH } from './idempotency.ts'
-import type { Metadata } from './service.ts'
+import { MAX_IDEMPOTENCY_KEY_LENGTH } from './server/idempotency.ts'
+import type { Metadata } from './server/service.ts'
 
 /** What goes along with a call. @throws ZmqRpcError BAD_OPTION */
 export function extrasOf({ metadata: given, idempotencyKey }: CallOptions): Extras | undefined {

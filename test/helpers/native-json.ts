@@ -3,7 +3,7 @@
  * implementations to say what they have read.
  */
 
-import { OpaqueCommand } from '../../src/rpc/command.ts'
+import { OpaqueCommand } from '../../src/rpc/command/command.ts'
 import type { ReadHooks } from '../../src/rpc/dialect/native/reader.ts'
 import type { WriteHooks } from '../../src/rpc/dialect/native/writer.ts'
 

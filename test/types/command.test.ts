@@ -1,8 +1,8 @@
 /** What the compiler must know about commands. `tsc` checks it; at run time little is left to see. */
 
 import { describe, expectTypeOf, it } from 'vitest'
-import { Command, type CommandClass, type ResultOf, ShutdownServer } from '../../src/rpc/command.ts'
-import { CommandRegistry } from '../../src/rpc/command-registry.ts'
+import { Command, type CommandClass, type ResultOf, ShutdownServer } from '../../src/rpc/command/command.ts'
+import { CommandRegistry } from '../../src/rpc/command/command-registry.ts'
 
 class Greet extends Command<string> {
   static readonly commandName = 'Greet'

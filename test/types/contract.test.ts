@@ -5,10 +5,10 @@ import { type } from 'arktype'
 import * as v from 'valibot'
 import { describe, expectTypeOf, it } from 'vitest'
 import * as z from 'zod'
-import { type AnswerOf, Command, type CommandClass, type ResultOf } from '../../src/rpc/command.ts'
-import { CommandRegistry } from '../../src/rpc/command-registry.ts'
-import { command } from '../../src/rpc/contract.ts'
-import { fieldsOf, type InputOf, type OutputOf, type Schema, streamOf } from '../../src/rpc/schema.ts'
+import { type AnswerOf, Command, type CommandClass, type ResultOf } from '../../src/rpc/command/command.ts'
+import { CommandRegistry } from '../../src/rpc/command/command-registry.ts'
+import { command } from '../../src/rpc/command/contract.ts'
+import { fieldsOf, type InputOf, type OutputOf, type Schema, streamOf } from '../../src/rpc/command/schema.ts'
 
 const Plain = command('Plain', { state: z.object({ celsius: z.number(), unit: z.enum(['C', 'F']).default('C') }), result: z.boolean() })
 const Transforming = command('Transforming', {

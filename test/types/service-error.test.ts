@@ -2,7 +2,7 @@
 
 import { describe, expectTypeOf, it } from 'vitest'
 import { RemoteError, ZmqRpcError } from '../../src/errors.ts'
-import { ErrorRegistry, ServiceError } from '../../src/rpc/service-error.ts'
+import { ErrorRegistry, ServiceError } from '../../src/rpc/error/service-error.ts'
 
 class OutOfPaper extends ServiceError<{ tray: number }> {}
 class Busy extends ServiceError {}

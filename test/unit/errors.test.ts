@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { codeOfStatus, ERROR_CODES, type ErrorCode, RemoteError, ZmqRpcError } from '../../src/errors.ts'
-import { pythonStatusOf, STATUS } from '../../src/rpc/status.ts'
+import { pythonStatusOf, STATUS } from '../../src/rpc/error/status.ts'
 
 const CODES = Object.keys(ERROR_CODES) as ErrorCode[]
 

@@ -10,14 +10,14 @@
 
 import { deflateSync, inflateSync } from 'node:zlib'
 import { toError, ZmqRpcError } from '../../errors.ts'
-import { type Command, commandNameOf, isCommand, requireCommand } from '../command.ts'
-import { type CommandRegistry, constructCommand, MAX_SHOWN_NAME } from '../command-registry.ts'
-import { errorText } from '../error-text.ts'
-import { STATUS } from '../status.ts'
+import { type Command, commandNameOf, isCommand, requireCommand } from '../command/command.ts'
+import { type CommandRegistry, constructCommand, MAX_SHOWN_NAME } from '../command/command-registry.ts'
+import { errorText } from '../error/error-text.ts'
+import { STATUS } from '../error/status.ts'
 import { DEFAULT_MAX_DEPTH, DEFAULT_MAX_NODES, parsePythonJson } from './python-json-reader.ts'
 import { PythonJsonWriter, quote } from './python-json-writer.ts'
 
-export { STATUS } from '../status.ts'
+export { STATUS } from '../error/status.ts'
 
 /** The text, alone in its frame, that shows a subscriber that the link is alive. It is no message. */
 export const HEARTBEAT = 'zmq_sub_heartbeat'

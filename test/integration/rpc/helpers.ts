@@ -6,8 +6,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { Command, Receiver, RpcClient, type RpcEvents, RpcServer, type RpcServerOptions, Sender } from '../../../src/index.ts'
-import type { ClientOptions } from '../../../src/rpc/client-options.ts'
-import type { MessageServerOptions } from '../../../src/rpc/message-server.ts'
+import type { ClientOptions } from '../../../src/rpc/client/client-options.ts'
+import type { MessageServerOptions } from '../../../src/rpc/server/message-server.ts'
 import { Context, context as sharedContext } from '../../../src/socket/context.ts'
 import { TRANSPORTS, until } from '../../helpers/sockets.ts'
 

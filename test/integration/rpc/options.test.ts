@@ -125,7 +125,7 @@ describe('a server without options', () => {
   })
 
   it('listens to silent publishers for 600 s, and drains for 5 s', () => {
-    const source = readFileSync(new URL('../../../src/rpc/message-server.ts', import.meta.url), 'utf8')
+    const source = readFileSync(new URL('../../../src/rpc/server/message-server.ts', import.meta.url), 'utf8')
     expect(source).toMatch(/heartbeatTimeoutMs: 600_000,[^}]*maxMessageBytes: 64 \* 1024 \* 1024,[^}]*drainMs: 5000/)
   })
 })

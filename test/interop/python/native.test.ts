@@ -11,7 +11,7 @@ import type { Message } from '../../../src/wire/index.ts'
 import { fromJson, READ, toJson, WRITE } from '../../helpers/native-json.ts'
 import { peer } from '../../helpers/peers.ts'
 import { messageVectors, valueVectors } from '../../helpers/protocol-vectors.ts'
-import { arriving, nativeValue } from '../../unit/rpc/native/native-values.ts'
+import { arriving, nativeValue } from '../../unit/rpc/dialect/native/native-values.ts'
 
 const python = peer('pyzmqrpc3')
 const SCRIPT = fileURLToPath(new URL('native_peer.py', import.meta.url))

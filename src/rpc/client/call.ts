@@ -1,0 +1,213 @@
+/**
+ * One call under way at its client: from `execute` to its end, which comes exactly once; and on, while streams that came with
+ * its result, or went with its command, are open.
+ */
+
+import { performance } from 'node:perf_hooks'
+import { toError, ZmqRpcError } from '../../errors.ts'
+import { isHeard, publish } from '../../observability/events.ts'
+import type { Message } from '../../wire/index.ts'
+import { onAbort } from '../abort-listeners.ts'
+import { Timed } from '../deadlines.ts'
+import { type Dialect, nativeKind } from '../dialect/announcement.ts'
+import { KIND } from '../dialect/native/header.ts'
+import type { WriteHooks } from '../dialect/native/writer.ts'
+import { errorText } from '../error/error-text.ts'
+import { type CallCounters, codeOf } from '../stats.ts'
+import { type CallOutlet, receiveForStreams, streamPort } from '../stream/stream-port.ts'
+import { CallStreams } from '../stream/streams.ts'
+import type { CallRequest } from './request.ts'
+
+/** Whoever carries a call to the far end; told when the call ends by itself. */
+export interface CallCarrier {
+  readonly endpoint: string
+  /** Of its client. */
+  readonly counters: CallCounters
+  /** Whether an optional message would be taken; else `call.writable` is called once it would. */
+  readonly hasRoom: boolean
+  /** Its time is over: the carrier says why it was not answered. */
+  timedOut(call: Call): void
+  /** The caller gave it up. */
+  abandoned(call: Call): void
+  /** Its reply was there before; now its streams have ended, too. */
+  finished(call: Call): void
+  /** Sends a message of a call under way. False only where `optional`: it cannot be taken now, and `call.writable` will be called. */
+  continue(call: Call, body: Message, optional: boolean): boolean
+}
+
+export interface CallSettings {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  /** Told the reply's metadata, before the call resolves. */
+  readonly onMetadata?: ((metadata: Readonly<Record<string, string>>) => void) | undefined
+}
+
+export class Call extends Timed implements WriteHooks, CallOutlet {
+  readonly request: CallRequest
+  readonly timeoutMs: number
+  /** Another carrier may take it over as long as it was not sent. */
+  readonly movable: boolean
+  carrier: CallCarrier
+  /** Its number on the wire; given when it is sent. */
+  id = 0
+  /** It was given to the connection, and not taken back. */
+  sent = false
+  /** What had been heard of the far end by then. */
+  heardBefore = 0
+  /** The dialect it was sent in. */
+  dialect: Dialect = 'native'
+  /** Set once it has ended for its caller. */
+  settled = false
+  readonly #settings: CallSettings
+  readonly #resolve: (value: unknown) => void
+  readonly #reject: (error: Error) => void
+  /** 0 where nobody wants to know. */
+  readonly #startedAt: number = isHeard('zmq-rpc:call:ended') ? performance.now() : 0
+  #streams: CallStreams | undefined
+  #forgetSignal: (() => void) | undefined
+
+  constructor(
+    carrier: CallCarrier,
+    request: CallRequest,
+    settings: CallSettings,
+    movable: boolean,
+    resolve: (value: unknown) => void,
+    reject: (error: Error) => void,
+  ) {
+    super()
+    this.carrier = carrier
+    this.request = request
+    this.timeoutMs = settings.timeoutMs
+    this.movable = movable
+    this.#settings = settings
+    this.#resolve = resolve
+    this.#reject = reject
+    request.relay?.attach(this)
+    const { signal } = settings
+    if (signal !== undefined && !signal.aborted) this.#forgetSignal = onAbort(signal, () => this.giveUp(signal.reason))
+  }
+
+  get command(): string | undefined {
+    return this.request.command
+  }
+
+  /** For the texts of errors. */
+  get what(): string {
+    return this.request.what
+  }
+
+  /** True once nothing more is expected. */
+  get over(): boolean {
+    return this.settled && !this.streaming
+  }
+
+  /** True while streams of it are open. */
+  get streaming(): boolean {
+    return this.openStreams > 0
+  }
+
+  get openStreams(): number {
+    return (this.#streams === undefined ? 0 : this.#streams.open) + (this.request.relay === undefined ? 0 : this.request.relay.open)
+  }
+
+  send(body: Message, optional: boolean): boolean {
+    return this.carrier.continue(this, body, optional)
+  }
+
+  get hasRoom(): boolean {
+    return this.carrier.hasRoom
+  }
+
+  /** A stream that stands in the command's state becomes one of this call. */
+  stream(iterable: AsyncIterable<unknown>): number {
+    return this.#ownStreams().outgoing(iterable)
+  }
+
+  /** A stream that stands in the reply. */
+  incoming(number: number): AsyncIterable<unknown> {
+    return this.#ownStreams().incoming(number)
+  }
+
+  /** It is on its way: what it streams follows. */
+  startStreams(): void {
+    this.#streams?.start()
+    this.request.relay?.started()
+  }
+
+  /** A message of the far end. */
+  receive(body: Message): void {
+    const kind = nativeKind(body[0] as Buffer)
+    if (kind !== undefined && kind !== KIND.reply && kind !== KIND.error) {
+      if (this.request.relay !== undefined) this.request.relay.fromServer(kind, body)
+      else if (this.#streams !== undefined) receiveForStreams(this.#streams, kind, body, this.request.errors, this.#about)
+      return
+    }
+    // A second reply is none of ours.
+    if (this.settled) return
+    try {
+      const { value, extras } = this.request.read(body, this.carrier.endpoint, this)
+      if (extras?.metadata !== undefined) this.#settings.onMetadata?.(extras.metadata)
+      this.#settle(undefined)
+      if (this.over) this.#forgetSignal?.()
+      this.#resolve(value)
+    } catch (error) {
+      this.fail(toError(error))
+    }
+  }
+
+  /** The far end, or the way to it, takes more. */
+  writable(): void {
+    this.#streams?.writable()
+    this.request.relay?.writable()
+  }
+
+  /** Its last stream has ended. */
+  idle(): void {
+    if (!this.settled) return
+    this.#forgetSignal?.()
+    this.carrier.finished(this)
+  }
+
+  /** Its caller does not want it any more: the far end is told, as far as it can be. */
+  giveUp(cause: unknown): void {
+    this.carrier.abandoned(this)
+    const when = !this.sent ? ' before it was sent' : ''
+    this.fail(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller${when}: ${errorText(cause)}`, { ...this.#about, cause }))
+  }
+
+  /** Ends it; its streams too. The first end counts. */
+  fail(error: Error): void {
+    this.#forgetSignal?.()
+    this.#streams?.abort(error)
+    if (this.settled) {
+      this.request.relay?.serverGone(error)
+      return
+    }
+    this.#settle(error)
+    this.#reject(error)
+  }
+
+  #settle(error: Error | undefined): void {
+    this.settled = true
+    this.carrier.counters.end(error && codeOf(error))
+    if (this.#startedAt === 0) return
+    const durationMs = performance.now() - this.#startedAt
+    publish('zmq-rpc:call:ended', () => ({ endpoint: this.carrier.endpoint, command: this.command, durationMs, error }))
+  }
+
+  override expired(): void {
+    this.carrier.timedOut(this)
+  }
+
+  #ownStreams(): CallStreams {
+    this.#streams ??= new CallStreams(streamPort(this), {
+      details: this.#about,
+      onIdle: () => this.idle(),
+    })
+    return this.#streams
+  }
+
+  get #about(): { endpoint: string; command: string | undefined } {
+    return { endpoint: this.carrier.endpoint, command: this.command }
+  }
+}

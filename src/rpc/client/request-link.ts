@@ -1,0 +1,551 @@
+/**
+ * One REQ endpoint of a client: many calls in flight on one connection.
+ *
+ * On the wire a DEALER that sends `[correlation id][empty][body…]`: a REP, pyzmqrpc3's included, returns everything up to the
+ * empty frame untouched, so each reply finds its call, and a lost one hurts only its own. Which dialect the body is in, the
+ * server's handshake decides, anew for each connection.
+ *
+ * - Calls wait, up to a limit, while the far end is away or has enough to answer, and are then sent in order.
+ * - Calls that were written when the connection is lost fail at once: their replies have nowhere to go. Those that were
+ *   not written yet wait on.
+ * - When the far end refuses the password or key, all calls fail at once, and so do new ones, until it lets us in. A server
+ *   with another key than ours closes without a word: twice in a row counts.
+ * - A call that ends before it was written is not written any more.
+ * - A server of the native dialect is told when a call was given up, and tells us when it is about to stop: new calls go to
+ *   another one then, if there is one.
+ * - When the only call in flight to a pyzmqrpc3 server times out and nothing was heard since it was sent, the connection is made
+ *   again: such a server may be stuck with it.
+ */
+
+import { type ErrorCode, toError, ZmqRpcError } from '../../errors.ts'
+import { isHeard, publish } from '../../observability/events.ts'
+import type { Peer } from '../../session/peer.ts'
+import { context } from '../../socket/context.ts'
+import type { Event } from '../../socket/observer.ts'
+import { DEFAULT_OPTIONS } from '../../socket/options.ts'
+import type { PeerListener } from '../../socket/pattern.ts'
+import { SocketCore } from '../../socket/socket-core.ts'
+import { AuthRefused, HelloRefused, MechanismMismatch, type Message } from '../../wire/index.ts'
+import type { SecurityOptions } from '../auth.ts'
+import { CallTable } from '../call-table.ts'
+import { type Deadlines, timerMs } from '../deadlines.ts'
+import { ANNOUNCEMENT, type Dialect, nativeKind, speaksNative } from '../dialect/announcement.ts'
+import { KIND } from '../dialect/native/header.ts'
+import { decodeGoAway, decodeHello, encodeCancel, type Hello } from '../dialect/native/message.ts'
+import { Drops } from '../drops.ts'
+import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from '../endpoint.ts'
+import { wordsOf } from '../error/error-text.ts'
+import { CallCounters, type ServerLinkStats } from '../stats.ts'
+import { Call, type CallCarrier, type CallSettings } from './call.ts'
+import type { CallRequest } from './request.ts'
+
+export interface RequestLinkOptions {
+  /** The credentials to show. */
+  security: SecurityOptions
+  maxQueued: number
+  maxMessageBytes: number
+  /** Whether the native dialect is announced. @default true */
+  native?: boolean
+  /** Number of the first call; after 2^32 - 1 comes 1. @default 1 */
+  firstId?: number
+  /** What the client counts. @default of its own */
+  counters?: CallCounters
+  drops?: Drops
+}
+
+/** Told where calls that were not sent could go. */
+export interface RequestLinkOwner {
+  /** A new connection, before what waits is sent. */
+  ready(link: RequestLink): void
+  /** The connection is lost, refused, or about to end: what was not sent waits for the next one. */
+  away(link: RequestLink): void
+  /** What the server tells about itself. */
+  hello(link: RequestLink, hello: Hello): void
+}
+
+/** The number of messages that belong to no call. */
+const CONNECTION_ID = 0
+
+const DELIMITER = Buffer.alloc(0)
+
+/**
+ * Calls in flight. libzmq's REP throws replies away while 1000 (its ZMQ_SNDHWM) wait for a client to read them; and of those that
+ * were read, it may not have heard yet of 499.
+ */
+const MAX_IN_FLIGHT: Readonly<Record<Dialect, number>> = { native: 1000, pyzmqrpc3: 500 }
+
+export class RequestLink implements PeerListener, CallCarrier {
+  readonly endpoint: Endpoint
+  readonly counters: CallCounters
+  readonly #drops: Drops
+  readonly #options: RequestLinkOptions
+  readonly #owner: RequestLinkOwner
+  readonly #deadlines: Deadlines
+  readonly #core: SocketCore
+  #peer: Peer
+  /** Not written yet, in order. */
+  readonly #queue = new Set<Call>()
+  /** Written, or about to be: by the number under which the reply will come. */
+  readonly #pending = new CallTable<Call>()
+  /** Answered, but with streams that are still open: by the same number. */
+  readonly #streaming = new CallTable<Call>()
+  /** Messages of calls under way that must not be lost, and found the peer's queue full. */
+  readonly #overflow: Message[] = []
+  #dialect: Dialect = 'native'
+  #draining = false
+  #nextId: number
+  /** Messages heard so far. */
+  #heard = 0
+  /** Why the far end does not let us in. */
+  #refusal: Error | undefined
+  /** Why the last attempt to connect failed. */
+  #lastFailure: Error | undefined
+  #closed = false
+  #readyWaiters: { resolve(): void; reject(error: Error): void }[] = []
+
+  constructor(
+    endpoint: Endpoint,
+    options: RequestLinkOptions,
+    deadlines: Deadlines,
+    owner: RequestLinkOwner = { ready: () => {}, away: () => {}, hello: () => {} },
+  ) {
+    this.endpoint = endpoint
+    this.counters = options.counters ?? new CallCounters()
+    this.#drops = options.drops ?? new Drops()
+    this.#owner = owner
+    this.#options = options
+    this.#deadlines = deadlines
+    this.#nextId = options.firstId ?? 1
+    const { security, maxQueued, maxMessageBytes } = options
+    this.#core = new SocketCore(
+      'DEALER',
+      this,
+      {
+        ...DEFAULT_OPTIONS,
+        ...CONNECTION_OPTIONS,
+        ...security,
+        handshakeProperties: options.native === false ? {} : ANNOUNCEMENT,
+        sendHighWaterMark: maxQueued,
+        maxMessageSize: maxMessageBytes,
+      },
+      context,
+      (event) => this.#observe(event),
+    )
+    this.#peer = this.#core.connect(endpoint)
+  }
+
+  get connected(): boolean {
+    return this.#peer.connected
+  }
+
+  /** True while the far end does not let us in. */
+  get refused(): boolean {
+    return this.#refusal !== undefined
+  }
+
+  /** True when it takes calls: it is connected, and not about to stop. */
+  get available(): boolean {
+    return this.#peer.connected && !this.#draining
+  }
+
+  /** Calls that wait or are in flight. */
+  get callCount(): number {
+    return this.#queue.size + this.#pending.size
+  }
+
+  /** Streams of its calls that are open. */
+  get streams(): number {
+    let open = 0
+    for (const call of this.#pending.all()) open += call.openStreams
+    for (const call of this.#streaming.all()) open += call.openStreams
+    return open
+  }
+
+  stats(): ServerLinkStats {
+    const { endpoint, connected, available } = this
+    return { endpoint, connected, available, queued: this.#queue.size, inFlight: this.#pending.size }
+  }
+
+  /** The result, or an error. A movable call may end up with another endpoint that is connected sooner. */
+  call(request: CallRequest, settings: CallSettings, movable = false): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const call = new Call(this, request, settings, movable, resolve, reject)
+      this.counters.taken++
+      if (isHeard('zmq-rpc:call:started')) this.#tellStart(call)
+      if (this.#closed) return call.fail(this.#error('CLOSED', call, `${call.what} was not sent: the client is closed`))
+      if (settings.signal?.aborted)
+        return call.fail(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
+      if (this.#refusal !== undefined) return call.fail(this.#refusalError(call, this.#refusal))
+      this.#deadlines.add(call, settings.timeoutMs)
+      try {
+        if (this.#mayWrite && this.#queue.size === 0 ? this.#send(call, settings.timeoutMs) : this.#enqueue(call)) return
+      } catch (error) {
+        this.#deadlines.remove(call)
+        return call.fail(toError(error))
+      }
+      this.#deadlines.remove(call)
+      const why = this.#peer.connected ? 'the far end does not keep up' : `it is not connected${this.#because()}`
+      const text = `${call.what} was not sent: ${this.#options.maxQueued} calls wait for ${this.endpoint} already; ${why}`
+      call.fail(this.#error('QUEUE_FULL', call, text))
+    })
+  }
+
+  /** Gives away the movable calls that were not sent yet, in order. */
+  takeMovable(): Call[] {
+    const calls = [...this.#queue].filter(({ movable }) => movable)
+    for (const call of calls) this.#queue.delete(call)
+    return calls
+  }
+
+  /** Takes calls over that another link gave away. */
+  adopt(calls: readonly Call[]): void {
+    for (const call of calls) {
+      call.carrier = this
+      this.#queue.add(call)
+    }
+    this.#sendQueued()
+  }
+
+  /** Resolves once messages can travel. @throws ZmqRpcError AUTH_REFUSED, NOT_CONNECTED after `timeoutMs`, CLOSED. */
+  whenConnected(timeoutMs: number): Promise<void> {
+    const { endpoint } = this
+    if (this.#peer.connected) return Promise.resolve()
+    if (this.#closed) return Promise.reject(new ZmqRpcError('CLOSED', 'the client is closed', { endpoint }))
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusalError(undefined, this.#refusal))
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#readyWaiters = this.#readyWaiters.filter((other) => other !== waiter)
+        reject(
+          new ZmqRpcError('NOT_CONNECTED', `no connection to ${endpoint} within ${timeoutMs} ms${this.#because()}`, {
+            endpoint,
+            cause: this.#lastFailure,
+          }),
+        )
+      }, timerMs(timeoutMs))
+      const waiter = {
+        resolve: () => {
+          clearTimeout(timer)
+          resolve()
+        },
+        reject: (error: Error) => {
+          clearTimeout(timer)
+          reject(error)
+        },
+      }
+      this.#readyWaiters.push(waiter)
+    })
+  }
+
+  /** Fails what is under way, and closes. */
+  close(): Promise<void> {
+    this.#closed = true
+    this.#failAll((call) => {
+      const text = call.sent ? 'was under way when the client was closed; it may have been executed' : 'was not sent: the client was closed'
+      return this.#error('CLOSED', call, `${call.what} ${text}`)
+    })
+    this.#settleReady(new ZmqRpcError('CLOSED', 'the client was closed', { endpoint: this.endpoint }))
+    return this.#core.close(0)
+  }
+
+  // ── CallCarrier ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  timedOut(call: Call): void {
+    this.#forget(call)
+    const { timeoutMs, what, sent } = call
+    const takenBack = this.#takeBack(call)
+    if (takenBack || (!sent && this.#peer.connected)) {
+      const why = takenBack ? 'the far end does not keep up' : `${this.#pending.size} calls before it are not answered yet`
+      const text = `${what} was not sent to ${this.endpoint} within ${timeoutMs} ms, nor executed: ${why}`
+      call.fail(this.#error('TIMED_OUT', call, text))
+      if (takenBack) this.#askAgain(call)
+      return
+    }
+    if (!sent) {
+      const text = `${what} was not sent: no connection to ${this.endpoint} within ${timeoutMs} ms${this.#because()}`
+      return call.fail(this.#error('NOT_CONNECTED', call, text, this.#lastFailure))
+    }
+    call.fail(this.#error('TIMED_OUT', call, `no reply from ${this.endpoint} to ${what} within ${timeoutMs} ms; it may have been executed`))
+    this.#cancel(call, 'its time is over')
+    this.#askAgain(call)
+  }
+
+  abandoned(call: Call): void {
+    this.#forget(call)
+    if (!this.#takeBack(call)) this.#cancel(call, 'its caller gave it up')
+    this.#sendQueued()
+  }
+
+  finished(call: Call): void {
+    this.#streaming.delete(call.id)
+  }
+
+  get hasRoom(): boolean {
+    if (!this.#peer.connected || (this.#overflow.length === 0 && this.#peer.sendable)) return true
+    this.#peer.askForRoom()
+    return false
+  }
+
+  continue(call: Call, body: Message, optional: boolean): boolean {
+    if (!this.#peer.connected) return true
+    const message = [numbered(call.id), DELIMITER, ...body]
+    if (this.#overflow.length === 0 && this.#peer.send(message)) return true
+    if (!optional) this.#overflow.push(message)
+    return !optional
+  }
+
+  // ── PeerListener ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Over inproc it is ready before `connect` has returned it. */
+  attached(peer: Peer): void {
+    this.#peer = peer
+  }
+
+  detached(): void {}
+  subscription(): void {}
+
+  ready(): void {
+    this.#refusal = undefined
+    this.#lastFailure = undefined
+    this.#draining = false
+    this.#dialect = this.#options.native !== false && speaksNative(this.#peer.info) ? 'native' : 'pyzmqrpc3'
+    this.#owner.ready(this)
+    this.#sendQueued()
+    this.#settleReady(undefined)
+  }
+
+  message(peer: Peer, message: Message): void {
+    this.#heard++
+    const id = message[0] as Buffer
+    if (message.length < 3 || id.length !== 4 || (message[1] as Buffer).length !== 0) return this.#drops.drop('strangeReply', peer)
+    const number = id.readUInt32BE(0)
+    const body = message.slice(2)
+    if (number === CONNECTION_ID) return this.#control(body)
+    const pending = this.#pending.get(number)
+    const call = pending ?? this.#streaming.get(number)
+    if (call === undefined) return this.#drops.drop('lateReply', peer)
+    call.receive(body)
+    if (pending === undefined || !pending.settled) return
+    this.#forget(pending)
+    if (!pending.over) this.#streaming.add(pending)
+    if (this.#queue.size > 0) this.#sendQueued()
+  }
+
+  writable(): void {
+    while (this.#overflow.length > 0) {
+      if (!this.#peer.send(this.#overflow[0] as Message)) return
+      this.#overflow.shift()
+    }
+    for (const call of [...this.#sent, ...this.#streaming.all()]) call.writable()
+    this.#sendQueued()
+  }
+
+  lost(_peer: Peer, reason: Error | undefined): void {
+    // What was not written goes back in front of the queue, in order.
+    const unwritten = new Set(this.#peer.takeQueued().map(calledBy))
+    const waiting = [...this.#queue]
+    this.#queue.clear()
+    this.#overflow.length = 0
+    this.#draining = false
+    for (const call of this.#sent) {
+      this.#pending.delete(call.id)
+      // Its streams have begun, and what they sent is gone.
+      if (unwritten.has(call.id) && !call.streaming) {
+        call.sent = false
+        this.#queue.add(call)
+        continue
+      }
+      this.#deadlines.remove(call)
+      const why = reason === undefined ? '' : ` (${reason.message})`
+      const text = `the connection to ${this.endpoint} was lost while ${call.what} was under way${why}; it may have been executed`
+      call.fail(this.#error('CONNECTION_LOST', call, text, reason))
+    }
+    for (const call of this.#streaming.all()) {
+      const text = `the connection to ${this.endpoint} was lost while ${call.what} was streaming`
+      call.fail(this.#error('CONNECTION_LOST', call, text, reason))
+    }
+    this.#streaming.clear()
+    for (const call of waiting) this.#queue.add(call)
+    this.#lastFailure = reason ?? new Error('the far end closed the connection')
+    this.#owner.away(this)
+  }
+
+  // ── Inside ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #tellStart({ command }: Call): void {
+    const { endpoint } = this
+    publish('zmq-rpc:call:started', () => ({ endpoint, command, queued: this.#queue.size, inFlight: this.#pending.size }))
+  }
+
+  /** Calls that wait for their reply, in the order in which they were sent. */
+  get #sent(): Call[] {
+    // Numbers begin again some day: the oldest is the one that would come up next.
+    const age = ({ id }: Call): number => (id - this.#nextId) >>> 0
+    return this.#pending.all().sort((one, other) => age(one) - age(other))
+  }
+
+  /** True when calls may be written now. */
+  get #mayWrite(): boolean {
+    return this.available && this.#pending.size < MAX_IN_FLIGHT[this.#dialect]
+  }
+
+  /** False when the peer's queue is full. @throws ZmqRpcError BAD_COMMAND when the command cannot be written in the server's dialect. */
+  #send(call: Call, timeLeftMs: number): boolean {
+    if (!this.#peer.sendable) {
+      this.#peer.askForRoom()
+      return false
+    }
+    const body = call.request.encode(this.#dialect, timeLeftMs, call)
+    // A number that is still in use belongs to a very old call: it is skipped. 0 is the connection's own.
+    while (this.#nextId === CONNECTION_ID || this.#pending.has(this.#nextId) || this.#streaming.has(this.#nextId)) {
+      this.#nextId = (this.#nextId + 1) >>> 0
+    }
+    const id = numbered(this.#nextId)
+    if (!this.#peer.send(body.length === 1 ? [id, DELIMITER, body[0] as Buffer] : [id, DELIMITER, ...body])) return false
+    call.id = this.#nextId
+    call.dialect = this.#dialect
+    call.sent = true
+    call.heardBefore = this.#heard
+    this.#pending.add(call)
+    this.#nextId = (this.#nextId + 1) >>> 0
+    call.startStreams()
+    return true
+  }
+
+  #enqueue(call: Call): boolean {
+    if (this.#queue.size >= this.#options.maxQueued) return false
+    // Written down now: the caller may change the command while it waits.
+    call.request.freeze(call)
+    this.#queue.add(call)
+    return true
+  }
+
+  #sendQueued(): void {
+    for (const call of this.#queue) {
+      if (!this.#mayWrite) return
+      try {
+        if (!this.#send(call, call.timeLeftMs)) return
+        this.#queue.delete(call)
+      } catch (error) {
+        this.#forget(call)
+        call.fail(toError(error))
+      }
+    }
+  }
+
+  /** A message of the connection itself. */
+  #control(body: Message): void {
+    const kind = nativeKind(body[0] as Buffer)
+    if (kind === KIND.goAway) {
+      this.#draining = true
+      const { endpoint } = this
+      publish('zmq-rpc:server:draining', () => ({ endpoint, reason: readGoAway(body) }))
+      this.#owner.away(this)
+    } else if (kind === KIND.hello) {
+      try {
+        this.#owner.hello(this, decodeHello(body))
+      } catch {
+        this.#drops.drop('badHello', this.#peer)
+      }
+    }
+  }
+
+  /** Tells the server that nobody waits any more, where it can be told. */
+  #cancel(call: Call, reason: string): void {
+    this.#streaming.delete(call.id)
+    if (call.sent && call.dialect === 'native') this.continue(call, encodeCancel(reason), false)
+  }
+
+  #forget(call: Call): void {
+    this.#deadlines.remove(call)
+    if (call.sent) this.#pending.delete(call.id)
+    else this.#queue.delete(call)
+  }
+
+  /** Has a call that the connection has not written yet left unsaid: nobody waits for its reply. */
+  #takeBack(call: Call): boolean {
+    if (!call.sent || !this.#peer.takeBack((message) => calledBy(message) === call.id)) return false
+    call.sent = false
+    return true
+  }
+
+  /** After a call that got no reply in time: on a new connection, if the far end may be stuck. */
+  #askAgain({ heardBefore, timeoutMs }: Call): void {
+    if (this.#dialect === 'pyzmqrpc3' && this.#pending.size === 0 && this.#heard === heardBefore) {
+      this.#peer.disconnect(new Error(`nothing was heard from ${this.endpoint} for ${timeoutMs} ms after a request`))
+    } else {
+      this.#sendQueued()
+    }
+  }
+
+  #failAll(error: (call: Call) => Error): void {
+    for (const call of [...this.#sent, ...this.#streaming.all(), ...this.#queue]) {
+      this.#forget(call)
+      this.#streaming.delete(call.id)
+      call.fail(error(call))
+    }
+  }
+
+  #observe(event: Event): void {
+    publishSocketEvent(event)
+    if (this.#closed) return
+    if (event.type === 'connect:retry') {
+      this.#lastFailure = event.error ?? this.#lastFailure
+    } else if (event.type === 'handshake:error:auth' || event.type === 'handshake:error:protocol') {
+      const { error } = event
+      const certain = error instanceof MechanismMismatch || (error instanceof AuthRefused && error.status !== 300)
+      // Once, it may also be a far end that just ended.
+      const likely = error instanceof HelloRefused && this.#lastFailure instanceof HelloRefused
+      if (certain || likely) this.#refusedBy(error)
+    }
+  }
+
+  #refusedBy(error: Error): void {
+    this.#refusal = error
+    this.#owner.away(this)
+    this.#failAll((call) => this.#refusalError(call, error))
+    this.#settleReady(this.#refusalError(undefined, error))
+  }
+
+  #settleReady(error: Error | undefined): void {
+    for (const waiter of this.#readyWaiters.splice(0)) {
+      if (error === undefined) waiter.resolve()
+      else waiter.reject(error)
+    }
+  }
+
+  #refusalError(call: Call | undefined, cause: Error): ZmqRpcError {
+    const { plainUsername, curvePublicKey } = this.#options.security
+    const name = plainUsername === undefined ? 'without credentials' : `as user "${plainUsername}"`
+    const who = curvePublicKey === undefined ? name : `with the public key ${curvePublicKey}`
+    const what = call === undefined ? '' : `; ${call.what} was not executed`
+    return this.#error('AUTH_REFUSED', call, `${this.endpoint} does not let us in ${who}: ${wordsOf(cause)}${what}`, cause)
+  }
+
+  #error(code: ErrorCode, call: Call | undefined, text: string, cause?: unknown): ZmqRpcError {
+    return new ZmqRpcError(code, text, { endpoint: this.endpoint, command: call?.command, cause })
+  }
+
+  #because(): string {
+    return this.#lastFailure === undefined ? '' : ` (last reason: ${wordsOf(this.#lastFailure)})`
+  }
+}
+
+/** The number of the call that a message makes; undefined for one that belongs to a call made before. */
+function calledBy(message: Message): number | undefined {
+  const kind = nativeKind(message[2] as Buffer)
+  return kind === undefined || kind === KIND.call ? (message[0] as Buffer).readUInt32BE(0) : undefined
+}
+
+function readGoAway(body: Message): string {
+  try {
+    return decodeGoAway(body).reason
+  } catch {
+    return 'no reason given'
+  }
+}
+
+function numbered(id: number): Buffer {
+  const frame = Buffer.allocUnsafe(4)
+  frame.writeUInt32BE(id, 0)
+  return frame
+}

@@ -1,0 +1,206 @@
+/**
+ * What a call asks for. It is written when it is known who takes it, in the dialect of that server, and it knows how to
+ * read the reply in either dialect.
+ */
+
+import { RemoteError, toError, ZmqRpcError } from '../../errors.ts'
+import type { Message } from '../../wire/index.ts'
+import { type Command, OpaqueCommand } from '../command/command.ts'
+import { type CommandRegistry, type IncomingStreams, ValueMaker } from '../command/command-registry.ts'
+import { type Dialect, nativeKind } from '../dialect/announcement.ts'
+import { FLAG, KIND, NO_LIMIT, setAmount } from '../dialect/native/header.ts'
+import { decodeCall, decodeError, decodeReply, type Extras, encodeCall } from '../dialect/native/message.ts'
+import type { WriteHooks } from '../dialect/native/writer.ts'
+import * as pyzmqrpc3 from '../dialect/pyzmqrpc3.ts'
+import type { Endpoint } from '../endpoint.ts'
+import { ErrorRegistry, fromWireError } from '../error/service-error.ts'
+import type { Relay } from '../stream/relay.ts'
+
+/** A reply that was read. */
+export interface ReadReply {
+  readonly value: unknown
+  readonly extras: Extras | undefined
+}
+
+export interface CallRequest {
+  /** The command's name, for errors; undefined for plain text. */
+  readonly command: string | undefined
+  /** `command "Greet"`, for the texts of errors. */
+  readonly what: string
+  /** Errors that are thrown as what they were at the far end. */
+  readonly errors: ErrorRegistry
+  /** Where the call is passed on: whoever passes on what belongs to it. */
+  readonly relay?: Relay
+  /** The frames to send. @throws ZmqRpcError BAD_COMMAND when they cannot be had. */
+  encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Message
+  /** From now on what is sent is the state of this moment: the caller may change the command while it waits. @throws as `encode` */
+  freeze(hooks: WriteHooks): void
+  /** The result in a reply's body. @throws RemoteError, ZmqRpcError BAD_REPLY, and the errors that the client knows. */
+  read(body: Message, endpoint: Endpoint, streams: IncomingStreams): ReadReply
+}
+
+/** A time as it travels. */
+export function wireTime(ms: number): number {
+  return ms >= NO_LIMIT ? NO_LIMIT : Math.max(0, Math.ceil(ms))
+}
+
+/** What all requests of a client share. */
+export interface RequestSettings {
+  /** Classes that may stand in results. */
+  readonly commands: CommandRegistry
+  /** Errors that are thrown as what they were at the far end. */
+  readonly errors: ErrorRegistry
+  /** False where no server is ever spoken to in the native dialect. */
+  readonly native: boolean
+}
+
+/** Thrown when a stream was found. One of our own: the writer passes it on as it is. */
+const STREAMS = new ZmqRpcError('BAD_COMMAND', 'it streams')
+
+const REFUSE_STREAMS: WriteHooks = {
+  stream: () => {
+    throw STREAMS
+  },
+}
+
+/** A command to be carried out. */
+export class CommandRequest implements CallRequest {
+  readonly command: string
+  readonly #subject: Command
+  readonly #settings: RequestSettings
+  /** May be carried out twice. */
+  readonly repeatable: boolean
+  readonly #extras: Extras | undefined
+  /** What is to be sent, written down in the native dialect; or, for a client that never speaks it, in the other one. */
+  #frozen: Message | undefined
+
+  constructor(name: string, subject: Command, settings: RequestSettings, repeatable: boolean, extras: Extras | undefined) {
+    this.command = name
+    this.#subject = subject
+    this.#settings = settings
+    this.repeatable = repeatable
+    this.#extras = extras
+  }
+
+  get what(): string {
+    return `command "${this.command}"`
+  }
+
+  get errors(): ErrorRegistry {
+    return this.#settings.errors
+  }
+
+  encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Message {
+    if (dialect === 'pyzmqrpc3') {
+      if (this.#frozen === undefined) return [pyzmqrpc3.encodeCommand(this.#subject)]
+      return this.#settings.native ? [pyzmqrpc3.encodeCommand(thaw(this.#frozen, this.#subject))] : this.#frozen
+    }
+    if (this.#frozen === undefined) return this.#write(wireTime(timeLeftMs), hooks)
+    setAmount(this.#frozen[0] as Buffer, wireTime(timeLeftMs))
+    return this.#frozen
+  }
+
+  /** Freezes it unless it streams, which can be done only once: false. @throws as `encode` */
+  freezeUnlessStreaming(): boolean {
+    try {
+      this.freeze(REFUSE_STREAMS)
+      return true
+    } catch (error) {
+      if (error === STREAMS) return false
+      throw error
+    }
+  }
+
+  freeze(hooks: WriteHooks): void {
+    if (this.#frozen !== undefined) return
+    const [head, ...binaries] = this.#settings.native ? this.#write(0, hooks) : [pyzmqrpc3.encodeCommand(this.#subject)]
+    // Large binaries are the caller's own memory.
+    this.#frozen = [head as Buffer, ...binaries.map((binary) => Buffer.from(binary))]
+  }
+
+  #write(timeLeftMs: number, hooks: WriteHooks): Message {
+    const state = this.#subject.getCommandState()
+    return encodeCall(
+      {
+        name: this.command,
+        state,
+        timeLeftMs,
+        flags: this.repeatable ? FLAG.repeatable : 0,
+        extras: this.#extras,
+      },
+      hooks,
+    )
+  }
+
+  read(body: Message, endpoint: Endpoint, streams: IncomingStreams): ReadReply {
+    const kind = nativeKind(body[0] as Buffer)
+    if (kind === undefined) return readPlain(body, endpoint, this.command)
+    if (kind === KIND.error) throw this.#readError(body, endpoint)
+    try {
+      return decodeReply(body, new ValueMaker(this.#settings.commands, streams))
+    } catch (cause) {
+      throw unreadable(cause, { endpoint, command: this.command })
+    }
+  }
+
+  #readError(body: Message, endpoint: Endpoint): Error {
+    const about = { endpoint, command: this.command }
+    return fromWireError(readOrThrow(() => decodeError(body), about).error, this.#settings.errors, about)
+  }
+}
+
+const NO_ERRORS = new ErrorRegistry()
+
+/** A plain text, which travels as it is. */
+export class TextRequest implements CallRequest {
+  readonly command = undefined
+  readonly what = 'the message'
+  readonly errors = NO_ERRORS
+  readonly #frames: Message
+
+  constructor(frame: Buffer) {
+    this.#frames = [frame]
+  }
+
+  encode(): Message {
+    return this.#frames
+  }
+
+  freeze(): void {}
+
+  read(body: Message, endpoint: Endpoint): ReadReply {
+    return readPlain(body, endpoint, undefined)
+  }
+}
+
+/** The pyzmqrpc3 dialect's reply. */
+function readPlain(body: Message, endpoint: Endpoint, command: string | undefined): ReadReply {
+  const about = { endpoint, command }
+  if (body.length !== 1) throw new ZmqRpcError('BAD_REPLY', `the reply of ${endpoint} has ${body.length} frames, not one`, about)
+  const reply = readOrThrow(() => pyzmqrpc3.decodeReply(body[0] as Buffer), about)
+  if (reply.status !== pyzmqrpc3.STATUS.ok) throw new RemoteError(reply.status, reply.statusText, about)
+  return { value: reply.result, extras: undefined }
+}
+
+function readOrThrow<T>(read: () => T, about: { endpoint: Endpoint; command: string | undefined }): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw unreadable(cause, about)
+  }
+}
+
+function unreadable(cause: unknown, about: { endpoint: Endpoint; command: string | undefined }): ZmqRpcError {
+  const what = about.command === undefined ? '' : ` to command "${about.command}"`
+  const text = `${about.endpoint} answered${what} with something that cannot be read: ${toError(cause).message}`
+  return new ZmqRpcError('BAD_REPLY', text, { ...about, cause })
+}
+
+/** A command that was written down already, to be written in the other dialect. */
+function thaw(frozen: Message, subject: Command): Command {
+  const refuse = (): never => {
+    throw new ZmqRpcError('BAD_COMMAND', 'a stream cannot be sent to a peer that speaks the pyzmqrpc3 dialect')
+  }
+  const { name, state } = decodeCall(frozen, { command: (nested, inner) => new OpaqueCommand(nested, inner), stream: refuse })
+  return subject instanceof OpaqueCommand ? subject : new OpaqueCommand(name, state)
+}

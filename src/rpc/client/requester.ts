@@ -1,0 +1,79 @@
+/** The REQ side of a client or sender: several endpoints, and which of them a call goes to. */
+
+import { ZmqRpcError } from '../../errors.ts'
+import type { Deadlines } from '../deadlines.ts'
+import type { Hello } from '../dialect/native/message.ts'
+import type { Endpoint } from '../endpoint.ts'
+import { Attempts } from './attempts.ts'
+import { type BalancePolicy, Balancer } from './balancer.ts'
+import type { CallSettings } from './call.ts'
+import type { CallRequest } from './request.ts'
+import { RequestLink, type RequestLinkOptions } from './request-link.ts'
+import type { RetryBudget } from './retry-budget.ts'
+
+export class Requester {
+  readonly #links: RequestLink[] = []
+  readonly #balancer: Balancer
+
+  constructor(
+    endpoints: readonly Endpoint[],
+    options: RequestLinkOptions,
+    deadlines: Deadlines,
+    balance: BalancePolicy,
+    onHello: (link: RequestLink, hello: Hello) => void = () => {},
+  ) {
+    this.#balancer = new Balancer(balance)
+    const owner = {
+      ready: (link: RequestLink) => this.#gather(link),
+      away: (link: RequestLink) => this.#handOver(link),
+      hello: onHello,
+    }
+    for (const endpoint of endpoints) this.#links.push(new RequestLink(endpoint, options, deadlines, owner))
+  }
+
+  get links(): readonly RequestLink[] {
+    return this.#links
+  }
+
+  /** Calls one endpoint: those that take calls before those that do not. @throws ZmqRpcError BAD_OPTION without any. */
+  call(request: CallRequest, settings: CallSettings): Promise<unknown> {
+    const link = this.#balancer.pick(this.#links)
+    if (link === undefined) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
+    return link.call(request, settings, true)
+  }
+
+  /** Who makes calls that may be tried again. */
+  attempts(budget: RetryBudget): Attempts<RequestLink> {
+    return new Attempts(this.#links, this.#balancer, budget)
+  }
+
+  /** Resolves when so many endpoints are connected. @throws as {@link RequestLink.whenConnected} once that cannot be any more. */
+  whenConnected(count: number, timeoutMs: number): Promise<void> {
+    const links = this.#links
+    if (links.filter((link) => link.connected).length >= count) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      let missing = count
+      let spare = links.length - count
+      for (const link of links) {
+        link.whenConnected(timeoutMs).then(
+          () => --missing === 0 && resolve(),
+          (error: Error) => spare-- === 0 && reject(error),
+        )
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#links.map((link) => link.close()))
+  }
+
+  /** What waits for an endpoint that is away goes to the one that is there. */
+  #gather(ready: RequestLink): void {
+    for (const link of this.#links) if (!link.available) ready.adopt(link.takeMovable())
+  }
+
+  /** What waits for an endpoint that has gone away goes to one that is there, if any is. */
+  #handOver(gone: RequestLink): void {
+    this.#links.find((link) => link !== gone && link.available)?.adopt(gone.takeMovable())
+  }
+}

@@ -1,0 +1,462 @@
+/**
+ * One call at its server: what came, what its service is told of it, and how it is answered, in the dialect that it came in.
+ *
+ * Its life: it waits for its turn ({@link Admission}), runs, is answered at most once, and lives on while streams of it are open.
+ * Whoever gives it up in between (the caller, its time, the connection, the server) aborts it: its signal tells the service,
+ * and nothing is sent any more.
+ */
+
+import { performance } from 'node:perf_hooks'
+import { codeOfStatus, toError, ZmqRpcError } from '../../errors.ts'
+import { isHeard, publish } from '../../observability/events.ts'
+import type { Peer } from '../../session/peer.ts'
+import type { Message } from '../../wire/index.ts'
+import type { Principal } from '../auth.ts'
+import { runInScope } from '../call-scope.ts'
+import { Timed } from '../deadlines.ts'
+import { type Dialect, nativeKind } from '../dialect/announcement.ts'
+import { KIND, numberOf } from '../dialect/native/header.ts'
+import { decodeError, encodeError, encodeReply } from '../dialect/native/message.ts'
+import type { WriteHooks } from '../dialect/native/writer.ts'
+import * as pyzmqrpc3 from '../dialect/pyzmqrpc3.ts'
+import { errorText, wordsOf } from '../error/error-text.ts'
+import { type ErrorRegistry, toWireError } from '../error/service-error.ts'
+import { pythonStatusOf, STATUS } from '../error/status.ts'
+import { resolveMetadata } from '../metadata.ts'
+import type { CallCounters } from '../stats.ts'
+import type { Relay } from '../stream/relay.ts'
+import { type CallOutlet, receiveForStreams, streamPort } from '../stream/stream-port.ts'
+import { CallStreams } from '../stream/streams.ts'
+import type { Candidate, CommandLimit } from './admission.ts'
+import type { Metadata, PeerInfo, ServiceContext } from './service.ts'
+
+/** Why a message is not carried out. */
+export interface Refusal {
+  readonly status: number
+  /** For the caller. */
+  readonly text: string
+  /** For the caller in the pyzmqrpc3 dialect, where Python has words of its own. @default `text` */
+  readonly pythonText?: string
+  /** For the event: what was wrong exactly. @default `text` */
+  readonly detail?: string
+  readonly name?: string | undefined
+  readonly cause?: unknown
+}
+
+/** What runs a call. Whatever it throws, or rejects with, is told to the caller: a {@link Refused} as what it says. */
+export interface ServiceRun {
+  /** The command's name, for events. */
+  readonly command: string
+  /** As Python names it in an error's text. */
+  readonly serviceName: string
+  readonly limit?: CommandLimit | undefined
+  /** False while it has to wait for the end of another call. @default always ready */
+  ready?(): boolean
+  execute(call: ServerCall): unknown
+}
+
+/** Thrown in a {@link ServiceRun} before the service itself: the call is refused. */
+export class Refused extends Error {
+  readonly #refusal: Refusal
+
+  constructor(refusal: Refusal) {
+    super(refusal.text)
+    this.#refusal = refusal
+  }
+
+  /** What a service threw may be anything: `instanceof` runs the traps of a proxy, this does not. */
+  static of(thrown: unknown): Refusal | undefined {
+    return typeof thrown === 'object' && thrown !== null && #refusal in thrown ? thrown.#refusal : undefined
+  }
+}
+
+/** The result of a {@link ServiceRun} that is written already: it was answered before. */
+export class Answered {
+  readonly #body: Message
+
+  constructor(body: Message) {
+    this.#body = body
+  }
+
+  /** As {@link Refused.of}. */
+  static of(result: unknown): Message | undefined {
+    return typeof result === 'object' && result !== null && #body in result ? result.#body : undefined
+  }
+}
+
+/** The server of a call. */
+export interface CallHost {
+  readonly errors: ErrorRegistry
+  readonly exposeStacks: boolean
+  /** Calls that run, and that wait for their turn. */
+  readonly load: { readonly running: number; readonly waiting: number }
+  readonly counters: CallCounters
+  /** Sends a message of the call. False only where `optional`: it cannot be taken now, and `call.writable` will be called. */
+  send(call: ServerCall, body: Message, optional: boolean): boolean
+  /** Whether an optional message would be sent; else `call.writable` is called once it would. */
+  hasRoom(call: ServerCall): boolean
+  /** It runs now, after it had to wait. */
+  started(call: ServerCall): void
+  /** It runs no more. */
+  left(call: ServerCall): void
+  /** Nothing more is to come. */
+  over(call: ServerCall): void
+}
+
+/** What may come of streams before a call has its turn, bytes: several windows, and items that overshoot. */
+const MAX_EARLY_BYTES = 8 * 1024 * 1024
+
+const NOTHING: Metadata = Object.freeze({})
+
+const { STATUS_TEXT } = pyzmqrpc3
+
+export class ServerCall extends Timed implements ServiceContext, PeerInfo, WriteHooks, CallOutlet, Candidate {
+  readonly from: Peer
+  /** What goes in front of everything that is sent to the caller; undefined where nobody waits for an answer. */
+  readonly envelope: Message | undefined
+  readonly dialect: Dialect
+  metadata: Metadata = NOTHING
+  /** What it is known by among the calls of its peer. */
+  id: number | string = 0
+  /** Whether its server keeps account of it: not if it ended as soon as it began. */
+  kept = false
+  /**
+   * Told how a call with an idempotency key has ended: the result, or what the service threw. Undefined when there is nothing to keep:
+   * it was refused, or given up. Called once.
+   */
+  remember: ((answer: Message | undefined) => void) | undefined
+  limit: CommandLimit | undefined
+  /** Where the call is passed on. */
+  relay: Relay | undefined
+  readonly #host: CallHost
+  /** As it was when the message came: a publisher may come back as somebody else. */
+  readonly #user: unknown
+  #run: ServiceRun | undefined
+  #state: 'new' | 'running' | 'answered' = 'new'
+  /** When it came, and then when it began; 0 where nobody wants to know. */
+  #arrivedAt = isHeard('zmq-rpc:service:started') || isHeard('zmq-rpc:service:ended') ? performance.now() : 0
+  #controller: AbortController | undefined
+  #reason: ZmqRpcError | undefined
+  #streams: CallStreams | undefined
+  /** Messages of streams that came before the state was read. */
+  #early: [kind: number, body: Message][] | undefined
+  #earlyBytes = 0
+  #replyMetadata: Record<string, string> | undefined
+
+  constructor(host: CallHost, from: Peer, envelope: Message | undefined, dialect: Dialect) {
+    super()
+    this.#host = host
+    this.from = from
+    this.#user = from.info?.user
+    this.envelope = envelope
+    this.dialect = dialect
+  }
+
+  // ── ServiceContext, PeerInfo ────────────────────────────────────────────────────────────────────────────────────────
+
+  get peer(): PeerInfo {
+    return this
+  }
+
+  get kind(): 'req' | 'pub' {
+    return this.envelope === undefined ? 'pub' : 'req'
+  }
+
+  get endpoint(): string {
+    return this.from.endpoint
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.from.remoteAddress
+  }
+
+  get principal(): Principal | undefined {
+    return this.#user as Principal | undefined
+  }
+
+  get remainingMs(): number {
+    return Math.max(0, this.timeLeftMs)
+  }
+
+  get replyMetadata(): Record<string, string> {
+    this.#replyMetadata ??= {}
+    return this.#replyMetadata
+  }
+
+  /** Only made when somebody asks for it. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#reason !== undefined) this.#controller.abort(this.#reason)
+    return this.#controller.signal
+  }
+
+  // ── Its life ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Clients of the native dialect are read on while theirs waits, so that they can give it up; others, and publishers, are not. */
+  get refusable(): boolean {
+    return this.dialect === 'native' && this.envelope !== undefined
+  }
+
+  get ready(): boolean {
+    return this.#run?.ready?.() ?? true
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== undefined
+  }
+
+  get openStreams(): number {
+    return (this.#streams === undefined ? 0 : this.#streams.open) + (this.relay === undefined ? 0 : this.relay.open)
+  }
+
+  /** True once it was answered, or given up, and no stream of it is open. */
+  get isOver(): boolean {
+    if (this.#state !== 'answered' && !this.aborted) return false
+    return (this.#streams === undefined || this.#streams.open === 0) && (this.relay === undefined || this.relay.open === 0 || this.aborted)
+  }
+
+  /** What is to be done when it is its turn. */
+  prepare(run: ServiceRun): void {
+    this.#run = run
+    this.limit = run.limit
+  }
+
+  start(): void {
+    const run = this.#run as ServiceRun
+    this.#state = 'running'
+    this.#host.counters.started++
+    if (this.#arrivedAt > 0) this.#tellStart(run.command)
+    if (this.kept) this.#host.started(this)
+    try {
+      const result = runInScope(this, ServerCall.#execute)
+      if (!isPromiseLike(result)) return this.#succeeded(run, result)
+      Promise.resolve(result).then(
+        (value) => this.#succeeded(run, value),
+        (error: unknown) => this.#failed(run, error),
+      )
+    } catch (error) {
+      this.#failed(run, error)
+    }
+  }
+
+  /** One function for all calls. */
+  static #execute(this: void, call: ServerCall): unknown {
+    return (call.#run as ServiceRun).execute(call)
+  }
+
+  #tellStart(command: string): void {
+    const { endpoint, remoteAddress } = this
+    const { running, waiting } = this.#host.load
+    const waitedMs = performance.now() - this.#arrivedAt
+    this.#arrivedAt += waitedMs
+    publish('zmq-rpc:service:started', () => ({ endpoint, remoteAddress, command, waitedMs, running, waiting }))
+  }
+
+  #tellRefusal({ status, name: command, text, detail = text, cause: error }: Refusal): void {
+    const { endpoint, remoteAddress } = this
+    publish('zmq-rpc:command:refused', () => ({ endpoint, remoteAddress, status, command, detail, error }))
+  }
+
+  #tellFailure(command: string, error: unknown): void {
+    const { endpoint, remoteAddress } = this
+    publish('zmq-rpc:service:failed', () => ({ endpoint, remoteAddress, command, error }))
+  }
+
+  #tellEnd(status: number): void {
+    if (this.#arrivedAt === 0) return
+    const { endpoint, remoteAddress } = this
+    const command = this.#run?.command ?? ''
+    const durationMs = performance.now() - this.#arrivedAt
+    publish('zmq-rpc:service:ended', () => ({ endpoint, remoteAddress, command, durationMs, status }))
+  }
+
+  /** Answers that it is not carried out; also told as an event. */
+  refuse(refusal: Refusal): void {
+    const { status, text, name, cause } = refusal
+    if (status === STATUS.badResult) this.#tellFailure(name ?? '', cause ?? new ZmqRpcError('BAD_RESULT', text))
+    else this.#tellRefusal(refusal)
+    if (this.dialect === 'native') {
+      const body = encodeError({ status, text })
+      // The service ran, and is not to run again for nothing.
+      if (status === STATUS.badResult && !this.aborted) this.#remember(body)
+      return this.#answer(status, body)
+    }
+    if (status === STATUS.proxyFailed) {
+      return this.#answer(status, [pyzmqrpc3.encodeReply({ status, statusText: STATUS_TEXT.proxyFailed, result: text })])
+    }
+    const pythonStatus = pythonStatusOf(status)
+    const statusText = pythonStatus === status ? (refusal.pythonText ?? text) : STATUS_TEXT.serviceRaised(name ?? 'Service', text)
+    this.#answer(status, [pyzmqrpc3.encodeReply({ status: pythonStatus, statusText })])
+  }
+
+  /** Nobody waits any more. */
+  abort(reason: ZmqRpcError): void {
+    if (this.#reason !== undefined) return
+    this.#reason = reason
+    this.#early = undefined
+    if (this.#state === 'new') this.#host.counters.end(reason.code)
+    this.#streams?.abort(reason)
+    this.relay?.callerGone(reason)
+    this.#controller?.abort(reason)
+    if (this.isOver) this.#host.over(this)
+  }
+
+  /** The deadline that came with it; the caller is not told: its own clock has run out before. */
+  override expired(): void {
+    const text = `the time of command "${this.#run?.command ?? ''}" is over`
+    this.abort(new ZmqRpcError('TIMED_OUT', text, { endpoint: this.endpoint, command: this.#run?.command }))
+  }
+
+  // ── Streams ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  send(body: Message, optional: boolean): boolean {
+    return this.#host.send(this, body, optional)
+  }
+
+  get hasRoom(): boolean {
+    return this.#host.hasRoom(this)
+  }
+
+  /** A stream in the result becomes one of this call. */
+  stream(iterable: AsyncIterable<unknown>): number {
+    return this.#ownStreams().outgoing(iterable)
+  }
+
+  /** A stream of the caller, for the service to read. What came of it while the call had to wait is there. */
+  incoming(number: number): AsyncIterable<unknown> {
+    const input = this.#ownStreams().incoming(number)
+    for (const [kind, body] of this.#early ?? []) if (numberOf(body[0] as Buffer) === number) this.receive(kind, body)
+    return input
+  }
+
+  /** A message of the caller that belongs to a stream. */
+  receive(kind: number, body: Message): void {
+    if (this.relay !== undefined) return this.relay.fromCaller(kind, body)
+    if (this.#streams === undefined) return this.#keepForLater(kind, body)
+    receiveForStreams(this.#streams, kind, body, this.#host.errors, { endpoint: this.endpoint, command: this.#run?.command })
+  }
+
+  /** Its streams begin when its state is read, and its caller does not wait for that. */
+  #keepForLater(kind: number, body: Message): void {
+    if (this.#state === 'answered' || this.aborted) return
+    this.#early ??= []
+    for (const frame of body) this.#earlyBytes += frame.length
+    // Who keeps within the windows never comes so far; whoever does not is told when the stream is found broken.
+    if (this.#earlyBytes <= MAX_EARLY_BYTES) this.#early.push([kind, body])
+  }
+
+  writable(): void {
+    this.#streams?.writable()
+    this.relay?.writable()
+  }
+
+  /** Its last stream has ended. */
+  idle(): void {
+    if (this.isOver) this.#host.over(this)
+  }
+
+  #ownStreams(): CallStreams {
+    if (this.#streams !== undefined) return this.#streams
+    const onFailed = (error: unknown): void => this.#tellFailure(this.#run?.command ?? '', error)
+    this.#streams = new CallStreams(streamPort(this, { exposeStacks: this.#host.exposeStacks, onFailed }), {
+      onIdle: () => this.idle(),
+      onSourceError: onFailed,
+      details: { endpoint: this.endpoint, command: this.#run?.command },
+    })
+    return this.#streams
+  }
+
+  // ── Answers ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #succeeded(run: ServiceRun, result: unknown): void {
+    const answered = Answered.of(result)
+    if (answered !== undefined) return this.#answer(statusOf(answered), answered)
+    if ((this.envelope === undefined || this.aborted) && this.remember === undefined) return this.#answer(STATUS.ok, undefined)
+    let body: Message
+    try {
+      body = this.dialect === 'native' ? encodeReply(result, this.#extras(), this) : [pyzmqrpc3.encodeReply({ ...OK, result })]
+    } catch (error) {
+      this.#streams?.withdraw()
+      // pyzmqrpc3 sends nothing here, and its REP socket is stuck from then on.
+      if (this.dialect === 'pyzmqrpc3') return this.#failed(run, error)
+      const text = `The result of command "${run.command}" cannot be written: ${wordsOf(toError(error))}`
+      return this.refuse({ status: STATUS.badResult, text, name: run.command, cause: error })
+    }
+    if (this.remember !== undefined && this.#streams !== undefined && this.#streams.openOutgoing > 0) {
+      this.#streams.withdraw()
+      const text = `The result of command "${run.command}" streams: it cannot be kept for an idempotency key.`
+      return this.refuse({ status: STATUS.badResult, text, name: run.command })
+    }
+    this.#remember(body)
+    this.#answer(STATUS.ok, body)
+  }
+
+  #failed(run: ServiceRun, error: unknown): void {
+    const refusal = Refused.of(error)
+    if (refusal !== undefined) return this.refuse(refusal)
+    const { command, serviceName } = run
+    this.#tellFailure(command, error)
+    if (this.dialect === 'native') {
+      const { exposeStacks } = this.#host
+      const body = encodeError(toWireError(error, { exposeStacks }), this.#extrasOfFailure())
+      if (!this.aborted) this.#remember(body)
+      return this.#answer(STATUS.serviceRaised, body)
+    }
+    const statusText = STATUS_TEXT.serviceRaised(serviceName, errorText(error))
+    this.#answer(STATUS.serviceRaised, [pyzmqrpc3.encodeReply({ status: STATUS.serviceRaised, statusText })])
+  }
+
+  #remember(answer: Message | undefined): void {
+    this.remember?.(answer)
+    this.remember = undefined
+  }
+
+  /** @throws ZmqRpcError BAD_OPTION for metadata that is no text. */
+  #extras(): { metadata: Metadata } | undefined {
+    return this.#replyMetadata === undefined ? undefined : { metadata: resolveMetadata('replyMetadata', this.#replyMetadata) }
+  }
+
+  /** What failed is told in any case. */
+  #extrasOfFailure(): { metadata: Metadata } | undefined {
+    try {
+      return this.#extras()
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Once. What it streams follows; what the caller streams and nobody is going to read is stopped. */
+  #answer(status: number, body: Message | undefined): void {
+    const ran = this.#state === 'running'
+    if (this.#state === 'answered') return
+    this.#state = 'answered'
+    if (ran) this.#tellEnd(this.aborted ? STATUS.aborted : status)
+    if (ran || !this.aborted) this.#host.counters.end(this.#reason?.code ?? (status === STATUS.ok ? undefined : codeOfStatus(status)))
+    this.#remember(undefined)
+    // Its time was for the answer: what it streams, and calls that are made for that, have no limit.
+    if (!this.aborted) this.deadline = Number.POSITIVE_INFINITY
+    if (body !== undefined && this.envelope !== undefined && !this.aborted) this.#host.send(this, body, false)
+    if (this.#streams !== undefined) runInScope(this, () => this.#streams?.start())
+    this.relay?.answered()
+    if (ran) this.#host.left(this)
+    this.#early = undefined
+    this.#streams?.finish()
+    if (this.isOver) this.#host.over(this)
+  }
+}
+
+/** Of what was answered before, or elsewhere. */
+function statusOf(body: Message): number {
+  if (nativeKind(body[0] as Buffer) !== KIND.error) return STATUS.ok
+  try {
+    return decodeError(body).error.status
+  } catch {
+    return STATUS.serviceRaised
+  }
+}
+
+const OK = { status: STATUS.ok, statusText: STATUS_TEXT.ok }
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}

@@ -1,0 +1,354 @@
+/** The RPC server: takes commands, finds the service of each, and answers with its result. */
+
+import { toError, ZmqRpcError } from '../../errors.ts'
+import type { Peer } from '../../session/peer.ts'
+import { version } from '../../socket/capability.ts'
+import type { Message } from '../../wire/index.ts'
+import type { Principal } from '../auth.ts'
+import { type Command, type CommandClass, ShutdownServer } from '../command/command.ts'
+import { CommandRegistry, constructCommand, MAX_SHOWN_NAME, ValueMaker } from '../command/command-registry.ts'
+import { pendingCheck } from '../command/contract.ts'
+import { contractHash } from '../command/contract-hash.ts'
+import { type CallHead, decodeCallHead, decodeCallState, type Hello } from '../dialect/native/message.ts'
+import { DEFAULT_LIMITS, decodeCommand, STATUS_TEXT } from '../dialect/pyzmqrpc3.ts'
+import { resolveNumber } from '../endpoint.ts'
+import { wordsOf } from '../error/error-text.ts'
+import { ErrorRegistry, type ServiceErrorClass } from '../error/service-error.ts'
+import { STATUS } from '../error/status.ts'
+import { runIntercepted, type ServerInterceptor } from '../interceptor.ts'
+import { type Allow, isAllowed, resolveAllow } from './allow.ts'
+import { IdempotencyCache, type KeyLookup, MAX_IDEMPOTENCY_KEY_LENGTH, ownedKey } from './idempotency.ts'
+import {
+  BUILT_IN_PREFIX,
+  describeServer,
+  Health,
+  type HealthReport,
+  ListServices,
+  reportHealth,
+  type ServerDescription,
+} from './introspection.ts'
+import { MessageServer, type MessageServerOptions } from './message-server.ts'
+import { type Registration, type ServiceOptions, toRegistration } from './registration.ts'
+import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from './server-call.ts'
+import type { PeerInfo, Service, ServiceContext, ServiceFunction } from './service.ts'
+
+export interface RpcServerOptions extends MessageServerOptions {
+  /** Command classes that stand inside the states of others, and have no service of their own. @default [] */
+  readonly commands?: readonly CommandClass[] | undefined
+  /**
+   * Who may stop the server with a `ShutdownServer` command: true for everybody, false for nobody.
+   *
+   * @default those who have a principal, by a password or a key (see `auth`)
+   */
+  readonly allowShutdown?: boolean | undefined
+  /** Largest command once it is unpacked, bytes: a few bytes of zlib can stand for a thousand times as many. @default 8388608 (8 MiB) */
+  readonly maxInflatedBytes?: number | undefined
+  /** Who may have commands carried out whose `register` does not say. `nobody` denies all that is not allowed expressly. @default 'everyone' who may connect */
+  readonly allow?: Allow | undefined
+  /**
+   * Who is told what this server serves and how it is doing (`ListServices`, `Health`): of commands, those that the asker may call.
+   * Without it a client cannot tell either that its contracts differ from the server's.
+   *
+   * @default 'everyone' who may connect
+   */
+  readonly introspection?: Allow | undefined
+  /** What stands around every service; the first is the outermost. @default [] */
+  readonly interceptors?: readonly ServerInterceptor[] | undefined
+  /** Errors of clients that are known here, in the streams that they send. @default [] */
+  readonly errors?: readonly ServiceErrorClass[] | undefined
+  /** How long the answer to a call with an idempotency key is kept for repeated calls, ms. @default 600000 */
+  readonly idempotencyTtlMs?: number | undefined
+  /** Answers kept so; the oldest goes first. @default 10000 */
+  readonly maxIdempotencyKeys?: number | undefined
+  /** Their bytes in all; the oldest goes first. @default 16777216 (16 MiB) */
+  readonly maxIdempotencyBytes?: number | undefined
+}
+
+/**
+ * Carries out the commands of `RpcClient`s and of pyzmqrpc3's clients.
+ *
+ * @example
+ * ```ts
+ * const server = new RpcServer({ rep: 'tcp://*:30000' })
+ * server.register(Greet, ({ name }) => `Hello ${name}`)
+ * await server.start()
+ * ```
+ */
+export class RpcServer extends MessageServer {
+  readonly #registry: CommandRegistry
+  readonly #services = new Map<string, Registration>()
+  readonly #maxInflatedBytes: number
+  readonly #allow: Allow
+  readonly #introspection: Allow
+  readonly #interceptors: readonly ServerInterceptor[]
+  readonly #answers: IdempotencyCache
+
+  /** @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands`. */
+  constructor(options: RpcServerOptions) {
+    // Before `super` opens the first socket: what is refused leaves nothing open.
+    const maxInflatedBytes = resolveNumber('maxInflatedBytes', options.maxInflatedBytes, DEFAULT_LIMITS.maxInflatedBytes, 1)
+    const registry = new CommandRegistry(options.commands ?? [])
+    const allow = resolveAllow('allow', options.allow, 'everyone')
+    const introspection = resolveAllow('introspection', options.introspection, 'everyone')
+    const answers = new IdempotencyCache({
+      ttlMs: resolveNumber('idempotencyTtlMs', options.idempotencyTtlMs, 600_000),
+      maxKeys: resolveNumber('maxIdempotencyKeys', options.maxIdempotencyKeys, 10_000, 1),
+      maxBytes: resolveNumber('maxIdempotencyBytes', options.maxIdempotencyBytes, 16 * 1024 * 1024, 1),
+    })
+    super(options, new ErrorRegistry(options.errors))
+    this.#maxInflatedBytes = maxInflatedBytes
+    this.#allow = allow
+    this.#answers = answers
+    this.#interceptors = [...(options.interceptors ?? [])]
+    this.#registry = registry
+    this.register(ShutdownServer, new ShutdownServerService(this, options.allowShutdown), { allow: 'everyone' })
+    this.#introspection = introspection
+    this.register(ListServices, (asked, { principal, peer }) => this.#describe(asked, principal, peer), { allow: introspection })
+    this.register(Health, () => this.#report(), { allow: introspection })
+  }
+
+  /**
+   * Gives a kind of command its service: a function, or an object with `execute`. May be called before and after `start`.
+   *
+   * @throws ZmqRpcError BAD_REGISTRATION for `Command` itself, a class that is no command or cannot be constructed without
+   * arguments, another class of the same name, something that is no service, or a second service for one command; BAD_OPTION.
+   */
+  register<C extends Command>(commandClass: CommandClass<C>, service: Service<C> | ServiceFunction<C>, options: ServiceOptions = {}): this {
+    const registration = toRegistration(this.#registry, commandClass, service, options, this.#allow)
+    const { name, serviceName } = registration
+    const known = this.#services.get(name)
+    if (known !== undefined) {
+      const text = `command "${name}" has a service already (${known.serviceName}): a second one, ${serviceName}, is refused`
+      throw new ZmqRpcError('BAD_REGISTRATION', text, { command: name })
+    }
+    this.#services.set(name, registration)
+    this.sayHello()
+    return this
+  }
+
+  /** Which contracts a client is told of that has just come: those of commands that it may call, as far as that is known yet. */
+  protected override hello(peer: Peer): Hello {
+    const told = super.hello(peer)
+    const principal = peer.info?.user as Principal | undefined
+    const from: PeerInfo = { endpoint: peer.endpoint, remoteAddress: peer.remoteAddress, kind: 'req' }
+    const may = (rule: Allow, command: string): boolean =>
+      typeof rule === 'function' || isAllowed(rule, { principal, command, peer: from }) === true
+    if (!may(this.#introspection, ListServices.commandName)) return told
+    const contracts: [string, string][] = []
+    for (const { name, allow, contract } of this.#services.values()) {
+      if (!name.startsWith(BUILT_IN_PREFIX) && may(allow, name)) contracts.push([name, contractHash(contract)])
+    }
+    return { ...told, contracts }
+  }
+
+  #describe(asked: ListServices, principal: Principal | undefined, peer: PeerInfo): Promise<ServerDescription> {
+    const served = [...this.#services.values()].map(({ contract, limit }) => ({
+      contract,
+      maxConcurrent: limit?.max ?? Number.POSITIVE_INFINITY,
+    }))
+    return describeServer({ version, limits: this.limits, served }, asked, (command) => {
+      const registration = this.#services.get(command)
+      return registration !== undefined && isAllowed(registration.allow, { principal, command, peer })
+    })
+  }
+
+  #report(): HealthReport {
+    const { running, waiting, connections: clients } = this.stats()
+    return reportHealth({ status: this.running ? 'serving' : 'stopping', version, startedAt: this.startedAt, running, waiting, clients })
+  }
+
+  protected override open(body: Message, call: ServerCall): ServiceRun | Refusal {
+    return call.dialect === 'native' ? this.#openNative(body, call) : this.#openPlain(body, call)
+  }
+
+  /** Only its head is read now: a call that has to wait, or is refused, costs no more. */
+  #openNative(body: Message, call: ServerCall): ServiceRun | Refusal {
+    let head: CallHead
+    try {
+      head = decodeCallHead(body)
+    } catch (cause) {
+      return { status: STATUS.badCommand, text: `The call cannot be read: ${toError(cause).message}`, cause }
+    }
+    const { name, extras } = head
+    const registration = this.#services.get(name)
+    if (registration === undefined) return noService(name)
+    if (extras?.metadata !== undefined) call.metadata = extras.metadata
+    const key = extras?.idempotencyKey
+    const carryOut = (): unknown => this.#checkAndServe(registration, this.#readCommand(body, head, call), call)
+    if (key === undefined) return this.#toRun(registration, call, carryOut)
+    if (key === '' || key.length > MAX_IDEMPOTENCY_KEY_LENGTH) {
+      const text = `an idempotency key has 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters: this one has ${key.length}`
+      return { status: STATUS.badCommand, text, name }
+    }
+    return this.#toRunOnce(key, registration, call, carryOut, () => discardStreams(body, head, call))
+  }
+
+  #openPlain(body: Message, call: ServerCall): ServiceRun | Refusal {
+    // Another number of frames is not of this dialect: the empty frame stands for what cannot be decoded.
+    const frame = body.length === 1 ? (body[0] as Buffer) : Buffer.alloc(0)
+    const decoded = decodeCommand(frame, this.#registry, { maxInflatedBytes: this.#maxInflatedBytes })
+    if (decoded.kind === 'failure') {
+      const { status, statusText, detail, name, cause } = decoded
+      return { status, text: statusText, detail, name, cause }
+    }
+    const { name, command } = decoded
+    const registration = this.#services.get(name)
+    if (registration === undefined) return { ...noService(name), detail: 'the command is known, but has no service' }
+    return this.#toRun(registration, call, () => this.#checkAndServe(registration, command, call))
+  }
+
+  /** What carries the command out, if it is allowed. */
+  #toRun(registration: Registration, call: ServerCall, carryOut: () => unknown): ServiceRun | Refusal {
+    const { name, serviceName, limit, allow } = registration
+    let allowed: boolean | Promise<boolean>
+    try {
+      allowed = allow === 'everyone' || isAllowed(allow, { principal: call.principal, command: name, peer: call.peer })
+    } catch (cause) {
+      return notAllowed(name, call, cause)
+    }
+    if (allowed === false) return notAllowed(name, call)
+    if (allowed === true) return { command: name, serviceName, limit, execute: carryOut }
+    // Asked already: whatever it answers must be heard, even if the call is never run.
+    const decided = allowed.then(
+      (yes) => (yes === true ? undefined : notAllowed(name, call)),
+      (cause: unknown) => notAllowed(name, call, cause),
+    )
+    return {
+      command: name,
+      serviceName,
+      limit,
+      execute: async () => {
+        const refusal = await decided
+        if (refusal !== undefined) throw new Refused(refusal)
+        return carryOut()
+      },
+    }
+  }
+
+  /**
+   * A call with an idempotency key: only the first one of it runs. Those that come meanwhile wait for its end in the queue, where
+   * they keep nobody from running; if it left no answer, the next of them is the first.
+   */
+  #toRunOnce(
+    key: string,
+    registration: Registration,
+    call: ServerCall,
+    carryOut: () => unknown,
+    discard: () => void,
+  ): ServiceRun | Refusal {
+    const { name } = registration
+    const owned = ownedKey(call.principal, key)
+    let found: KeyLookup | undefined
+    const run = this.#toRun(registration, call, () => {
+      if (found?.kind === 'first') return carryOut()
+      discard()
+      if (found?.kind === 'answered') return new Answered(found.answer)
+      throw new Refused(notFirst(found, name))
+    })
+    if ('status' in run) return run
+    return {
+      ...run,
+      ready: () => !this.#answers.isUnderWay(owned, name),
+      execute: () => {
+        // Before a rule that takes its time: no second one may begin meanwhile.
+        found = this.#answers.lookUp(owned, name)
+        if (found.kind === 'first') call.remember = found.end
+        return run.execute(call)
+      },
+    }
+  }
+
+  /** @throws Refused, now or later, for a state that breaks its contract. */
+  #checkAndServe(registration: Registration, command: Command, call: ServerCall): unknown {
+    const checked = pendingCheck(command)
+    if (checked === undefined) return this.#serve(registration, command, call)
+    return checked.then(
+      () => this.#serve(registration, command, call),
+      (cause: unknown) => {
+        throw unreadable(registration.name, cause)
+      },
+    )
+  }
+
+  #serve({ name, contract, execute }: Registration, command: Command, call: ServerCall): unknown {
+    const plain = this.#interceptors.length === 0
+    const result = plain
+      ? execute(command, call)
+      : runIntercepted(this.#interceptors, { command, name, context: call }, () => execute(command, call))
+    const { checkResult } = contract
+    if (checkResult === undefined) return result
+    return result instanceof Promise ? result.then((value) => kept(name, checkResult, value)) : kept(name, checkResult, result)
+  }
+
+  /** @throws Refused */
+  #readCommand(body: Message, head: CallHead, call: ServerCall): Command {
+    const { name } = head
+    try {
+      const state = decodeCallState(body, head, new ValueMaker(this.#registry, call))
+      return constructCommand(this.#registry, name, state)
+    } catch (cause) {
+      throw unreadable(name, cause)
+    }
+  }
+}
+
+function unreadable(name: string, cause: unknown): Refused {
+  return new Refused({ status: STATUS.badCommand, text: `Command "${name}" cannot be read: ${wordsOf(toError(cause))}`, name, cause })
+}
+
+/** A result that keeps its contract. @throws Refused, now or later */
+function kept(name: string, checkResult: (result: unknown) => unknown, result: unknown): unknown {
+  const broken = (cause: unknown): never => {
+    throw new Refused({ status: STATUS.badResult, text: `The service broke its contract: ${wordsOf(toError(cause))}`, name, cause })
+  }
+  try {
+    const checked = checkResult(result)
+    return checked instanceof Promise ? checked.catch(broken) : checked
+  } catch (cause) {
+    return broken(cause)
+  }
+}
+
+function notFirst(found: KeyLookup | undefined, name: string): Refusal {
+  return found?.kind === 'taken'
+    ? { status: STATUS.conflict, text: `The idempotency key was used for command "${found.command}" before.`, name }
+    : { status: STATUS.overloaded, text: `A call of command "${name}" with the same idempotency key is under way.`, name }
+}
+
+/** What the caller streams is not going to be read: known to the call, it is stopped when that is answered. */
+function discardStreams(body: Message, head: CallHead, call: ServerCall): void {
+  try {
+    decodeCallState(body, head, { command: () => undefined, stream: (number) => call.incoming(number) })
+  } catch {
+    // It was readable the first time; if it is not now, what counts is the answer.
+  }
+}
+
+function notAllowed(name: string, { principal }: ServerCall, cause?: unknown): Refusal {
+  const who = principal === undefined ? 'Those who are not known by a password or key' : `User "${principal.username}"`
+  return { status: STATUS.notAllowed, text: `${who} may not have command "${name}" carried out.`, name, cause }
+}
+
+function noService(name: string): Refusal {
+  const shown = name.slice(0, MAX_SHOWN_NAME)
+  return { status: STATUS.noService, text: STATUS_TEXT.noService(shown), name: shown }
+}
+
+/** The service of {@link ShutdownServer}; its name is pyzmqrpc3's, since it stands in error texts. */
+class ShutdownServerService implements Service<ShutdownServer> {
+  readonly #server: RpcServer
+  readonly #allowed: boolean | undefined
+
+  constructor(server: RpcServer, allowed: boolean | undefined) {
+    this.#server = server
+    this.#allowed = allowed
+  }
+
+  execute(_command: ShutdownServer, context: ServiceContext): void {
+    const allowed = this.#allowed ?? context.principal !== undefined
+    if (!allowed)
+      throw new Error('this server does not let you shut it down: it takes a password, a key that it knows, or its option allowShutdown')
+    // The answer first.
+    setImmediate(() => void this.#server.stop())
+  }
+}

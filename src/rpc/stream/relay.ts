@@ -1,0 +1,26 @@
+/**
+ * What goes on within a call besides its request and its reply, where nobody reads it here: the streams of a call that a proxy
+ * passes on. Both ends of the call hand their messages to it instead of to `CallStreams`.
+ */
+
+import type { Message } from '../../wire/index.ts'
+import type { Call } from '../client/call.ts'
+
+export interface Relay {
+  /** Streams of the result that have not ended. */
+  readonly open: number
+  /** The call to the far end, once there is one; anew for each attempt. */
+  attach(call: Call): void
+  /** The request is on its way: what belongs to it may follow. */
+  started(): void
+  fromServer(kind: number, body: Message): void
+  fromCaller(kind: number, body: Message): void
+  /** The reply is on its way to the caller: what belongs to it may follow. */
+  answered(): void
+  /** One of the two takes more. */
+  writable(): void
+  /** Nothing more comes from the far end. */
+  serverGone(error: Error): void
+  /** Nobody waits any more. */
+  callerGone(reason: Error): void
+}
