@@ -5,7 +5,7 @@
 
 import { RemoteError, toError, ZmqRpcError } from '../../errors.ts'
 import type { Message } from '../../wire/index.ts'
-import { type Command, OpaqueCommand } from '../command/command.ts'
+import { type Command, commandNameOf, OpaqueCommand } from '../command/command.ts'
 import { type CommandRegistry, type IncomingStreams, ValueMaker } from '../command/command-registry.ts'
 import { type Dialect, nativeKind } from '../dialect/announcement.ts'
 import { FLAG, KIND, NO_LIMIT, setAmount } from '../dialect/native/header.ts'
@@ -199,7 +199,8 @@ function unreadable(cause: unknown, about: { endpoint: Endpoint; command: string
 /** A command that was written down already, to be written in the other dialect. */
 function thaw(frozen: Message, subject: Command): Command {
   const refuse = (): never => {
-    throw new ZmqRpcError('BAD_COMMAND', 'a stream cannot be sent to a peer that speaks the pyzmqrpc3 dialect')
+    const text = 'a stream cannot be sent to a peer that speaks the pyzmqrpc3 dialect'
+    throw new ZmqRpcError('BAD_COMMAND', text, { command: commandNameOf(subject) })
   }
   const { name, state } = decodeCall(frozen, { command: (nested, inner) => new OpaqueCommand(nested, inner), stream: refuse })
   return subject instanceof OpaqueCommand ? subject : new OpaqueCommand(name, state)

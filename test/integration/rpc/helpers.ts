@@ -5,7 +5,16 @@
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { Command, Receiver, RpcClient, type RpcEvents, RpcServer, type RpcServerOptions, Sender } from '../../../src/index.ts'
+import {
+  Command,
+  Receiver,
+  RpcClient,
+  type RpcClientOptions,
+  type RpcEvents,
+  RpcServer,
+  type RpcServerOptions,
+  Sender,
+} from '../../../src/index.ts'
 import type { ClientOptions } from '../../../src/rpc/client/client-options.ts'
 import type { MessageServerOptions } from '../../../src/rpc/server/message-server.ts'
 import { Context, context as sharedContext } from '../../../src/socket/context.ts'
@@ -119,7 +128,7 @@ export interface Rpc {
   /** To be called in a group of tests: there, ends speak this dialect with each other where they can. */
   speak(dialect: Dialect): void
   server(options: RpcServerOptions): RpcServer
-  client(options: ClientOptions): RpcClient
+  client(options: RpcClientOptions): RpcClient
   sender(options: ClientOptions): Sender
   receiver(options: MessageServerOptions): Receiver
   /** Closed when the test ends. */
