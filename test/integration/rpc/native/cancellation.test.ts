@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import type { RpcServer, ServiceContext } from '../../../../src/index.ts'
-import { Count, type Deferred, deferred, endpointOf, failureOf, Greet, loadOf, TRANSPORTS, until, useRpc } from '../helpers.ts'
+import { Count, type Deferred, deferred, endpointOf, failureOf, Greet, TRANSPORTS, until, useRpc } from '../helpers.ts'
 import { outcomeOf, Stranger } from './stranger.ts'
 
 const rpc = useRpc()
@@ -136,7 +136,7 @@ describe('a call that waits for its turn', () => {
     await until(() => watched.begun.length === 1, 'the first is under way')
     return { watched, server, first }
   }
-  const waiting = (server: RpcServer, count: number): Promise<void> => until(() => loadOf(server).waiting === count, `${count} wait`)
+  const waiting = (server: RpcServer, count: number): Promise<void> => until(() => server.stats().waiting === count, `${count} wait`)
 
   it('and is given up, never runs', async () => {
     const { watched, server, first } = await busy()
@@ -177,7 +177,7 @@ describe('a call that waits for its turn', () => {
     await first
     expect(await stranger.probe()).toEqual([])
     expect(watched.begun).toEqual([0])
-    expect(loadOf(server)).toMatchObject({ running: 0, waiting: 0 })
+    expect(server.stats()).toMatchObject({ running: 0, waiting: 0 })
   })
 
   it('of a client that has gone, never runs', async () => {

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { Command, type RpcClient, type RpcServer, type RpcServerOptions, type ServiceOptions } from '../../../../src/index.ts'
-import { Count, deferred, endpointOf, failureOf, Greet, loadOf, TRANSPORTS, until, useRpc } from '../helpers.ts'
+import { Count, deferred, endpointOf, failureOf, Greet, TRANSPORTS, until, useRpc } from '../helpers.ts'
 
 const rpc = useRpc()
 
@@ -65,7 +65,7 @@ describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
     const { gate, server } = await gated({ rep: endpoint(), maxConcurrentCalls: 2, maxQueuedCalls: 3 })
     const client = await ready(server)
     const calls = counts(client, 0, 5)
-    await until(() => loadOf(server).waiting === 3, 'three wait')
+    await until(() => server.stats().waiting === 3, 'three wait')
     const refused = rpc.hear('zmq-rpc:command:refused')
     const error = await failureOf(client.execute(new Count(5)))
     expect(error).toMatchObject({ code: 'OVERLOADED', status: 429, command: 'Count', started: 'no', retrySafe: 'always' })
@@ -76,11 +76,11 @@ describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
     await until(() => gate.begun.length === 3, 'the next begins')
     // There is room for one more.
     const sixth = client.execute(new Count(6))
-    await until(() => loadOf(server).waiting === 3, 'three wait again')
+    await until(() => server.stats().waiting === 3, 'three wait again')
     gate.open()
     expect(await Promise.all([...calls, sixth])).toEqual([0, 1, 2, 3, 4, 6])
     expect(gate.begun).toEqual(['Count 0', 'Count 1', 'Count 2', 'Count 3', 'Count 4', 'Count 6'])
-    expect(loadOf(server)).toMatchObject({ running: 0, waiting: 0 })
+    expect(server.stats()).toMatchObject({ running: 0, waiting: 0 })
   })
 })
 
@@ -102,7 +102,7 @@ describe('maxQueuedCalls', () => {
     const first = native.execute(new Count(0))
     await until(() => gate.begun.length === 1, 'it is under way')
     const many = counts(plain, 100, 50)
-    await until(() => loadOf(server).waiting === 1, 'one of them is read, and waits')
+    await until(() => server.stats().waiting === 1, 'one of them is read, and waits')
     // The queue is as full as it may be for those who can be turned away.
     expect(await failureOf(native.execute(new Count(1)))).toMatchObject({ code: 'OVERLOADED' })
     gate.open()
@@ -129,7 +129,7 @@ describe('maxConcurrentCallsPerPeer', () => {
     const { gate, server } = await gated({ ...TCP, maxConcurrentCalls: 10, maxConcurrentCallsPerPeer: 2 })
     const [greedy, modest] = [await ready(server), await ready(server)]
     const many = counts(greedy, 0, 20)
-    await until(() => loadOf(server).waiting === 18, 'it has two under way, and the rest waits')
+    await until(() => server.stats().waiting === 18, 'it has two under way, and the rest waits')
     const few = counts(modest, 100, 2)
     await until(() => gate.begun.length === 4, 'both of the modest one begin')
     expect(gate.begun).toEqual(['Count 0', 'Count 1', 'Count 100', 'Count 101'])
@@ -141,19 +141,19 @@ describe('maxConcurrentCallsPerPeer', () => {
     const { gate, server } = await gated({ ...TCP, maxConcurrentCallsPerPeer: 1 })
     const leaving = await ready(server)
     const gone = counts(leaving, 0, 3).map((call) => failureOf(call))
-    await until(() => loadOf(server).waiting === 2, 'two wait')
+    await until(() => server.stats().waiting === 2, 'two wait')
     await leaving.close()
     await Promise.all(gone)
-    await until(() => loadOf(server).waiting === 0, 'nothing waits for it')
+    await until(() => server.stats().waiting === 0, 'nothing waits for it')
     // Its service does not listen to its signal: until it ends it counts.
-    expect(loadOf(server).running).toBe(1)
+    expect(server.stats().running).toBe(1)
     const staying = await ready(server)
     const call = staying.execute(new Count(7))
     await until(() => gate.begun.includes('Count 7'), 'it begins at once')
     gate.open()
     expect(await call).toBe(7)
     expect(gate.begun).toEqual(['Count 0', 'Count 7'])
-    await until(() => loadOf(server).running === 0, 'all is over')
+    await until(() => server.stats().running === 0, 'all is over')
   })
 })
 
@@ -180,7 +180,7 @@ describe('fairness', () => {
     const first = (clients[0] as RpcClient).execute(new Count(999))
     await until(() => gate.begun.length === 1, 'the first is under way')
     const calls = clients.flatMap((client, who) => counts(client, who * 100, who === 0 ? 30 : 5))
-    await until(() => loadOf(server).waiting === 45, 'all wait')
+    await until(() => server.stats().waiting === 45, 'all wait')
     for (let turn = 1; turn <= 20; turn++) {
       gate.next()
       await until(() => gate.begun.length === turn + 1, 'the next begins')
@@ -223,7 +223,7 @@ describe('calls that are under way', () => {
         ({ code }) => code as string,
       ),
     )
-    await until(() => loadOf(server).waiting > 20, 'many wait')
+    await until(() => server.stats().waiting > 20, 'many wait')
     controller.abort()
     go.resolve()
     const ends = await Promise.all(calls)
@@ -232,7 +232,7 @@ describe('calls that are under way', () => {
     )
     // One that fails at once may have failed before it was given up.
     for (const [n, end] of ends.entries()) expect(n % 35 === 10 ? ['ABORTED', 'SERVICE_FAILED'] : [expected[n]]).toContain(end)
-    await until(() => loadOf(server).running === 0, 'all is over')
-    expect(loadOf(server)).toMatchObject({ running: 0, waiting: 0, clients: 1 })
+    await until(() => server.stats().running === 0, 'all is over')
+    expect(server.stats()).toMatchObject({ running: 0, waiting: 0, streams: 0, connections: 1 })
   })
 })
