@@ -1,4 +1,4 @@
-/** How much a server has under way, what waits for it, and what it turns away. Which call is next: test/unit/rpc/admission.test.ts. */
+/** How much a server has under way, what waits for it, and what it turns away. Which call is next: test/unit/rpc/server/admission.test.ts. */
 
 import { describe, expect, it } from 'vitest'
 import { Command, type RpcClient, type RpcServer, type RpcServerOptions, type ServiceOptions } from '../../../../src/index.ts'

@@ -1,4 +1,4 @@
-/** Streams in results and in commands, through real connections. What must hold of streams by themselves: test/unit/rpc/streams.test.ts. */
+/** Streams in results and in commands, through real connections. What must hold of streams by themselves: test/unit/rpc/stream/streams.test.ts. */
 
 import { describe, expect, it } from 'vitest'
 import { Command, RemoteError, type RpcClient, type RpcServer, ServiceError } from '../../../../src/index.ts'
