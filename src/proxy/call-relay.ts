@@ -5,6 +5,7 @@
  * - The reply says how many streams the result opens. Each ends with END or FAILED of the server, or STOP of the caller.
  * - Streams of the caller end with the call.
  * - When one side is gone, the other one is told: the server by CANCEL, the caller by FAILED for each stream that is open.
+ * - A side that speaks pyzmqrpc3's dialect gets nothing of all this: it may not survive a message that it cannot read.
  */
 
 import { ZmqRpcError } from '../errors.ts'
@@ -28,10 +29,15 @@ export class CallRelay implements Relay {
 
   constructor(caller: ServerCall) {
     this.#caller = caller
+    if (caller.dialect !== 'native') this.#toCaller.close()
   }
 
   get open(): number {
-    return this.#streams.size
+    return this.#streams.size + (this.#toServer.waiting ? 1 : 0) + (this.#toCaller.waiting ? 1 : 0)
+  }
+
+  get begun(): boolean {
+    return this.#toServer.used
   }
 
   attach(call: Call): void {
@@ -39,12 +45,17 @@ export class CallRelay implements Relay {
   }
 
   started(): void {
-    if (this.#call !== undefined) this.#toServer.open(this.#call)
+    const call = this.#call as Call
+    if (call.dialect === 'native') this.#toServer.open(call)
+    else this.#toServer.close()
   }
 
   /** The reply has come; it opens so many streams. */
   replied(streams: number): void {
+    if (this.#caller.dialect !== 'native') return
     for (let number = 0; number < streams; number++) this.#streams.set(number, 0)
+    // Nobody is left there who could need more of the caller's.
+    if (streams === 0) this.#toServer.close()
   }
 
   answered(): void {
@@ -58,48 +69,49 @@ export class CallRelay implements Relay {
     if (kind === KIND.item || kind === KIND.end || kind === KIND.failed) {
       // Stopped by the caller: what was on the way is of no use to it.
       if (next === undefined) return
-      if (kind === KIND.item) this.#streams.set(number, amountOf(head) + 1)
+      if (kind === KIND.item) this.#streams.set(number, (amountOf(head) + 1) >>> 0)
       else this.#streams.delete(number)
     }
     if (!this.#toCaller.pass(body)) return this.#giveUp('its caller does not take what the server streams')
-    if (next !== undefined) this.#checkIdle()
+    if (this.open === 0) this.#idle()
   }
 
   fromCaller(kind: number, body: Message): void {
-    const stopped = kind === KIND.stop && this.#streams.delete(numberOf(body[0] as Buffer))
+    if (kind === KIND.stop) this.#streams.delete(numberOf(body[0] as Buffer))
     if (!this.#toServer.pass(body)) return this.#giveUp('the server does not take what its caller streams')
-    if (stopped) this.#checkIdle()
+    if (this.open === 0) this.#idle()
   }
 
   writable(): void {
     this.#toServer.flush()
     this.#toCaller.flush()
+    if (this.open === 0) this.#idle()
   }
 
   serverGone(error: Error): void {
+    this.#toServer.close()
     const text = `the proxy lost the far end: ${wordsOf(error)}`
     // Behind what is there already.
-    for (const [number, next] of this.#streams) this.#toCaller.pass(encodeFailed(number, next, { status: STATUS.proxyFailed, text }))
+    for (const [number, next] of this.#streams) {
+      this.#toCaller.pass(encodeFailed(number, next, { status: STATUS.proxyFailed, text }), true)
+    }
     this.#streams.clear()
-    this.#toServer.clear()
-    this.#caller.idle()
+    if (this.open === 0) this.#caller.idle()
   }
 
   callerGone(reason: Error): void {
     this.#streams.clear()
-    this.#toServer.clear()
-    this.#toCaller.clear()
+    this.#toServer.close()
+    this.#toCaller.close()
     this.#call?.giveUp(reason)
   }
 
   #giveUp(why: string): void {
     const { endpoint } = this.#caller
-    this.serverGone(new ZmqRpcError('PROXY_FAILED', why, { endpoint }))
-    this.#call?.giveUp(new Error(why))
+    this.#call?.giveUp(new ZmqRpcError('PROXY_FAILED', why, { endpoint }))
   }
 
-  #checkIdle(): void {
-    if (this.#streams.size > 0) return
+  #idle(): void {
     this.#call?.idle()
     this.#caller.idle()
   }

@@ -8,9 +8,10 @@ import { type Dialect, nativeKind } from '../rpc/dialect/announcement.ts'
 import { amountOf, FLAG, KIND, numberOf, setAmount, setNumber } from '../rpc/dialect/native/header.ts'
 import { ErrorRegistry } from '../rpc/error/service-error.ts'
 import { Answered } from '../rpc/server/server-call.ts'
+import { MAX_STREAMS } from '../rpc/stream/streams.ts'
 import type { Message } from '../wire/index.ts'
 import type { CallRelay } from './call-relay.ts'
-import { callToPython, replyToNative, replyToPython } from './translate.ts'
+import { callToPython, replyOfPython, replyToNative, replyToPython, tooManyStreams } from './translate.ts'
 
 const NO_ERRORS = new ErrorRegistry()
 
@@ -40,8 +41,9 @@ export class ForwardedRequest implements CallRequest {
     if (dialect === 'pyzmqrpc3') return callToPython(this.#body)
     const head = this.#body[0] as Buffer
     setAmount(head, wireTime(timeLeftMs))
-    // What was published is a call from here on.
-    setNumber(head, numberOf(head) & ~FLAG.noReply)
+    // What was published is answered to us, so that no more is sent than the far end carries out.
+    const flags = numberOf(head)
+    if ((flags & FLAG.noReply) !== 0) setNumber(head, flags & ~FLAG.noReply)
     return this.#body
   }
 
@@ -49,14 +51,15 @@ export class ForwardedRequest implements CallRequest {
 
   /** Never throws: whatever it is, it is the caller's. */
   read(body: Message): ReadReply {
-    const kind = nativeKind(body[0])
-    if (kind === KIND.reply) this.relay?.replied(amountOf(body[0] as Buffer))
-    return { value: new Answered(this.#inDialectOfCaller(kind, body)), extras: undefined }
+    return { value: new Answered(this.#forCaller(nativeKind(body[0] as Buffer), body)), extras: undefined }
   }
 
-  #inDialectOfCaller(kind: number | undefined, body: Message): Message {
-    const isNative = kind !== undefined
-    if (isNative === (this.#dialect === 'native')) return body
-    return isNative ? replyToPython(kind, body) : replyToNative(body)
+  #forCaller(kind: number | undefined, body: Message): Message {
+    if (this.#dialect === 'pyzmqrpc3') return kind === undefined ? replyOfPython(body) : replyToPython(kind, body)
+    if (kind === undefined) return replyToNative(body)
+    const streams = kind === KIND.reply ? amountOf(body[0] as Buffer) : 0
+    if (streams > MAX_STREAMS) return tooManyStreams(streams)
+    this.relay?.replied(streams)
+    return body
   }
 }

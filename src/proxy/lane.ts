@@ -4,15 +4,29 @@ import type { CallOutlet } from '../rpc/stream/stream-port.ts'
 import type { Message } from '../wire/index.ts'
 
 /**
- * What may wait in one direction of one call, bytes. The two ends keep each stream within its window by themselves; this is for one
- * that does not.
+ * What may wait in one direction of one call, bytes, and one message more. The two ends keep each stream within its window by
+ * themselves; this is for one that does not.
  */
 const MAX_HELD_BYTES = 32 * 1024 * 1024
+/** What a message costs besides its bytes, about. */
+const MESSAGE_BYTES = 256
 
 export class Lane {
   #outlet: CallOutlet | undefined
   #held: Message[] = []
   #heldBytes = 0
+  #closed = false
+  #used = false
+
+  /** Messages wait: `flush` is to be called once there is room. */
+  get waiting(): boolean {
+    return this.#held.length > 0
+  }
+
+  /** Messages have gone on. */
+  get used(): boolean {
+    return this.#used
+  }
 
   /** From now on messages go there, those that waited first. */
   open(outlet: CallOutlet): void {
@@ -20,13 +34,24 @@ export class Lane {
     this.flush()
   }
 
-  /** False when too much waits already: this message, and so all that follow it, are lost. */
-  pass(body: Message): boolean {
+  /** From now on messages go nowhere. */
+  close(): void {
+    this.#closed = true
+    this.#held = []
+    this.#heldBytes = 0
+  }
+
+  /** False when too much waits already: this message is lost, unless it is the `last` one of a stream. */
+  pass(body: Message, last = false): boolean {
+    if (this.#closed) return true
     const outlet = this.#outlet
-    if (outlet !== undefined && this.#held.length === 0 && outlet.hasRoom) return outlet.send(body, false)
-    this.#heldBytes += body.reduce((sum, frame) => sum + frame.length, 0)
-    if (this.#heldBytes > MAX_HELD_BYTES) return false
-    this.#held.push(body)
+    if (outlet !== undefined && this.#held.length === 0 && outlet.hasRoom) {
+      this.#used = true
+      return outlet.send(body, false)
+    }
+    if (this.#heldBytes > MAX_HELD_BYTES && !last) return false
+    this.#heldBytes += bytesOf(body)
+    this.#held.push(body.map(ownMemory))
     return true
   }
 
@@ -34,17 +59,25 @@ export class Lane {
   flush(): void {
     const outlet = this.#outlet
     if (outlet === undefined || this.#held.length === 0) return
+    this.#used = true
     let sent = 0
     for (; sent < this.#held.length && outlet.hasRoom; sent++) {
       const body = this.#held[sent] as Message
       outlet.send(body, false)
-      this.#heldBytes -= body.reduce((sum, frame) => sum + frame.length, 0)
+      this.#heldBytes -= bytesOf(body)
     }
     this.#held.splice(0, sent)
   }
+}
 
-  clear(): void {
-    this.#held = []
-    this.#heldBytes = 0
-  }
+function bytesOf(body: Message): number {
+  return body.reduce((sum, frame) => sum + frame.length, MESSAGE_BYTES)
+}
+
+/** A short frame is a view of a larger block, which it would keep alive. */
+function ownMemory(frame: Buffer): Buffer {
+  if (frame.length * 2 >= frame.buffer.byteLength) return frame
+  const copy = Buffer.allocUnsafeSlow(frame.length)
+  frame.copy(copy)
+  return copy
 }

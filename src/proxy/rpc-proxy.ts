@@ -5,6 +5,7 @@
  * streams within it goes through {@link CallRelay}.
  */
 
+import { isDeepStrictEqual } from 'node:util'
 import { toError, ZmqRpcError } from '../errors.ts'
 import type { Auth, Credentials } from '../rpc/auth.ts'
 import { type ClientOptions, Outlets } from '../rpc/client/client-options.ts'
@@ -21,7 +22,7 @@ import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } fro
 import type { Message } from '../wire/index.ts'
 import { CallRelay } from './call-relay.ts'
 import { ForwardedRequest } from './forwarded-request.ts'
-import { callToPython } from './translate.ts'
+import { callToPython, isText } from './translate.ts'
 
 /** Options of `RpcProxy`: those of a server for the side where messages come in, those of a client for the side where they go out. */
 export interface RpcProxyOptions
@@ -57,6 +58,9 @@ export interface RpcProxyOptions
 export class RpcProxy {
   readonly #front: Front
   readonly #outlets: Outlets
+  #started = false
+  #stopping: Promise<void> | undefined
+  #markStopped: () => void = () => {}
 
   /**
    * Begins to connect to `req`, or to bind `pub`.
@@ -88,6 +92,9 @@ export class RpcProxy {
       void this.#front.stop({ drainMs: 0 })
       throw error
     }
+    this.stopped = new Promise((resolve) => {
+      this.#markStopped = resolve
+    })
   }
 
   /** The `rep` endpoints as bound: wildcards and port 0 resolved. */
@@ -100,26 +107,38 @@ export class RpcProxy {
     return this.#outlets.publication?.endpoint
   }
 
-  /** True from the call of `start` to the beginning of `stop`. */
+  /** True from the end of `start` to the beginning of `stop`. */
   get running(): boolean {
     return this.#front.running
   }
 
   /** Resolves when it has stopped. */
-  get stopped(): Promise<void> {
-    return this.#front.stopped
-  }
+  readonly stopped: Promise<void>
 
-  /** Binds `rep` and `pub`, and begins to connect to `sub`. @throws as `RpcServer.start` */
+  /**
+   * Binds `rep` and `pub`, and begins to connect to `sub`. Resolves when all is bound.
+   *
+   * @throws as `RpcServer.start`: nothing is left open then.
+   */
   async start(): Promise<void> {
-    await this.#outlets.publication?.whenHeard(0, Number.POSITIVE_INFINITY)
-    await this.#front.start()
+    if (this.#started) throw new ZmqRpcError('CLOSED', 'it was started before: make a new one')
+    this.#started = true
+    try {
+      await this.#outlets.publication?.whenHeard(0, Number.POSITIVE_INFINITY)
+      await this.#front.start()
+    } catch (error) {
+      await this.stop({ drainMs: 0 })
+      throw error
+    }
   }
 
   /** Takes no more messages, waits for the answers that are on their way (`drainMs`), and closes both sides. Never rejects. */
-  async stop(options: StopOptions = {}): Promise<void> {
-    await this.#front.stop(options)
-    await this.#outlets.close()
+  stop(options: StopOptions = {}): Promise<void> {
+    this.#stopping ??= this.#front
+      .stop(options)
+      .then(() => this.#outlets.close())
+      .then(() => this.#markStopped())
+    return this.#stopping
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -142,6 +161,8 @@ class Front extends MessageServer {
 
   /** The far end tells about itself: those who come in are told the same. */
   heard({ contracts }: Hello): void {
+    // Said again only when it is news: two proxies that point at each other would never stop.
+    if (isDeepStrictEqual(contracts, this.#contracts)) return
     this.#contracts = contracts
     this.sayHello()
   }
@@ -165,6 +186,8 @@ class Front extends MessageServer {
       } catch (cause) {
         return { status: STATUS.badCommand, text: `The call cannot be read: ${wordsOf(toError(cause))}`, cause }
       }
+    } else if (!isText(body)) {
+      return { status: STATUS.badCommand, text: 'The message is not one frame of UTF-8 text.' }
     }
     const about = { command: name ?? '(message)', serviceName: 'RpcProxy' }
     const { requester } = this.#outlets()
@@ -176,11 +199,12 @@ class Front extends MessageServer {
     const outlets = this.#outlets()
     const relay = call.envelope === undefined ? undefined : new CallRelay(call)
     const request = new ForwardedRequest(name, body, call.dialect, relay)
-    if (relay !== undefined) call.relay = relay
-    const { timeoutMs } = outlets.settings({})
+    if (relay !== undefined) call.passOn(relay)
     try {
+      const { timeoutMs } = outlets.settings({})
       return await outlets.requester.call(request, { timeoutMs: Math.min(timeoutMs, call.timeLeftMs), signal: undefined })
     } catch (cause) {
+      if (call.aborted) return undefined
       throw new Refused({ status: STATUS.proxyFailed, text: `the proxy could not pass it on: ${wordsOf(toError(cause))}`, name, cause })
     }
   }

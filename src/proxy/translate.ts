@@ -3,6 +3,7 @@
  * translation: every server of ours reads it, and answers in it.
  */
 
+import { isUtf8 } from 'node:buffer'
 import { toError, ZmqRpcError } from '../errors.ts'
 import { OpaqueCommand } from '../rpc/command/command.ts'
 import { KIND } from '../rpc/dialect/native/header.ts'
@@ -25,6 +26,23 @@ const OPAQUE: ReadHooks = {
 export function callToPython(body: Message): Message {
   const { name, state } = decodeCall(body, OPAQUE)
   return [pyzmqrpc3.encodeCommand(new OpaqueCommand(name, state))]
+}
+
+/** What a program of pyzmqrpc3 survives: one frame of text. Binary ends it, and a second frame has its socket stuck. */
+export function isText(body: Message): boolean {
+  return body.length === 1 && isUtf8(body[0] as Buffer)
+}
+
+/** A reply of pyzmqrpc3 for one who speaks that: as it is, if it is one. */
+export function replyOfPython(body: Message): Message {
+  return isText(body)
+    ? body
+    : reply(STATUS.proxyFailed, pyzmqrpc3.STATUS_TEXT.proxyFailed, 'the far end answered with something that is no text')
+}
+
+/** A native reply that breaks the rules. */
+export function tooManyStreams(streams: number): Message {
+  return encodeError({ status: STATUS.proxyFailed, text: `the far end answered with ${streams} streams: that is more than there may be` })
 }
 
 /** A reply of pyzmqrpc3 as a native one. What cannot be read is told as status 482. */

@@ -110,6 +110,11 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
     return (this.#streams === undefined ? 0 : this.#streams.open) + (this.request.relay === undefined ? 0 : this.request.relay.open)
   }
 
+  /** What belongs to it has followed its request: it cannot be sent anew. */
+  get begun(): boolean {
+    return this.streaming || this.request.relay?.begun === true
+  }
+
   send(body: Message, optional: boolean): boolean {
     return this.carrier.continue(this, body, optional)
   }

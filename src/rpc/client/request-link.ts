@@ -349,7 +349,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     for (const call of this.#sent) {
       this.#pending.delete(call.id)
       // Its streams have begun, and what they sent is gone.
-      if (unwritten.has(call.id) && !call.streaming) {
+      if (unwritten.has(call.id) && !call.begun) {
         call.sent = false
         this.#queue.add(call)
         continue

@@ -329,6 +329,14 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     return input
   }
 
+  /** It is passed on, with what belongs to it: what has come of that already, too. */
+  passOn(relay: Relay): void {
+    this.relay = relay
+    const early = this.#early ?? []
+    this.#early = undefined
+    for (const [kind, body] of early) relay.fromCaller(kind, body)
+  }
+
   /** A message of the caller that belongs to a stream. */
   receive(kind: number, body: Message): void {
     if (this.relay !== undefined) return this.relay.fromCaller(kind, body)

@@ -7,8 +7,10 @@ import type { Message } from '../../wire/index.ts'
 import type { Call } from '../client/call.ts'
 
 export interface Relay {
-  /** Streams of the result that have not ended. */
+  /** Streams of the result that have not ended, and messages that wait: 0 when nothing more is to come. */
   readonly open: number
+  /** Messages besides the request have gone to the far end: it cannot be sent anew. */
+  readonly begun: boolean
   /** The call to the far end, once there is one; anew for each attempt. */
   attach(call: Call): void
   /** The request is on its way: what belongs to it may follow. */

@@ -34,14 +34,15 @@ export interface StreamsOptions {
   onSourceError?: (error: unknown) => void
   /** Both ends must have the same. @default 262144 */
   windowBytes?: number
-  /** Most streams of the call, in each direction; at most 65536. @default 100 */
+  /** Most streams of the call, in each direction; at most 65536. @default MAX_STREAMS */
   maxStreams?: number
   /** Whose streams they are, for errors. */
   details?: Pick<ErrorDetails, 'endpoint' | 'command'>
 }
 
 const DEFAULT_WINDOW_BYTES = 256 * 1024
-const DEFAULT_MAX_STREAMS = 100
+/** Most streams of a call, in each direction. */
+export const MAX_STREAMS = 100
 
 export class CallStreams {
   readonly #port: StreamPort
@@ -64,7 +65,7 @@ export class CallStreams {
     this.#onIdle = onIdle
     this.#onSourceError = onSourceError ?? (() => {})
     this.#windowBytes = windowBytes ?? DEFAULT_WINDOW_BYTES
-    this.#maxStreams = maxStreams ?? DEFAULT_MAX_STREAMS
+    this.#maxStreams = maxStreams ?? MAX_STREAMS
     this.#details = details ?? {}
   }
 

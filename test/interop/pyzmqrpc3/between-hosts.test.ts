@@ -101,4 +101,22 @@ describe.skipIf(!python.available || !peer('netns').available)('between hosts, w
     ip('-n', NEAR.namespace, 'link', 'set', 'cable', 'up')
     expect(await waiting).toMatchObject({ value: 'during' })
   })
+
+  it('our proxy on one host, Python and we on the other: passwords on both sides, and a cable that is pulled and put back', async () => {
+    const inner = { username: 'inner', password: 'two' }
+    const server = await farTheirs.server({ zmq_rep_bind_address: `tcp://${FAR.address}:?`, ...inner })
+    const [bound] = (await ours.proxy({
+      ...{ rep: 'tcp://*:0', auth: { users: { ada: ADA.password } } },
+      ...{ req: server.endpoint, credentials: inner },
+    })) as [string]
+    const endpoint = seenFrom(bound, NEAR)
+    const python = await farTheirs.client(endpoint, ADA)
+    expect(await python.execute('Echo("before")')).toMatchObject({ value: ['before'] })
+    await farOurs.client({ req: endpoint, credentials: ADA, timeoutMs: 15_000 })
+    expect(await farOurs.echo('before')).toMatchObject({ value: 'before' })
+    ip('-n', NEAR.namespace, 'link', 'set', 'cable', 'down')
+    const waiting = [python.execute('Echo("during")', 15), farOurs.echo('during')]
+    ip('-n', NEAR.namespace, 'link', 'set', 'cable', 'up')
+    expect(await Promise.all(waiting)).toMatchObject([{ value: ['during'] }, { value: 'during' }])
+  })
 })

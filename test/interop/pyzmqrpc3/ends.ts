@@ -2,7 +2,16 @@
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterAll, afterEach, beforeAll } from 'vitest'
-import { Receiver, RpcClient, type RpcEvents, RpcServer, type RpcServerOptions, Sender } from '../../../src/index.ts'
+import {
+  Receiver,
+  RpcClient,
+  type RpcEvents,
+  RpcProxy,
+  type RpcProxyOptions,
+  RpcServer,
+  type RpcServerOptions,
+  Sender,
+} from '../../../src/index.ts'
 import { KNOWN, serveAll } from './commands.ts'
 import { PythonProcess, python } from './python-process.ts'
 
@@ -16,6 +25,8 @@ export interface Ends {
   client(options: ConstructorParameters<typeof RpcClient>[0]): RpcClient
   sender(options: ConstructorParameters<typeof Sender>[0]): Sender
   receiver(options: ConstructorParameters<typeof Receiver>[0]): Promise<Receiver>
+  /** A proxy of ours, started. */
+  proxy(options: RpcProxyOptions): Promise<RpcProxy>
   /** Events of this kind, from now to the end of the test. */
   events<N extends keyof RpcEvents>(name: N): RpcEvents[N][]
   /** Runs when the test ends, latest first. */
@@ -72,6 +83,12 @@ export function useEnds(): Ends {
       defer(() => receiver.stop())
       await receiver.start()
       return receiver
+    },
+    async proxy(options) {
+      const proxy = new RpcProxy(options)
+      defer(() => proxy.stop({ drainMs: 0 }))
+      await proxy.start()
+      return proxy
     },
     events<N extends keyof RpcEvents>(name: N) {
       const heard: RpcEvents[N][] = []

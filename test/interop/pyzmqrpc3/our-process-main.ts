@@ -7,9 +7,11 @@
 import { createInterface } from 'node:readline'
 import type { RpcClient } from '../../../src/index.ts'
 
-const { RpcClient: Client, RpcServer } = (await import(
-  process.env['ZMQ_RPC_BUILT'] === '1' ? 'zmq-rpc' : '../../../src/index.ts'
-)) as typeof import('../../../src/index.ts')
+const {
+  RpcClient: Client,
+  RpcProxy,
+  RpcServer,
+} = (await import(process.env['ZMQ_RPC_BUILT'] === '1' ? 'zmq-rpc' : '../../../src/index.ts')) as typeof import('../../../src/index.ts')
 const { Echo, KNOWN, serveAll } = await import('./commands.ts')
 
 let client: RpcClient | undefined
@@ -21,6 +23,11 @@ async function answer(request: { verb: string } & Record<string, unknown>): Prom
       serveAll(server)
       await server.start()
       return { endpoints: server.endpoints }
+    }
+    case 'proxy': {
+      const proxy = new RpcProxy(request['options'] as object)
+      await proxy.start()
+      return { endpoints: proxy.endpoints }
     }
     case 'client':
       client = new Client(request['options'] as object)

@@ -1,7 +1,7 @@
 /** A process of ours that a test drives; `our-process-main.ts` is the other side. */
 
 import { fileURLToPath } from 'node:url'
-import type { ClientOptions, RpcServerOptions } from '../../../src/index.ts'
+import type { ClientOptions, RpcProxyOptions, RpcServerOptions } from '../../../src/index.ts'
 import { LineProcess } from '../../helpers/line-process.ts'
 
 const MAIN = fileURLToPath(new URL('our-process-main.ts', import.meta.url))
@@ -26,6 +26,12 @@ export class OurProcess {
   /** A server with all services; resolves to its endpoints. */
   async serve(options: RpcServerOptions): Promise<string[]> {
     const { endpoints } = await this.#process.ask<{ endpoints: string[] }>({ verb: 'serve', options })
+    return endpoints
+  }
+
+  /** A proxy; resolves to where it takes calls. */
+  async proxy(options: RpcProxyOptions): Promise<string[]> {
+    const { endpoints } = await this.#process.ask<{ endpoints: string[] }>({ verb: 'proxy', options })
     return endpoints
   }
 
