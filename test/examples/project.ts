@@ -27,8 +27,9 @@ export function makeProject(): Project {
   mkdirSync(installed, { recursive: true })
   cpSync(join(ROOT, 'dist'), join(installed, 'dist'), { recursive: true })
   cpSync(join(ROOT, 'package.json'), join(installed, 'package.json'))
-  // zod is what the docs write schemas with.
-  for (const scope of ['@types', '@noble', 'zod']) symlinkSync(join(ROOT, 'node_modules', scope), join(folder, 'node_modules', scope))
+  // zod is what the docs write schemas with, pino what they log with.
+  for (const scope of ['@types', '@noble', 'pino', 'zod'])
+    symlinkSync(join(ROOT, 'node_modules', scope), join(folder, 'node_modules', scope))
   const project: Project = {
     folder,
     path: (file) => join(folder, file),

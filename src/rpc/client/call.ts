@@ -177,7 +177,8 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
   giveUp(cause: unknown): void {
     this.carrier.abandoned(this)
     const when = !this.sent ? ' before it was sent' : ''
-    this.fail(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller${when}: ${errorText(cause)}`, { ...this.#about, cause }))
+    const about = { ...this.#about, cause, started: this.sent ? undefined : ('no' as const) }
+    this.fail(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller${when}: ${errorText(cause)}`, about))
   }
 
   /** Ends it; its streams too. The first end counts. */

@@ -40,8 +40,8 @@ export interface RpcClientOptions extends ClientOptions {
   readonly interceptors?: readonly ClientInterceptor[] | undefined
   /**
    * How calls are tried again that failed; false: not at all. Only what is safe: errors that say that nothing was carried out, where
-   * there are several servers; and for commands that are `idempotent`, or have an idempotency key, also those that leave it open. A
-   * call that streams to the server is not tried again.
+   * there are several servers; and for commands that are `idempotent` also those that leave it open, as with one server for calls that
+   * have an idempotency key. A call that streams to the server is not tried again.
    *
    * @default up to 3 attempts
    */
@@ -271,7 +271,8 @@ export class RpcClient {
   /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
   #request(command: Command, contract: Contract, options: CallOptions): CommandRequest {
     const name = command instanceof OpaqueCommand ? command.name : contract.name
-    const repeatable = contract.idempotent || options.idempotencyKey !== undefined
+    // Each server knows the keys that came to it, and no other's: at another one the command would be carried out again.
+    const repeatable = contract.idempotent || (options.idempotencyKey !== undefined && this.#outlets.requester.links.length < 2)
     return new CommandRequest(name, command, this.#requestSettings, repeatable, extrasOf(options))
   }
 

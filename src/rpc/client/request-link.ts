@@ -522,7 +522,9 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   #error(code: ErrorCode, call: Call | undefined, text: string, cause?: unknown): ZmqRpcError {
-    return new ZmqRpcError(code, text, { endpoint: this.endpoint, command: call?.command, cause })
+    // Whatever its code says: what was not sent was not carried out.
+    const started = call?.sent === false ? 'no' : undefined
+    return new ZmqRpcError(code, text, { endpoint: this.endpoint, command: call?.command, cause, started })
   }
 
   #because(): string {

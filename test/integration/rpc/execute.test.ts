@@ -234,7 +234,7 @@ describe.each(DIALECTS)('a result that cannot be written, in the %s dialect', (d
     server.register(Echo, async ({ value }) => (results[value as string] as () => unknown)())
     await server.start()
     const client = rpc.client({ req: endpointOf(server) })
-    const told = rpc.hear(dialect === 'native' ? 'zmq-rpc:command:refused' : 'zmq-rpc:service:failed')
+    const told = rpc.hear('zmq-rpc:service:failed')
     for (const command of [Object.assign(new Bad(), { which }), new Echo(which)]) {
       const error = await failureOf(client.execute(command))
       expect(error).toMatchObject({ ...outcome, endpoint: endpointOf(server) })

@@ -1,5 +1,6 @@
 /** Calls with an idempotency key: carried out once, answered as often as they are sent. */
 
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { Command, type RpcServer, type RpcServerOptions, type ServiceContext, type ServiceOptions } from '../../../src/index.ts'
 import { Count, type Deferred, deferred, endpointOf, failureOf, Greet, until, useRpc } from './helpers.ts'
@@ -140,6 +141,42 @@ describe('a call that is repeated with its key', () => {
     expect((await Promise.all(calls)).map(([byte]) => byte)).toEqual([1, 1, 1])
   })
 })
+
+describe('with several servers', () => {
+  it('a call that may have been carried out is not made at another one, which would not know the key', async () => {
+    const never = new Promise<void>(() => {})
+    const servers = await Promise.all([1, 2].map(() => counting({}, () => ({ ...deferred(), promise: never }))))
+    const proxies = await Promise.all(servers.map(({ endpoint }) => cuttable(endpoint)))
+    const client = rpc.client({ req: proxies.map(({ endpoint }) => endpoint) })
+    await client.ready()
+    const call = failureOf(client.execute(new Count(1), KEY))
+    await until(() => servers.some(({ ran }) => ran.length > 0), 'one of them runs it')
+    const first = servers.findIndex(({ ran }) => ran.length > 0)
+    proxies[first]?.cut()
+    expect(await call).toMatchObject({ code: 'CONNECTION_LOST', started: 'maybe' })
+    expect(servers[1 - first]?.ran).toEqual([])
+  })
+})
+
+/** A way to a server that can be cut. */
+async function cuttable(endpoint: string): Promise<{ endpoint: string; cut(): void }> {
+  const sockets = new Set<Socket>()
+  const port = Number(endpoint.split(':').at(-1))
+  const way = createServer((near) => {
+    const far = connect(port, '127.0.0.1')
+    for (const socket of [near, far]) sockets.add(socket.on('error', () => {}))
+    near.pipe(far).pipe(near)
+  })
+  await new Promise<void>((resolve) => way.listen(0, '127.0.0.1', resolve))
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
+  rpc.defer(() => {
+    way.close()
+    cut()
+  })
+  return { endpoint: `tcp://127.0.0.1:${(way.address() as AddressInfo).port}`, cut }
+}
 
 describe('what is not kept', () => {
   it('are refusals: the call runs once it is allowed', async () => {

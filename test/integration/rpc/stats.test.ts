@@ -110,6 +110,33 @@ describe('calls', () => {
   })
 })
 
+describe('a call that was not sent', () => {
+  it.each([
+    ['whose time is over', 'NOT_CONNECTED', () => ({ timeoutMs: 30 }), () => {}],
+    ['that was given up', 'ABORTED', () => ({ signal: AbortSignal.timeout(30) }), () => {}],
+    ['whose client was closed', 'CLOSED', () => ({}), (close: () => void) => setImmediate(close)],
+  ])('%s says that it was not carried out', async (_name, code, options, then) => {
+    const client = rpc.client({ req: 'tcp://127.0.0.1:1' })
+    const error = failureOf(client.execute(new Greet(), options()))
+    then(() => void client.close())
+    expect(await error).toMatchObject({ code, started: 'no' })
+    expect(client.stats()).toMatchObject({ started: 1, ended: 1, failed: { [code]: 1 } })
+  })
+
+  it('since too many are in flight says so, too', async () => {
+    const server = await rpc.started({ ...TCP, maxConcurrentCalls: 1, maxQueuedCalls: 5000 }, (server) =>
+      server.register(Count, () => new Promise<number>(() => {})),
+    )
+    const client = rpc.client({ req: endpointOf(server), maxQueued: 5000 })
+    await client.ready()
+    const calls = Array.from({ length: 1000 }, () => failureOf(client.execute(new Count())))
+    expect(await failureOf(client.execute(new Count(), { timeoutMs: 30 }))).toMatchObject({ code: 'TIMED_OUT', started: 'no' })
+    await client.close()
+    expect((await calls[0])?.code).toBe('CLOSED')
+    await Promise.all(calls)
+  })
+})
+
 describe('streams', () => {
   it('are open as long as they are read, on both sides', async () => {
     const server = await rpc.started(TCP, (server) =>
