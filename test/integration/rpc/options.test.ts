@@ -25,7 +25,7 @@ function documented(file: string): Record<string, string> {
 
 describe('the documentation of the options', () => {
   it('states these defaults for clients and senders', () => {
-    expect(documented('client-options')).toMatchObject({
+    expect(documented('client/client-options')).toMatchObject({
       timeoutMs: "the client's `timeoutMs`",
       maxQueued: '1000',
       maxPublished: '100000, as pyzmqrpc3',
@@ -35,13 +35,13 @@ describe('the documentation of the options', () => {
   })
 
   it('states these defaults for servers and receivers', () => {
-    expect(documented('message-server')).toMatchObject({
+    expect(documented('server/message-server')).toMatchObject({
       heartbeatTimeoutMs: '600000, as pyzmqrpc3',
       maxConcurrentCalls: '1000',
       maxMessageBytes: '67108864 (64 MiB)',
       drainMs: '5000',
     })
-    expect(documented('server')).toMatchObject({
+    expect(documented('server/server')).toMatchObject({
       commands: '[]',
       allowShutdown: 'those who have a principal, by a password or a key (see `auth`)',
       maxInflatedBytes: '8388608 (8 MiB)',
