@@ -172,6 +172,7 @@ export abstract class MessageServer {
     this.#host = {
       errors,
       exposeStacks: options.exposeStacks ?? false,
+      early: { bytes: 0 },
       load: this.#admission,
       counters: this.#counters,
       send: (call, body, optional) => this.#send(call, body, optional),

@@ -88,6 +88,8 @@ export class Answered {
 export interface CallHost {
   readonly errors: ErrorRegistry
   readonly exposeStacks: boolean
+  /** What all calls keep of streams that have not begun, bytes. */
+  readonly early: { bytes: number }
   /** Calls that run, and that wait for their turn. */
   readonly load: { readonly running: number; readonly waiting: number }
   readonly counters: CallCounters
@@ -105,6 +107,8 @@ export interface CallHost {
 
 /** What may come of streams before a call has its turn, bytes: several windows, and items that overshoot. */
 const MAX_EARLY_BYTES = 8 * 1024 * 1024
+/** The same for all calls of a server together. */
+const MAX_EARLY_BYTES_IN_ALL = 64 * 1024 * 1024
 
 const NOTHING: Metadata = Object.freeze({})
 
@@ -293,7 +297,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   abort(reason: ZmqRpcError): void {
     if (this.#reason !== undefined) return
     this.#reason = reason
-    this.#early = undefined
+    this.#takeEarly()
     if (this.#state === 'new') this.#host.counters.end(reason.code)
     this.#streams?.abort(reason)
     this.relay?.callerGone(reason)
@@ -332,9 +336,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   /** It is passed on, with what belongs to it: what has come of that already, too. */
   passOn(relay: Relay): void {
     this.relay = relay
-    const early = this.#early ?? []
-    this.#early = undefined
-    for (const [kind, body] of early) relay.fromCaller(kind, body)
+    for (const [kind, body] of this.#takeEarly()) relay.fromCaller(kind, body)
   }
 
   /** A message of the caller that belongs to a stream. */
@@ -347,10 +349,25 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
   /** Its streams begin when its state is read, and its caller does not wait for that. */
   #keepForLater(kind: number, body: Message): void {
     if (this.#state === 'answered' || this.aborted) return
+    let bytes = 0
+    for (const frame of body) bytes += frame.length
+    const { early } = this.#host
+    // Who keeps within the windows hardly ever comes so far; the stream will be found broken, and its writer is told.
+    if (this.#earlyBytes + bytes > MAX_EARLY_BYTES || early.bytes + bytes > MAX_EARLY_BYTES_IN_ALL) return
+    this.#earlyBytes += bytes
+    early.bytes += bytes
     this.#early ??= []
-    for (const frame of body) this.#earlyBytes += frame.length
-    // Who keeps within the windows never comes so far; whoever does not is told when the stream is found broken.
-    if (this.#earlyBytes <= MAX_EARLY_BYTES) this.#early.push([kind, body])
+    this.#early.push([kind, body])
+  }
+
+  /** What came early; it is not kept any more. */
+  #takeEarly(): [kind: number, body: Message][] {
+    if (this.#early === undefined) return []
+    const early = this.#early
+    this.#early = undefined
+    this.#host.early.bytes -= this.#earlyBytes
+    this.#earlyBytes = 0
+    return early
   }
 
   writable(): void {
@@ -447,7 +464,7 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     if (this.#streams !== undefined) runInScope(this, () => this.#streams?.start())
     this.relay?.answered()
     if (ran) this.#host.left(this)
-    this.#early = undefined
+    this.#takeEarly()
     this.#streams?.finish()
     if (this.isOver) this.#host.over(this)
   }
