@@ -19,7 +19,11 @@ export class LineProcess {
     this.#ended = once(this.#child, 'close')
     // A process that is gone says so by its end.
     this.#child.stdin.on('error', () => {})
-    createInterface({ input: this.#child.stdout }).on('line', (line) => this.#answered(JSON.parse(line)))
+    createInterface({ input: this.#child.stdout }).on('line', (line) => {
+      // Libraries write there, too, when a handshake goes wrong.
+      if (line.startsWith('{')) this.#answered(JSON.parse(line))
+      else process.stderr.write(`${command}: ${line}\n`)
+    })
     this.#child.on('close', (code, signal) => {
       for (const { reject } of this.#waiting.values()) reject(new Error(`${command} ended: ${signal ?? code}`))
       this.#waiting.clear()

@@ -163,6 +163,15 @@ describe.skipIf(!python.available)('our client and a Python server', () => {
     for (const outcome of await calls) expect(outcome).toMatchObject({ reason: { code: 'TIMED_OUT' } })
 
     await server.stop()
+    // What is sent before the client notices is lost with the connection.
+    await until(
+      () =>
+        client.ready({ timeoutMs: 1 }).then(
+          () => false,
+          () => true,
+        ),
+      'the client notices',
+    )
     const restarted = await ends.python.server({ zmq_rep_bind_address: server.endpoint })
     expect(await client.execute(new Echo('after'))).toBe('after')
     expect(await restarted.alive()).toBe(true)
