@@ -6,6 +6,7 @@
  * not tell us what it serves.
  */
 
+import { toError } from '../../errors.ts'
 import { publish } from '../../observability/events.ts'
 import type { CommandClass } from '../command/command.ts'
 import { type Contract, contractOf } from '../command/contract.ts'
@@ -72,18 +73,27 @@ export class ContractWatch<S extends WatchedServer> {
     let described: ServerDescription['services'] = []
     let unknown = 'the server does not say how it means it'
     try {
-      described = (await this.#ask(server, new ListServices(...contracts.map(({ name }) => name)))).services
+      described = [...(await this.#ask(server, new ListServices(...contracts.map(({ name }) => name)))).services]
     } catch (error) {
-      unknown = `the server did not answer how it means it: ${wordsOf(error as Error)}`
+      unknown = `the server did not answer how it means it: ${wordsOf(toError(error))}`
     }
     for (const contract of contracts) {
-      const theirs = described.find(({ name }) => name === contract.name)
-      const differences = theirs === undefined ? [unknown] : diffContracts(describeContract(contract), theirs)
+      const differences = differencesOf(contract, described) ?? [unknown]
       // Two libraries may word the same rules differently.
       if (differences.length === 0) continue
       const mismatch = { endpoint, command: contract.name, differences }
       publish('zmq-rpc:contract:mismatch', () => mismatch)
       this.#onMismatch?.(mismatch)
     }
+  }
+}
+
+/** Undefined where nothing is said about it. What was described comes from afar, and may be anything: this never throws. */
+function differencesOf(contract: Contract, described: ServerDescription['services']): string[] | undefined {
+  try {
+    const theirs = described.find(({ name }) => name === contract.name)
+    return theirs && diffContracts(describeContract(contract), theirs)
+  } catch (error) {
+    return [`what the server says of it cannot be read: ${wordsOf(toError(error))}`]
   }
 }
