@@ -152,10 +152,14 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
     try {
       const { value, extras } = this.request.read(body, this.carrier.endpoint, this)
       if (extras?.metadata !== undefined) this.#settings.onMetadata?.(extras.metadata)
+      // The caller's own code ran, and may have given the call up.
+      if (this.settled) return
       this.#settle(undefined)
       if (this.over) this.#forgetSignal?.()
       this.#resolve(value)
     } catch (error) {
+      // Nobody will read what the result streams: its writer must not wait for that until the connection ends.
+      if (kind === KIND.reply && !this.settled) this.carrier.abandoned(this)
       this.fail(toError(error))
     }
   }

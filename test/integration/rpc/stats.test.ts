@@ -59,6 +59,21 @@ describe('calls', () => {
     expect(server.stats()).toMatchObject({ started: 5, ended: 8, running: 0, waiting: 0 })
   })
 
+  it('that are given up when their metadata comes are counted once', async () => {
+    const server = await rpc.started(TCP, (server) =>
+      server.register(Count, ({ n }, { replyMetadata }) => {
+        replyMetadata['cost'] = '1'
+        return n
+      }),
+    )
+    const client = rpc.client({ req: endpointOf(server) })
+    const controller = new AbortController()
+    const call = client.execute(new Count(1), { signal: controller.signal, onMetadata: () => controller.abort() })
+    expect(await failureOf(call)).toMatchObject({ code: 'ABORTED' })
+    expect(client.stats()).toMatchObject({ started: 1, ended: 1, failed: { ABORTED: 1 } })
+    addsUp(server.stats(), client.stats())
+  })
+
   it('that were given up are counted by why, whether they ran, or waited', async () => {
     const go = deferred()
     const server = await rpc.started({ ...TCP, maxConcurrentCalls: 1 }, (server) => server.register(Count, () => go.promise.then(() => 1)))

@@ -419,6 +419,15 @@ describe('a service that streams', () => {
     await stopped
   })
 
+  it('in a result that its client cannot read: is told to return', async () => {
+    const source = new Source(Number.POSITIVE_INFINITY)
+    class Odd extends Command {}
+    const { server, client } = await serve((server) => server.register(Tail, () => ({ source, odd: new Odd() }) as never))
+    expect(await failureOf(client.execute(new Tail()))).toMatchObject({ code: 'BAD_REPLY' })
+    await until(() => source.ended === 'told to return', 'the source is told to return')
+    await expectIdle(server, client)
+  })
+
   it('for ever: is ended by the drain; its reader gets what came, then an error', async () => {
     const source = new Source(Number.POSITIVE_INFINITY)
     const { client, server } = await serve(tail(source))
