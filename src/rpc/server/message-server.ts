@@ -177,12 +177,7 @@ export abstract class MessageServer {
       counters: this.#counters,
       send: (call, body, optional) => this.#send(call, body, optional),
       hasRoom: ({ from }) => this.#listener.hasRoom(from),
-      started: ({ from }) => {
-        const source = this.#paused.get(from)
-        // First of all: what is read then may have to wait again.
-        this.#paused.delete(from)
-        source?.resume(from)
-      },
+      started: ({ from }) => this.#readOn(from),
       left: (call) => this.#left(call),
       over: (call) => this.#over(call),
     }
@@ -431,13 +426,21 @@ export abstract class MessageServer {
     this.#deadlines.remove(call)
     if (!call.kept) return
     call.kept = false
-    // It may have ended before its turn.
-    this.#admission.withdraw(call)
+    // It may have ended before its turn: then nothing of its own starts, and so nothing else has its peer read on.
+    if (this.#admission.withdraw(call) && !call.refusable) this.#readOn(call.from)
     const calls = this.#calls.get(call.from)
     if (calls?.get(call.id) === call) calls.delete(call.id)
     if (calls?.size === 0) this.#calls.delete(call.from)
     this.#callCount--
     if (this.#callCount === 0) this.#idle?.()
+  }
+
+  /** The call that it waited with waits no more. */
+  #readOn(peer: Peer): void {
+    const source = this.#paused.get(peer)
+    // First of all: what is read then may have to wait again.
+    this.#paused.delete(peer)
+    source?.resume(peer)
   }
 
   #abortCalls(peer: Peer, reason: ZmqRpcError): void {

@@ -2,6 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import type { RpcServer, ServiceContext } from '../../../../src/index.ts'
+import { FLAG } from '../../../../src/rpc/dialect/native/header.ts'
+import { encodeCall } from '../../../../src/rpc/dialect/native/message.ts'
 import { Count, type Deferred, deferred, endpointOf, failureOf, Greet, TRANSPORTS, until, useRpc } from '../helpers.ts'
 import { outcomeOf, Stranger } from './stranger.ts'
 
@@ -178,6 +180,18 @@ describe('a call that waits for its turn', () => {
     expect(await stranger.probe()).toEqual([])
     expect(watched.begun).toEqual([0])
     expect(server.stats()).toMatchObject({ running: 0, waiting: 0 })
+  })
+
+  it('longer than its time, does not keep its client from being read on, where nobody waits for an answer', async () => {
+    const { watched, server, first } = await busy()
+    const stranger = new Stranger(rpc, endpointOf(server))
+    await stranger.say(1, encodeCall({ name: 'Count', state: { n: 1 }, timeLeftMs: 60, flags: FLAG.noReply }))
+    await waiting(server, 1)
+    await waiting(server, 0)
+    watched.go.resolve()
+    await first
+    expect(await stranger.probe()).toEqual([])
+    expect(watched.begun).toEqual([0])
   })
 
   it('of a client that has gone, never runs', async () => {
