@@ -114,7 +114,7 @@ const NOTHING: Metadata = Object.freeze({})
 
 const { STATUS_TEXT } = pyzmqrpc3
 
-export class ServerCall extends Timed implements ServiceContext, PeerInfo, WriteHooks, CallOutlet, Candidate {
+export class ServerCall extends Timed implements ServiceContext, WriteHooks, CallOutlet, Candidate {
   readonly from: Peer
   /** What goes in front of everything that is sent to the caller; undefined where nobody waits for an answer. */
   readonly envelope: Message | undefined
@@ -156,10 +156,12 @@ export class ServerCall extends Timed implements ServiceContext, PeerInfo, Write
     this.dialect = dialect
   }
 
-  // ── ServiceContext, PeerInfo ────────────────────────────────────────────────────────────────────────────────────────
+  // ── ServiceContext ──────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** For the eyes of others: not the call itself, with all that it holds. */
   get peer(): PeerInfo {
-    return this
+    const { endpoint, remoteAddress, kind } = this
+    return { endpoint, remoteAddress, kind }
   }
 
   get kind(): 'req' | 'pub' {

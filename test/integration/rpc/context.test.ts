@@ -130,6 +130,8 @@ describe.each(WAYS)('the peer, over $name, in the $dialect dialect', ({ name, en
     expect(context().peer).toMatchObject({ endpoint: rep, kind: 'req' })
     expect(context().peer.remoteAddress).toMatch(name.startsWith('tcp') ? /^tcp:\/\/(127\.0\.0\.1|\[::1\]):\d+$/ : /^(ipc|inproc):\/\//)
     expect(context().signal.aborted).toBe(false)
+    // For logs: nothing but that.
+    expect(Object.keys(context().peer)).toEqual(['endpoint', 'remoteAddress', 'kind'])
   })
 
   it('is a publisher that nobody answers', async () => {
