@@ -18,6 +18,10 @@ interface WaitingSend extends Waiting {
 }
 
 export class Sends extends WaitingCalls<WaitingSend> {
+  /** Waiting calls are being sent. Events told meanwhile may bring about anything: more room, or the end of the socket. */
+  #sending = false
+  #roomMeanwhile = false
+
   /** The timeout is read only by calls that have to wait. */
   send(message: Message, options: SendOptions): Promise<void> {
     if (this.closed) return Promise.reject(new SocketError('EBADF'))
@@ -42,18 +46,39 @@ export class Sends extends WaitingCalls<WaitingSend> {
 
   /** Somebody has room again. */
   writable(): void {
+    this.#roomMeanwhile = true
+    if (this.#sending) return
+    this.#sending = true
+    while (this.#roomMeanwhile) {
+      this.#roomMeanwhile = false
+      this.#sendWaiting()
+    }
+    this.#sending = false
+  }
+
+  #sendWaiting(): void {
     while (this.calls.length > 0) {
       const call = this.calls[0] as WaitingSend
+      let failure: SocketError | undefined
       try {
         while (call.sent < call.messages.length) {
           if (this.pattern.send?.(call.messages[call.sent] as Message) !== true) return
           call.sent++
         }
-        this.next().resolve()
       } catch (error) {
-        this.next().reject(error as SocketError)
+        failure = error as SocketError
       }
+      // The socket may have been closed meanwhile, which has rejected them all.
+      if (this.calls[0] !== call) return
+      this.next()
+      if (failure === undefined) call.resolve()
+      else call.reject(failure)
     }
+  }
+
+  /** The next one may be for a peer that has room (ROUTER). */
+  protected override timedOut(): void {
+    this.writable()
   }
 
   #waitForRoom(
@@ -72,6 +97,8 @@ export class Sends extends WaitingCalls<WaitingSend> {
     return new Promise((resolve, reject) => {
       const call: WaitingSend = { messages: kept, sent, resolve, reject: (error) => reject(toError(error, call.sent)), timer: undefined }
       this.wait(call, timeoutMs)
+      // The event that tells of a full queue may have brought a new peer.
+      if (this.calls[0] === call) this.writable()
     })
   }
 }

@@ -27,18 +27,24 @@ export abstract class WaitingCalls<W extends Waiting> {
     this.closed = true
     for (const call of this.calls.splice(0)) {
       clearTimeout(call.timer)
-      call.reject(new SocketError('EAGAIN', { text: 'the socket was closed' }))
+      call.reject(closedMeanwhile())
     }
   }
 
   protected wait(call: W, timeoutMs: number): void {
+    // An event told while the call was tried may have closed the socket.
+    if (this.closed) return call.reject(closedMeanwhile())
     this.calls.push(call)
     if (timeoutMs < 0) return
     call.timer = setTimeout(() => {
       this.calls.splice(this.calls.indexOf(call), 1)
       call.reject(new SocketError('EAGAIN'))
+      this.timedOut()
     }, timeoutMs)
   }
+
+  /** A call waits no longer: those behind it may be luckier. */
+  protected timedOut(): void {}
 
   /** Takes the first call out, to be answered. */
   protected next(): W {
@@ -46,4 +52,8 @@ export abstract class WaitingCalls<W extends Waiting> {
     clearTimeout(call.timer)
     return call
   }
+}
+
+function closedMeanwhile(): SocketError {
+  return new SocketError('EAGAIN', { text: 'the socket was closed' })
 }

@@ -1,9 +1,8 @@
 /**
  * XSUB: as SUB, but subscriptions are messages: `01 topic` subscribes, `00 topic` cancels [RFC 29]. Other messages go to all
- * publishers. What comes in is not filtered again.
+ * publishers, and wait for those that are away. What comes in is not filtered again.
  */
 
-import type { Peer } from '../session/peer.ts'
 import { SharedMessage } from '../session/peer.ts'
 import { type Message, readSubscriptionMessage } from '../wire/index.ts'
 import type { CommonOptions, ReceiveOptions, SendOptions } from './options.ts'
@@ -26,7 +25,7 @@ class XSubscriberPattern extends SubscribingPattern {
       return true
     }
     const shared = new SharedMessage(message, this.peers.size)
-    for (const peer of this.peers as Set<Peer>) if (peer.connected && !peer.sendShared(shared)) this.host.dropped('highWaterMark')
+    for (const peer of this.peers) if (!peer.sendShared(shared)) this.host.dropped('highWaterMark')
     return true
   }
 }

@@ -82,6 +82,19 @@ describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
     expect(told(await publisher.receive())).toBe('-a')
   })
 
+  it('what an XSUB tells a publisher that is not there yet waits for it, behind the topics', async () => {
+    const [first, subscriber] = [use.open(XPublisher), use.open(XSubscriber, { reconnectInterval: 5 })]
+    await first.bind(endpoint())
+    const address = first.lastEndpoint as string
+    await first.close()
+    subscriber.connect(address)
+    await subscriber.send('hello')
+    await subscriber.send('\x01topic')
+    const publisher = use.open(XPublisher)
+    await publisher.bind(address)
+    expect([texts(await publisher.receive()), texts(await publisher.receive())]).toEqual([['\x01topic'], ['hello']])
+  })
+
   it('a SUB hears many publishers, and each of many hears all', async () => {
     const publishers = [use.open(XPublisher), use.open(XPublisher)]
     const subscribers = [use.open(Subscriber), use.open(Subscriber)]
