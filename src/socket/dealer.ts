@@ -33,6 +33,14 @@ export class BalancedPattern implements Pattern {
     this.host = host
   }
 
+  get sendable(): boolean {
+    return this.outgoing.sendable
+  }
+
+  get receivable(): boolean {
+    return !this.incoming.empty
+  }
+
   attached(peer: Peer): void {
     this.incoming.attached(peer)
     this.outgoing.attached(peer)

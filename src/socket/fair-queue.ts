@@ -31,6 +31,10 @@ export class FairQueue {
     this.#order = order
   }
 
+  get empty(): boolean {
+    return this.#turns.length === 0
+  }
+
   push(peer: Peer, message: Message): void {
     const { inbox } = peer
     if (inbox.length === 0 || this.#order === 'arrival') this.#turns.push(peer)

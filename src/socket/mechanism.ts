@@ -34,6 +34,12 @@ export interface MechanismChoice {
   readonly load?: () => Promise<void>
 }
 
+/** What {@link mechanismOf} will choose, whether the keys are there or not. */
+export function mechanismNameOf(options: Readonly<CommonOptions>): 'plain' | 'curve' | null {
+  if (options.curveServer || options.curveServerKey !== null) return 'curve'
+  return options.plainServer || options.plainUsername !== null || options.plainPassword !== null ? 'plain' : null
+}
+
 /** @throws SocketError EINVAL for CURVE without the keys it needs. */
 export function mechanismOf(options: Readonly<CommonOptions>): MechanismChoice {
   const { curveServer, curveServerKey, plainServer, plainUsername, plainPassword } = options

@@ -31,6 +31,10 @@ export interface PatternHost {
 }
 
 export interface Pattern extends PeerListener {
+  /** False when `send` would wait or throw. Where only the message decides, true. */
+  readonly sendable?: boolean
+  /** Whether `receive` has something to give. */
+  readonly receivable?: boolean
   /**
    * Sends, or says that nobody has room now (false).
    *

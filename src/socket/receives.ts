@@ -26,6 +26,11 @@ export class Receives extends WaitingCalls<WaitingForOne | WaitingForMany> {
   /** An answer is being looked for: what comes meanwhile is for the same call or those behind it. */
   #answering = false
 
+  /** Whether a call would be answered at once. */
+  get ready(): boolean {
+    return !this.closed && this.calls.length === 0 && this.pattern.receivable === true
+  }
+
   /** The timeout is read only by calls that have to wait: options are slow to read. */
   receive(options: ReceiveOptions): Promise<Message> {
     if (this.closed) return Promise.reject(new SocketError('EBADF'))

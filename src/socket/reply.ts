@@ -48,6 +48,14 @@ class ReplyPattern implements Pattern {
     this.#host = host
   }
 
+  get sendable(): boolean {
+    return this.#asking !== undefined
+  }
+
+  get receivable(): boolean {
+    return this.#asking === undefined && !this.#incoming.empty
+  }
+
   ready(): void {}
   subscription(): void {}
   writable(): void {}

@@ -65,6 +65,14 @@ class RequestPattern implements Pattern {
     this.#options = options
   }
 
+  get sendable(): boolean {
+    return (!this.#waiting || this.#options.relaxed) && this.#outgoing.sendable
+  }
+
+  get receivable(): boolean {
+    return this.#reply !== undefined
+  }
+
   attached(peer: Peer): void {
     this.#outgoing.attached(peer)
     this.#host.writable()

@@ -11,6 +11,11 @@ export class RoundRobin {
     return this.#peers.length
   }
 
+  /** Whether anybody has room. */
+  get sendable(): boolean {
+    return this.#peers.some((peer) => peer.sendable)
+  }
+
   attached(peer: Peer): void {
     this.#peers.push(peer)
   }

@@ -80,6 +80,7 @@ defineOptions(Router.prototype, ROUTING_ID_OPTIONS)
 defineOptions(Router.prototype, PROBE_OPTIONS)
 
 class RouterPattern implements Pattern {
+  readonly sendable = true
   readonly #host: PatternHost
   readonly #options: RouterOptions & ProbeOptions
   readonly #incoming = new FairQueue()
@@ -96,6 +97,10 @@ class RouterPattern implements Pattern {
   constructor(host: PatternHost, options: RouterOptions & ProbeOptions) {
     this.#host = host
     this.#options = options
+  }
+
+  get receivable(): boolean {
+    return !this.#incoming.empty
   }
 
   subscription(): void {}

@@ -22,6 +22,11 @@ export class Sends extends WaitingCalls<WaitingSend> {
   #sending = false
   #roomMeanwhile = false
 
+  /** Whether a call would go through at once. */
+  get ready(): boolean {
+    return !this.closed && this.calls.length === 0 && this.pattern.sendable === true
+  }
+
   /** The timeout is read only by calls that have to wait. */
   send(message: Message, options: SendOptions): Promise<void> {
     if (this.closed) return Promise.reject(new SocketError('EBADF'))

@@ -3,6 +3,7 @@
 import { SocketError } from '../errors.ts'
 import type { Message, SocketType } from '../wire/index.ts'
 import { type Context, context as defaultContext } from './context.ts'
+import { mechanismNameOf } from './mechanism.ts'
 import { type MessageLike, toMessage } from './message-like.ts'
 import { guardOptionNames } from './misspelt-options.ts'
 import { Observer } from './observer.ts'
@@ -80,6 +81,21 @@ export abstract class Socket {
   /** True from the call of `close` on. */
   get closed(): boolean {
     return this.#core.closed
+  }
+
+  /** True when `receive` would give a message at once; false for sockets that cannot receive (ZMQ_EVENTS). */
+  get readable(): boolean {
+    return 'receive' in this && this.receives.ready
+  }
+
+  /** True when `send` would queue a message at once, or drop it; false for sockets that cannot send (ZMQ_EVENTS). */
+  get writable(): boolean {
+    return 'send' in this && this.sends.ready
+  }
+
+  /** The mechanism that the options ask for; null for none (ZMQ_MECHANISM). */
+  get securityMechanism(): 'plain' | 'curve' | null {
+    return mechanismNameOf(this)
   }
 
   /** The last endpoint that was bound or connected, with wildcards and port 0 resolved; null before (ZMQ_LAST_ENDPOINT). */

@@ -68,6 +68,10 @@ export class SubscribingPattern implements Pattern {
     this.host = host
   }
 
+  get receivable(): boolean {
+    return !this.incoming.empty
+  }
+
   attached(peer: Peer): void {
     this.peers.add(peer)
     this.incoming.attached(peer)

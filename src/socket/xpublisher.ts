@@ -102,6 +102,10 @@ export class PublishingPattern implements Pattern {
     this.#options = options
   }
 
+  get sendable(): boolean {
+    return true
+  }
+
   attached(_peer: Peer): void {}
   detached(_peer: Peer): void {}
 
@@ -187,6 +191,10 @@ class XPublisherPattern extends PublishingPattern {
   constructor(host: PatternHost, options: PublishOptions & XPublishOptions) {
     super(host, options)
     this.#options = options
+  }
+
+  get receivable(): boolean {
+    return !this.#news.empty
   }
 
   override ready(peer: Peer): void {

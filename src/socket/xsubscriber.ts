@@ -17,6 +17,8 @@ export class XSubscriber extends FreeDuplexSocket {
 }
 
 class XSubscriberPattern extends SubscribingPattern {
+  readonly sendable = true
+
   send(message: Message): boolean {
     const subscription = message.length === 1 ? readSubscriptionMessage(message) : undefined
     if (subscription !== undefined) {
