@@ -80,6 +80,10 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   #blocked = false
   #flushScheduled = false
   #reading = true
+  /** Not read from since its connection is there: whoever paused it has no room at all. */
+  #neverRead = false
+  /** The connection is gone, and what it has left is too much: it is counted. */
+  #losing = false
   /** Why the connection ends, when we found the reason. */
   #reason: Error | undefined
   #timer: NodeJS.Timeout | undefined
@@ -203,6 +207,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   resume(): void {
     if (this.#reading) return
     this.#reading = true
+    this.#neverRead = false
     const connection = this.#connection
     if (connection === undefined || !this.#connected) return
     connection.resume(performance.now())
@@ -270,13 +275,14 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     const reason = this.#reason ?? this.#connection?.reasonIfClosedNow ?? error
     // Most likely it has another mechanism: the next time it is to say so first.
     if (this.connecting && this.#connection?.state === 'greeting') this.#stagedGreeting = true
-    this.#connection?.close()
-    this.#connection = undefined
     this.#bytesReceived = this.bytesReceived
     this.#bytesSent = this.bytesSent
     this.#pipe = undefined
     this.#connected = false
     this.#blocked = false
+    this.#drain()
+    this.#connection?.close()
+    this.#connection = undefined
     clearTimeout(this.#ending)
     this.#ending = undefined
     this.#armTimer(undefined)
@@ -287,6 +293,16 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     if (this.#handshaken) this.#handler.lost(this, reason)
     this.#owner.closed(this, reason)
     this.#gone?.()
+  }
+
+  /**
+   * What came before the end counts, also when nobody was ready for it. But peers that come and go while there is no room at all
+   * must not make us hold a chunk of each.
+   */
+  #drain(): void {
+    this.#losing = this.#neverRead
+    this.#connection?.drain(performance.now())
+    this.#losing = false
   }
 
   // ── ConnectionHandler: what the bytes mean ──────────────────────────────────────────────────────────────────────────
@@ -312,11 +328,13 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     if (!this.#reading) this.#stopReading()
     this.#owner.opened(this)
     this.#handler.ready(this)
+    this.#neverRead = !this.#reading
     this.#pump()
   }
 
   message(message: Message): void {
-    if (!this.#closing) this.#handler.message(this, message)
+    if (this.#losing) this.lostMessages++
+    else if (!this.#closing) this.#handler.message(this, message)
   }
 
   subscription(subscribe: boolean, topic: Buffer): void {

@@ -12,7 +12,10 @@ export interface DropCounts {
   unexpected: number
   /** It came without being subscribed to (SUB). */
   filtered: number
-  /** It waited to be written when its connection was lost, or when `linger` was over. */
+  /**
+   * It waited to be written when its connection was lost, or when `linger` was over; or it came with the end of a connection that was
+   * never read from, since those before it had left too much.
+   */
   lost: number
 }
 

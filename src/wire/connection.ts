@@ -245,6 +245,11 @@ export class Connection implements FrameSink {
     this.#guard(() => this.#decoder.resume(), now)
   }
 
+  /** Nothing more comes, since the transport has closed: hands over what {@link pause} has kept, less than one chunk. */
+  drain(now: number): void {
+    if (this.#state === 'traffic') this.resume(now)
+  }
+
   /** Only in traffic. A body of 2 KiB or more is taken by reference: it must not change until it is written. */
   send(message: Message): void {
     if (this.#codec === undefined) {

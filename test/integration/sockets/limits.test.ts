@@ -4,8 +4,8 @@ import { createConnection } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pair, Publisher, Pull, Push, Reply, Request, Router, type Socket, Subscriber } from '../../../src/socket/index.ts'
 import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
-import { event, link, texts, until, useSockets } from '../../helpers/sockets.ts'
-import { bytes, command, greeting, naiveMessage } from '../../unit/wire/helpers.ts'
+import { event, link, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
+import { bytes, command, greeting, naiveMessage, ready } from '../../unit/wire/helpers.ts'
 
 const use = useSockets()
 const ANY = 'tcp://127.0.0.1:0'
@@ -310,6 +310,39 @@ describe('peers that come, send, and go', () => {
     const sent = ['a', 'b', 'c', 'd', 'e'].flatMap((name) => Array.from({ length: 6 }, (_, index) => name + index))
     expect(got.sort()).toEqual(sent)
     await Promise.all(late.map((raw) => raw.closed))
+  })
+})
+
+describe('a peer that sends more than fits, and goes', () => {
+  it.each(TRANSPORTS)('over $name: all that it has sent is received', async ({ endpoint }) => {
+    const pull = use.open(Pull, { receiveHighWaterMark: 5, receiveTimeout: 2000 })
+    const push = use.open(Push)
+    await link(pull, push, endpoint())
+    const sent = Array.from({ length: 500 }, (_, number) => String(number))
+    await push.sendMany(sent)
+    const closing = push.close()
+    // Over inproc it waits until there is room: nothing stands between the two.
+    if (!endpoint().startsWith('inproc')) await closing.then(() => until(() => pull.stats().connections === 0, 'it is gone'))
+    const got: string[] = []
+    while (got.length < sent.length) got.push(String((await pull.receive())[0]))
+    expect(got).toEqual(sent)
+    expect(pull.stats().dropped.lost).toBe(0)
+  })
+
+  it('again and again, before it is read from, leaves nothing, and what it sent is counted', async () => {
+    const pull = use.open(Pull, { receiveHighWaterMark: 10 })
+    await pull.bind(ANY)
+    const visit = async (name: string): Promise<void> => {
+      const raw = await stranger(pull)
+      const messages = Array.from({ length: 8 }, (_, index) => naiveMessage([Buffer.from(name + index)]))
+      raw.write(greeting('NULL'), ready('PUSH'), ...messages)
+      raw.socket.end()
+      await raw.closed
+    }
+    for (const name of ['a', 'b', 'c', 'd']) await visit(name)
+    await until(() => pull.stats().dropped.lost === 16, 'what c and d sent is counted')
+    const got = await pull.receiveMany()
+    expect(got.map(String)).toHaveLength(16)
   })
 })
 
