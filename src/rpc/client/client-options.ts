@@ -161,7 +161,8 @@ export class Outlets {
   async ready(options: ReadyOptions): Promise<void> {
     const timeoutMs = resolveNumber('timeoutMs', options.timeoutMs, this.timeoutMs)
     const all = this.requester.links.length
-    const servers = resolveNumber('servers', options.servers, all)
+    // Of one and a half there are enough with two.
+    const servers = Math.ceil(resolveNumber('servers', options.servers, all))
     if (servers > all) throw new ZmqRpcError('BAD_OPTION', `servers is ${servers}, but req has ${all} endpoints`)
     await Promise.all([this.requester.whenConnected(servers, timeoutMs), this.publication?.whenHeard(options.subscribers ?? 0, timeoutMs)])
   }

@@ -174,6 +174,7 @@ describe('ready', () => {
     expect(await client.execute(new Count())).toBe(1)
     await client.ready({ servers: 1 })
     await client.ready({ servers: 0 })
+    expect(await failureOf(client.ready({ servers: 1.5, timeoutMs: 50 }))).toMatchObject({ code: 'NOT_CONNECTED' })
     expect(await failureOf(client.ready({ servers: 2, timeoutMs: 50 }))).toMatchObject({ code: 'NOT_CONNECTED', endpoint: away })
     for (const servers of [3, -1, Number.NaN]) {
       expect(await failureOf(client.ready({ servers }))).toMatchObject({ code: 'BAD_OPTION' })
