@@ -16,7 +16,7 @@ import { wordsOf } from '../error/error-text.ts'
 import { ErrorRegistry, type ServiceErrorClass } from '../error/service-error.ts'
 import { STATUS } from '../error/status.ts'
 import { runIntercepted, type ServerInterceptor } from '../interceptor.ts'
-import { type Allow, isAllowed, resolveAllow } from './allow.ts'
+import { type Allow, isAllowed, isAllowedNow, resolveAllow } from './allow.ts'
 import { IdempotencyCache, type KeyLookup, MAX_IDEMPOTENCY_KEY_LENGTH, ownedKey } from './idempotency.ts'
 import {
   BUILT_IN_PREFIX,
@@ -126,13 +126,12 @@ export class RpcServer extends MessageServer {
     return this
   }
 
-  /** Which contracts a client is told of that has just come: those of commands that it may call, as far as that is known yet. */
+  /** Which contracts a client is told of that has just come: those of commands that it may call, as far as that is known at once. */
   protected override hello(peer: Peer): Hello {
     const told = super.hello(peer)
     const principal = peer.info?.user as Principal | undefined
     const from: PeerInfo = { endpoint: peer.endpoint, remoteAddress: peer.remoteAddress, kind: 'req' }
-    const may = (rule: Allow, command: string): boolean =>
-      typeof rule === 'function' || isAllowed(rule, { principal, command, peer: from }) === true
+    const may = (rule: Allow, command: string): boolean => isAllowedNow(rule, { principal, command, peer: from })
     if (!may(this.#introspection, ListServices.commandName)) return told
     const contracts: [string, string][] = []
     for (const { name, allow, contract } of this.#services.values()) {

@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import {
+  type Allow,
   type CommandClass,
   type ContractMismatch,
   command,
@@ -12,6 +13,9 @@ import {
   RpcServer,
   streamOf,
 } from '../../../src/index.ts'
+import { ANNOUNCEMENT } from '../../../src/rpc/dialect/announcement.ts'
+import { decodeHello, type Hello } from '../../../src/rpc/dialect/native/message.ts'
+import { Dealer } from '../../../src/socket/index.ts'
 
 const open: AsyncDisposable[] = []
 afterEach(async () => {
@@ -138,3 +142,33 @@ it('a server that does not tell about itself refuses to', async () => {
   await expect(client.execute(new ListServices())).rejects.toMatchObject({ code: 'NOT_ALLOWED' })
   await expect(client.execute(new Health())).rejects.toMatchObject({ code: 'NOT_ALLOWED' })
 })
+
+it.each<[string, Allow]>([
+  ['says no', () => false],
+  [
+    'throws',
+    () => {
+      throw new Error('no database')
+    },
+  ],
+  ['rejects', () => Promise.reject(new Error('no database'))],
+])('of a command, or of all, a stranger hears nothing when he comes where a rule %s', async (_name, rule) => {
+  const server = new RpcServer({ rep: 'tcp://127.0.0.1:0' })
+  const closed = new RpcServer({ rep: 'tcp://127.0.0.1:0', introspection: rule })
+  for (const one of [server, closed]) {
+    one.register(Readings, async function* () {}, { allow: one === server ? rule : 'everyone' })
+    await one.start()
+    open.push({ [Symbol.asyncDispose]: () => one.stop({ drainMs: 0 }) })
+  }
+  expect((await helloOf(server)).contracts?.map(([name]) => name)).toEqual(['ShutdownServer'])
+  expect((await helloOf(closed)).contracts).toBeUndefined()
+})
+
+/** What a server says to whoever comes. */
+async function helloOf(server: RpcServer): Promise<Hello> {
+  const dealer = new Dealer({ linger: 0, receiveTimeout: 10_000, handshakeProperties: ANNOUNCEMENT })
+  open.push({ [Symbol.asyncDispose]: async () => dealer.close() })
+  dealer.connect(server.endpoints[0] as string)
+  const [, , ...body] = await dealer.receive()
+  return decodeHello(body)
+}
