@@ -24,7 +24,7 @@ export {
   logEvents,
   type RpcEventName,
 } from './observability/logger.ts'
-export { RpcProxy, type RpcProxyOptions } from './proxy/rpc-proxy.ts'
+export { type ProxyStats, RpcProxy, type RpcProxyOptions } from './proxy/rpc-proxy.ts'
 export type {
   Auth,
   Credentials,

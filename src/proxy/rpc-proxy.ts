@@ -19,6 +19,7 @@ import { wordsOf } from '../rpc/error/error-text.ts'
 import { STATUS } from '../rpc/error/status.ts'
 import { MessageServer, type MessageServerOptions, type StopOptions } from '../rpc/server/message-server.ts'
 import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from '../rpc/server/server-call.ts'
+import type { ClientStats, ServerStats } from '../rpc/stats.ts'
 import type { Message } from '../wire/index.ts'
 import { CallRelay } from './call-relay.ts'
 import { ForwardedRequest } from './forwarded-request.ts'
@@ -36,6 +37,14 @@ export interface RpcProxyOptions
   readonly pubAuth?: Auth | undefined
   /** Time for the far end's answer, ms; never more than the caller has left. @default 60000, as pyzmqrpc3 */
   readonly timeoutMs?: number | undefined
+}
+
+/** What `RpcProxy.stats()` tells. */
+export interface ProxyStats {
+  /** On `rep` and `sub`, where messages come in. */
+  readonly incoming: ServerStats
+  /** On `req` and `pub`, where they go out. */
+  readonly outgoing: ClientStats
 }
 
 /**
@@ -114,6 +123,11 @@ export class RpcProxy {
 
   /** Resolves when it has stopped. */
   readonly stopped: Promise<void>
+
+  /** What it does and has done, in numbers. Cheap: the counters are always on. */
+  stats(): ProxyStats {
+    return { incoming: this.#front.stats(), outgoing: this.#outlets.stats() }
+  }
 
   /**
    * Binds `rep` and `pub`, and begins to connect to `sub`. Resolves when all is bound.

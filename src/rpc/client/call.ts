@@ -155,6 +155,7 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
       // The caller's own code ran, and may have given the call up.
       if (this.settled) return
       this.#settle(undefined)
+      this.#streams?.replied()
       if (this.over) this.#forgetSignal?.()
       this.#resolve(value)
     } catch (error) {

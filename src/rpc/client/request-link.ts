@@ -322,7 +322,11 @@ export class RequestLink implements PeerListener, CallCarrier {
     if (number === CONNECTION_ID) return this.#control(body)
     const pending = this.#pending.get(number)
     const call = pending ?? this.#streaming.get(number)
-    if (call === undefined) return this.#drops.drop('lateReply', peer)
+    if (call === undefined) {
+      // A server says so for each stream that nobody needs any more; the client has ended them by itself.
+      if (nativeKind(body[0] as Buffer) !== KIND.stop) this.#drops.drop('lateReply', peer)
+      return
+    }
     call.receive(body)
     if (pending === undefined || !pending.settled) return
     this.#forget(pending)

@@ -58,6 +58,7 @@ export class CallStreams {
   #openOutgoing = 0
   #openIncoming = 0
   #finished = false
+  #replied = false
   #aborted: Error | undefined
 
   constructor(port: StreamPort, { onIdle, onSourceError, windowBytes, maxStreams, details }: StreamsOptions) {
@@ -123,6 +124,7 @@ export class CallStreams {
     const stream = new IncomingStream(number, this.#port, this.#windowBytes, this.#details, () => {
       this.#openIncoming--
       if (this.open === 0) this.#onIdle()
+      else this.#closeUnneeded()
     })
     this.#incoming.set(number, stream)
     this.#openIncoming++
@@ -178,6 +180,15 @@ export class CallStreams {
   }
 
   /**
+   * The reply is here: as soon as nothing comes in any more, nobody is left at the far end who could need what still goes out. It says
+   * so itself, but to a proxy on the way the call is over by then.
+   */
+  replied(): void {
+    this.#replied = true
+    this.#closeUnneeded()
+  }
+
+  /**
    * The call is over, and nothing reaches the far end any more: iterables are told to return, readers get what is there, then
    * the error. What is registered later ends at once.
    */
@@ -194,6 +205,11 @@ export class CallStreams {
     if (!this.#finished || this.#openOutgoing > 0) return
     const text = 'the call has ended: its reply is sent, and no stream of it is left that could need more'
     for (const stream of this.#incoming.values()) stream.refuse(new ZmqRpcError('CLOSED', text, this.#details))
+  }
+
+  #closeUnneeded(): void {
+    if (!this.#replied || this.#openIncoming > 0) return
+    for (const stream of this.#outgoing) stream.close()
   }
 
   #tooMany(code: 'BAD_COMMAND' | 'PROTOCOL_ERROR'): ZmqRpcError {
