@@ -158,9 +158,10 @@ class CountingPattern extends PublishingPattern {
     // Written even where nobody hears it: what cannot be is told.
     const native = message.native()
     const natives = [...this.#natives].filter((peer) => this.#listeners.has(peer))
+    const plain = this.#listeners.size === natives.length ? undefined : message.plain()
+    // Both are there: nobody hears of it what others cannot be told.
     this.#sendTo(natives, native)
-    if (this.#listeners.size === natives.length) return
-    const plain = message.plain()
+    if (plain === undefined) return
     this.#sendTo(
       [...this.subscriptions.holdersFor(plain[0] as Buffer)].filter((peer) => !this.#natives.has(peer)),
       plain,

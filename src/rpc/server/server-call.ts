@@ -330,6 +330,8 @@ export class ServerCall extends Timed implements ServiceContext, WriteHooks, Cal
 
   /** A stream of the caller, for the service to read. What came of it while the call had to wait is there. */
   incoming(number: number): AsyncIterable<unknown> {
+    // A proxy publishes what it does not read.
+    if (this.envelope === undefined) throw new ZmqRpcError('BAD_COMMAND', 'what is published cannot stream')
     const input = this.#ownStreams().incoming(number)
     for (const [kind, body] of this.#early ?? []) if (numberOf(body[0] as Buffer) === number) this.receive(kind, body)
     return input
