@@ -74,6 +74,25 @@ describe('the request and reply example', () => {
     await server.line(/^stopped$/)
   })
 
+  it('works with a proxy between that has passwords of its own, and for Python', async () => {
+    const server = run('request-reply/server.ts', ['--endpoint', 'tcp://127.0.0.1:0', '--password', 'inner'])
+    const to = ['--to', await endpointOf(server), '--to-password', 'inner']
+    const proxy = run('request-reply/proxy.ts', ['--endpoint', 'tcp://127.0.0.1:0', ...to])
+    const endpoint = await endpointOf(proxy)
+    const answer = 'SimpleCommand was executed with "value1" and "value2"'
+    const client = run('request-reply/client.ts', ['--endpoint', endpoint])
+    await client.exits(0)
+    expect(client.lines).toEqual([answer])
+    if (python.available) {
+      const caller = Program.python(python.python, project.path('examples/request-reply/client.py'), '--endpoint', endpoint)
+      programs.push(caller)
+      await caller.line(/was executed/)
+    }
+    proxy.kill('SIGTERM')
+    await proxy.exits(0)
+    await proxy.line(python.available ? /^stopped after 2 calls; failed: \{\}$/ : /^stopped after 1 calls/)
+  })
+
   it('stops its server when asked', async () => {
     const server = run('request-reply/server.ts', ['--endpoint', 'tcp://127.0.0.1:0'])
     await run('request-reply/client.ts', ['--endpoint', await endpointOf(server), '--shutdown']).exits(0)
@@ -102,6 +121,16 @@ describe('the publish and subscribe example', () => {
       )
     }
     await publisher.exits(0)
+  })
+
+  it('reaches subscribers through a proxy', async () => {
+    const publisher = run('publish-subscribe/publisher.ts', ['--endpoint', 'tcp://127.0.0.1:0', '--count', '100', '--interval', '20'])
+    const proxy = run('publish-subscribe/proxy.ts', ['--from', await endpointOf(publisher), '--endpoint', 'tcp://127.0.0.1:0'])
+    const subscriber = run('publish-subscribe/subscriber.ts', ['--endpoint', await endpointOf(proxy), '--count', '3'])
+    await subscriber.exits(0)
+    await subscriber.line(/^pi says: kitchen/)
+    proxy.kill('SIGTERM')
+    await proxy.exits(0)
   })
 
   it('does not listen to a publisher with a wrong password, and says so', async () => {
