@@ -173,7 +173,8 @@ describe('a call that a service makes', () => {
       server.register(Count, async () => {
         await failureOf(back.execute(new Count()))
         ended.resolve(performance.now())
-        return 0
+        // An answer now may still be in time.
+        return new Promise<number>(() => {})
       }),
     )
     const begun = performance.now()
