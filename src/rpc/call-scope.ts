@@ -3,7 +3,8 @@
  * it belongs to.
  *
  * Following the flow of a program costs every promise of the process a little before Node 24. So it begins with the first
- * client of the process: a server that calls nobody pays nothing.
+ * service that runs in a process with a client or sender: a server that calls nobody pays nothing, nor does a proxy, which hands the
+ * time on by itself.
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks'

@@ -2,7 +2,7 @@
 
 import { ZmqRpcError } from '../../errors.ts'
 import { type Auth, type Credentials, clientOptions, serverOptions } from '../auth.ts'
-import { followCalls, timeWithinScope } from '../call-scope.ts'
+import { timeWithinScope } from '../call-scope.ts'
 import { Deadlines } from '../deadlines.ts'
 import { resolveDialect } from '../dialect/announcement.ts'
 import type { Hello } from '../dialect/native/message.ts'
@@ -114,7 +114,6 @@ export class Outlets {
     // A PUB with credentials is the client though it binds, as pyzmqrpc3's: whoever carries commands out asks who sends them.
     const ofPublisher = auth === undefined ? ofClient : serverOptions(auth)
     // Sockets come last: what is refused leaves nothing open.
-    followCalls()
     const [counters, drops] = [this.#counters, this.#drops]
     const linkOptions = { security: ofClient, maxQueued, maxMessageBytes, native, counters, drops }
     this.requester = new Requester(req, linkOptions, new Deadlines(), balance, onHello)

@@ -3,6 +3,7 @@
 import { toError, ZmqRpcError } from '../../errors.ts'
 import { publish } from '../../observability/events.ts'
 import type { Message } from '../../wire/index.ts'
+import { followCalls } from '../call-scope.ts'
 import { type Command, type CommandClass, commandNameOf, OpaqueCommand, type ResultOf, requireCommand } from '../command/command.ts'
 import { CommandRegistry } from '../command/command-registry.ts'
 import { type Contract, contractOf } from '../command/contract.ts'
@@ -115,6 +116,7 @@ export class RpcClient {
       (link, question) => this.#askServer(link, question),
       options.onContractMismatch,
     )
+    followCalls()
     this.#outlets = new Outlets(options, (link, hello) => this.#contracts.heard(link, hello))
     this.#attempts = this.#outlets.requester.attempts(budget)
     this.#interceptors = [...(options.interceptors ?? [])]

@@ -1,6 +1,7 @@
 /** The sender of plain text messages, on REQ and PUB: pyzmqrpc3's ZmqSender. */
 
 import { ZmqRpcError } from '../../errors.ts'
+import { followCalls } from '../call-scope.ts'
 import { HEARTBEAT } from '../dialect/pyzmqrpc3.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { ClientStats } from '../stats.ts'
@@ -13,6 +14,7 @@ export class Sender {
 
   /** Begins to connect to `req` and to bind `pub`. @throws ZmqRpcError BAD_OPTION. */
   constructor(options: ClientOptions) {
+    followCalls()
     this.#outlets = new Outlets(options)
   }
 
