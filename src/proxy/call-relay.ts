@@ -50,6 +50,10 @@ export class CallRelay implements Relay {
     else this.#toServer.close()
   }
 
+  takenBack(): void {
+    this.#toServer.suspend()
+  }
+
   /** The reply has come; it opens so many streams. */
   replied(streams: number): void {
     if (this.#caller.dialect !== 'native') return

@@ -34,6 +34,11 @@ export class Lane {
     this.flush()
   }
 
+  /** Until it is opened again, they wait. */
+  suspend(): void {
+    this.#outlet = undefined
+  }
+
   /** From now on messages go nowhere. */
   close(): void {
     this.#closed = true

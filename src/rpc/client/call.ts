@@ -64,6 +64,8 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
   /** 0 where nobody wants to know. */
   readonly #startedAt: number = isHeard('zmq-rpc:call:ended') ? performance.now() : 0
   #streams: CallStreams | undefined
+  /** Its streams were started: a short one may have ended since. */
+  #streamed = false
   #forgetSignal: (() => void) | undefined
 
   constructor(
@@ -112,7 +114,7 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
 
   /** What belongs to it has followed its request: it cannot be sent anew. */
   get begun(): boolean {
-    return this.streaming || this.request.relay?.begun === true
+    return this.#streamed || this.request.relay?.begun === true
   }
 
   send(body: Message, optional: boolean): boolean {
@@ -133,9 +135,18 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
     return this.#ownStreams().incoming(number)
   }
 
+  /** It was not carried out, and waits to be sent once more. */
+  takeBack(): void {
+    this.sent = false
+    this.request.relay?.takenBack()
+  }
+
   /** It is on its way: what it streams follows. */
   startStreams(): void {
-    this.#streams?.start()
+    if (this.#streams !== undefined) {
+      this.#streamed = true
+      this.#streams.start()
+    }
     this.request.relay?.started()
   }
 

@@ -12,7 +12,7 @@
  *   with another key than ours closes without a word: twice in a row counts.
  * - A call that ends before it was written is not written any more.
  * - A server of the native dialect is told when a call was given up, and tells us when it is about to stop: new calls go to
- *   another one then, if there is one.
+ *   another one then, if there is one. So do those that had crossed with its word, and were turned away.
  * - When the only call in flight to a pyzmqrpc3 server times out and nothing was heard since it was sent, the connection is made
  *   again: such a server may be stuck with it.
  */
@@ -31,10 +31,11 @@ import { CallTable } from '../call-table.ts'
 import { type Deadlines, timerMs } from '../deadlines.ts'
 import { ANNOUNCEMENT, type Dialect, nativeKind, speaksNative } from '../dialect/announcement.ts'
 import { KIND } from '../dialect/native/header.ts'
-import { decodeGoAway, decodeHello, encodeCancel, type Hello } from '../dialect/native/message.ts'
+import { decodeError, decodeGoAway, decodeHello, encodeCancel, encodeGoAway, type Hello } from '../dialect/native/message.ts'
 import { Drops } from '../drops.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from '../endpoint.ts'
 import { wordsOf } from '../error/error-text.ts'
+import { STATUS } from '../error/status.ts'
 import { CallCounters, type ServerLinkStats } from '../stats.ts'
 import { Call, type CallCarrier, type CallSettings } from './call.ts'
 import type { CallRequest } from './request.ts'
@@ -61,6 +62,8 @@ export interface RequestLinkOwner {
   away(link: RequestLink): void
   /** What the server tells about itself. */
   hello(link: RequestLink, hello: Hello): void
+  /** Who takes a movable call that the server turns away since it is about to stop; undefined where there is only this one. */
+  placeFor(link: RequestLink): RequestLink | undefined
 }
 
 /** The number of messages that belong to no call. */
@@ -107,7 +110,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     endpoint: Endpoint,
     options: RequestLinkOptions,
     deadlines: Deadlines,
-    owner: RequestLinkOwner = { ready: () => {}, away: () => {}, hello: () => {} },
+    owner: RequestLinkOwner = { ready: () => {}, away: () => {}, hello: () => {}, placeFor: () => undefined },
   ) {
     this.endpoint = endpoint
     this.counters = options.counters ?? new CallCounters()
@@ -254,7 +257,11 @@ export class RequestLink implements PeerListener, CallCarrier {
     const { timeoutMs, what, sent } = call
     const takenBack = this.#takeBack(call)
     if (takenBack || (!sent && this.#peer.connected)) {
-      const why = takenBack ? 'the far end does not keep up' : `${this.#pending.size} calls before it are not answered yet`
+      const why = takenBack
+        ? 'the far end does not keep up'
+        : this.#draining
+          ? 'it is about to stop'
+          : `${this.#pending.size} calls before it are not answered yet`
       const text = `${what} was not sent to ${this.endpoint} within ${timeoutMs} ms, nor executed: ${why}`
       call.fail(this.#error('TIMED_OUT', call, text))
       if (takenBack) this.#askAgain(call)
@@ -287,10 +294,7 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   continue(call: Call, body: Message, optional: boolean): boolean {
     if (!this.#peer.connected) return true
-    const message = [numbered(call.id), DELIMITER, ...body]
-    if (this.#overflow.length === 0 && this.#peer.send(message)) return true
-    if (!optional) this.#overflow.push(message)
-    return !optional
+    return this.#post(call.id, body, optional)
   }
 
   // ── PeerListener ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -327,6 +331,7 @@ export class RequestLink implements PeerListener, CallCarrier {
       if (nativeKind(body[0] as Buffer) !== KIND.stop) this.#drops.drop('lateReply', peer)
       return
     }
+    if (pending !== undefined && this.#draining && this.#sendElsewhere(pending, body)) return
     call.receive(body)
     if (pending === undefined || !pending.settled) return
     this.#forget(pending)
@@ -354,7 +359,7 @@ export class RequestLink implements PeerListener, CallCarrier {
       this.#pending.delete(call.id)
       // Its streams have begun, and what they sent is gone.
       if (unwritten.has(call.id) && !call.begun) {
-        call.sent = false
+        call.takeBack()
         this.#queue.add(call)
         continue
       }
@@ -441,6 +446,8 @@ export class RequestLink implements PeerListener, CallCarrier {
     const kind = nativeKind(body[0] as Buffer)
     if (kind === KIND.goAway) {
       this.#draining = true
+      // From here on no more calls: it need not wait for any.
+      this.#post(CONNECTION_ID, encodeGoAway({ reason: 'no more calls follow' }), false)
       const { endpoint } = this
       publish('zmq-rpc:server:draining', () => ({ endpoint, reason: readGoAway(body) }))
       this.#owner.away(this)
@@ -451,6 +458,25 @@ export class RequestLink implements PeerListener, CallCarrier {
         this.#drops.drop('badHello', this.#peer)
       }
     }
+  }
+
+  /** Sends a message under a number. False only where `optional`: it cannot be taken now. */
+  #post(id: number, body: Message, optional: boolean): boolean {
+    const message = [numbered(id), DELIMITER, ...body]
+    if (this.#overflow.length === 0 && this.#peer.send(message)) return true
+    if (!optional) this.#overflow.push(message)
+    return !optional
+  }
+
+  /** For a call that was turned away, and not begun. False for any other, and when there is no other server. */
+  #sendElsewhere(call: Call, body: Message): boolean {
+    if (!call.movable || call.begun || !saysShuttingDown(body)) return false
+    const place = this.#owner.placeFor(this)
+    if (place === undefined) return false
+    this.#pending.delete(call.id)
+    call.takeBack()
+    place.adopt([call])
+    return true
   }
 
   /** Tells the server that nobody waits any more, where it can be told. */
@@ -540,6 +566,15 @@ export class RequestLink implements PeerListener, CallCarrier {
 function calledBy(message: Message): number | undefined {
   const kind = nativeKind(message[2] as Buffer)
   return kind === undefined || kind === KIND.call ? (message[0] as Buffer).readUInt32BE(0) : undefined
+}
+
+function saysShuttingDown(body: Message): boolean {
+  if (nativeKind(body[0] as Buffer) !== KIND.error) return false
+  try {
+    return decodeError(body).error.status === STATUS.shuttingDown
+  } catch {
+    return false
+  }
 }
 
 function readGoAway(body: Message): string {

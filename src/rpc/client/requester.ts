@@ -27,6 +27,7 @@ export class Requester {
       ready: (link: RequestLink) => this.#gather(link),
       away: (link: RequestLink) => this.#handOver(link),
       hello: onHello,
+      placeFor: (link: RequestLink) => this.#placeFor(link),
     }
     for (const endpoint of endpoints) this.#links.push(new RequestLink(endpoint, options, deadlines, owner))
   }
@@ -70,6 +71,12 @@ export class Requester {
   /** What waits for an endpoint that is away goes to the one that is there. */
   #gather(ready: RequestLink): void {
     for (const link of this.#links) if (!link.available) ready.adopt(link.takeMovable())
+  }
+
+  /** Where a call goes that this one has turned away: to one that is there, or else it waits for whichever comes first. */
+  #placeFor(link: RequestLink): RequestLink | undefined {
+    const links = this.#links
+    return links.length < 2 ? undefined : (links.find((other) => other !== link && other.available) ?? link)
   }
 
   /** What waits for an endpoint that has gone away goes to one that is there, if any is. */

@@ -106,6 +106,9 @@ const DEFAULTS = {
 /** Time for the last replies to be written, where no more is left of `drainMs`. */
 const LINGER_MS = 1000
 
+/** Time for native clients to say that they have heard that the server stops, and that no more calls follow. */
+const PARTING_MS = 1000
+
 const OK_REPLY = [encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok })]
 
 /** In front of messages that belong to no call: number 0. */
@@ -137,9 +140,12 @@ export abstract class MessageServer {
   #nextId = -1
   /** Clients that speak the native dialect. */
   readonly #natives = new Set<Peer>()
+  /** Those of them who were told that it stops, and may not have heard it: their calls may be on the way. */
+  readonly #parting = new Set<Peer>()
+  #waitsForParting = true
   readonly #paused = new Map<Peer, RequestListener | SubscriptionLink>()
   #state: 'new' | 'started' | 'stopping' | 'stopped' = 'new'
-  /** Called when the last call under way has ended; set while `stop` waits for it. */
+  /** Called when no call is under way any more, and none on the way; set while `stop` waits for it. */
   #idle: (() => void) | undefined
   #stopping: Promise<void> | undefined
   #markStopped: () => void = () => {}
@@ -262,8 +268,9 @@ export abstract class MessageServer {
   }
 
   /**
-   * Takes no more messages, lets calls under way end (`drainMs`), sends their replies, and closes everything. Requests that
-   * were not read yet are not executed; their clients see the connection close. Never rejects.
+   * Takes no more messages, lets calls under way end (`drainMs`), sends their replies, and closes everything. Native clients are told,
+   * and send what they have to another server, if they know one: none of their calls is lost. Requests of others that were not
+   * read yet are not executed; their clients see the connection close. Never rejects.
    */
   stop(options: StopOptions = {}): Promise<void> {
     this.#stopping ??= this.#stop(resolveNumber('drainMs', options.drainMs, DEFAULTS.drainMs))
@@ -301,8 +308,7 @@ export abstract class MessageServer {
 
   async #stop(drainMs: number): Promise<void> {
     this.#state = 'stopping'
-    const goAway = encodeGoAway({ reason: 'the server stops' })
-    for (const peer of this.#natives) this.#listener.send(peer, CONNECTION_ENVELOPE, goAway)
+    for (const peer of this.#natives) this.#sendAway(peer)
     for (const call of this.#admission.withdrawAll() as ServerCall[]) {
       if (call.refusable) call.refuse(STOPPING)
       else call.abort(new ZmqRpcError('CLOSED', 'the server stops', { endpoint: call.endpoint }))
@@ -310,14 +316,7 @@ export abstract class MessageServer {
     // A service may have asked for it: its own reply comes first.
     await undefined
     const drainedBy = performance.now() + drainMs
-    if (this.#callCount > 0 && drainMs > 0) {
-      const drained = new Promise<void>((resolve) => {
-        this.#idle = resolve
-      })
-      const timer = setTimeout(() => this.#idle?.(), timerMs(drainMs))
-      await drained
-      clearTimeout(timer)
-    }
+    if (drainMs > 0) await this.#drain(drainMs)
     for (const peer of [...this.#calls.keys()])
       this.#abortCalls(peer, new ZmqRpcError('CLOSED', 'the server stops', { endpoint: peer.endpoint }))
     const lingerMs = timerMs(Math.max(drainedBy - performance.now(), LINGER_MS))
@@ -327,11 +326,44 @@ export abstract class MessageServer {
     this.#markStopped()
   }
 
+  async #drain(drainMs: number): Promise<void> {
+    const parted = setTimeout(
+      () => {
+        this.#parting.clear()
+        this.#checkIdle()
+      },
+      Math.min(drainMs, PARTING_MS),
+    )
+    const over = setTimeout(() => this.#idle?.(), timerMs(drainMs))
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve
+      this.#checkIdle()
+    })
+    clearTimeout(parted)
+    clearTimeout(over)
+  }
+
+  #checkIdle(): void {
+    if (this.#callCount === 0 && !(this.#waitsForParting && this.#parting.size > 0)) this.#idle?.()
+  }
+
+  /** No call of this client can be on the way any more. */
+  #parted(peer: Peer): void {
+    if (this.#parting.delete(peer)) this.#checkIdle()
+  }
+
+  /** A client that hears it sends no more calls, and says so. */
+  #sendAway(peer: Peer): void {
+    this.#parting.add(peer)
+    this.#listener.send(peer, CONNECTION_ENVELOPE, encodeGoAway({ reason: 'the server stops' }))
+  }
+
   /** A client of the native dialect hears what there is to know. */
   #welcome(peer: Peer): void {
     if (!this.#native || !speaksNative(peer.info)) return
     this.#natives.add(peer)
     this.#listener.send(peer, CONNECTION_ENVELOPE, encodeHello(this.hello(peer)))
+    if (this.#state === 'stopping') this.#sendAway(peer)
   }
 
   // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -350,7 +382,10 @@ export abstract class MessageServer {
     }
     const unanswered = kind !== undefined && (numberOf(body[0] as Buffer) & FLAG.noReply) !== 0
     const call = new ServerCall(this.#host, peer, unanswered ? undefined : envelope, kind === undefined ? 'pyzmqrpc3' : 'native')
-    if (!this.running && !call.refusable) return source.pause(peer)
+    if (!this.running && !call.refusable) {
+      source.pause(peer)
+      return this.#parted(peer)
+    }
     // Only native callers come back to a call of theirs.
     call.id = call.refusable ? idOf(envelope) : this.#nextId--
     if (call.refusable && this.#calls.get(peer)?.has(call.id)) return this.#drops.drop('duplicateCall', peer)
@@ -379,6 +414,7 @@ export abstract class MessageServer {
 
   /** A message of a call that came before. One that has ended meanwhile needs nothing more. */
   #continue(peer: Peer, envelope: Message | undefined, kind: number, body: Message): void {
+    if (kind === KIND.goAway) return this.#parted(peer)
     const call = this.#calls.get(peer)?.get(idOf(envelope))
     if (call === undefined) return
     if (kind !== KIND.cancel) return call.receive(kind, body)
@@ -432,7 +468,7 @@ export abstract class MessageServer {
     if (calls?.get(call.id) === call) calls.delete(call.id)
     if (calls?.size === 0) this.#calls.delete(call.from)
     this.#callCount--
-    if (this.#callCount === 0) this.#idle?.()
+    this.#checkIdle()
   }
 
   /** The call that it waited with waits no more. */
@@ -445,6 +481,7 @@ export abstract class MessageServer {
 
   #abortCalls(peer: Peer, reason: ZmqRpcError): void {
     this.#natives.delete(peer)
+    this.#parted(peer)
     for (const call of this.#calls.get(peer)?.all() ?? []) call.abort(reason)
   }
 }

@@ -15,6 +15,8 @@ export interface Relay {
   attach(call: Call): void
   /** The request is on its way: what belongs to it may follow. */
   started(): void
+  /** It was taken back, and will be sent anew: what belongs to it waits. */
+  takenBack(): void
   fromServer(kind: number, body: Message): void
   fromCaller(kind: number, body: Message): void
   /** The reply is on its way to the caller: what belongs to it may follow. */
