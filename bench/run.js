@@ -3,7 +3,7 @@
  *
  *     node bench/run.js [ROW ...] [--quick] [--warmup S] [--rounds N] [--seconds S] [--only REGEXP] [--connections N]
  *
- * Rows: echo, rpc, publish, large, subscriptions, memory, import; without a name, all of these. By name only, since it
+ * Rows: echo, rpc, publish, large, sizes, subscriptions, memory, import; without a name, all of these. By name only, since it
  * installs packages: rivals. `--only` picks the peers whose names match (raw `net` always takes part, as the measure, and so
  * do we against rivals). Ratios are medians over rounds in which every peer had its turn; on a noisy machine trust them, and
  * CPU seconds, rather than rates. A wrong reply ends the run.
@@ -18,9 +18,10 @@ import * as memory from './rows/memory.js'
 import * as publish from './rows/publish.js'
 import * as rivals from './rows/rivals.js'
 import * as rpc from './rows/rpc.js'
+import * as sizes from './rows/sizes.js'
 import * as subscriptions from './rows/subscriptions.js'
 
-const ROWS = [echo, rpc, publish, large, subscriptions, memory, imports]
+const ROWS = [echo, rpc, publish, large, sizes, subscriptions, memory, imports]
 const ROWS_BY_NAME = [...ROWS, rivals]
 
 const { values, positionals } = parseArgs({

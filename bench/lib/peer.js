@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
 const TICKS_PER_SECOND = 100
-const PEERS = new URL('../peers', import.meta.url)
+const PEERS = new URL('../peers/', import.meta.url)
 
 /** A peer that cannot be had here; the message says why. */
 export class Missing extends Error {}
