@@ -35,6 +35,8 @@ export interface Pattern extends PeerListener {
   readonly sendable?: boolean
   /** Whether `receive` has something to give. */
   readonly receivable?: boolean
+  /** Frames that `send` puts before those it is given, or takes off (-1: a routing id). @default 0 */
+  readonly addedFrames?: number
   /**
    * Sends, or says that nobody has room now (false).
    *

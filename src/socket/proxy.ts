@@ -10,7 +10,8 @@ type Direction = { from: Socket & Readable; to: Socket & Writable }
  * A proxy between two sockets, to be bound and connected before `run`: Router and Dealer for requests, XSubscriber and
  * XPublisher for publications, Pull and Push for work.
  *
- * Messages wait where they came in while the other side has no room, so high-water marks hold across the proxy.
+ * Messages wait where they came in while the other side has no room, so high-water marks hold across the proxy. What the other
+ * side can never send is let go: with more than 4096 frames, or a subscription to a topic of more than 65,526 bytes.
  */
 // biome-ignore lint/suspicious/noShadowRestrictedNames: the name that the zeromq package gives it
 export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
@@ -84,6 +85,8 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
         await this.#hand(to, message)
       } catch (error) {
         if (this.#state === 'terminated' || to.closed) return
+        // Peers decide what it has to carry: what cannot be sent (a topic, or an envelope, over the limit) must not end it.
+        if (error instanceof SocketError && error.code === 'EINVAL') continue
         throw error
       }
     }

@@ -56,6 +56,10 @@ class ReplyPattern implements Pattern {
     return this.#asking === undefined && !this.#incoming.empty
   }
 
+  get addedFrames(): number {
+    return this.#asking?.envelope.length ?? 0
+  }
+
   ready(): void {}
   subscription(): void {}
   writable(): void {}

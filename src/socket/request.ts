@@ -73,6 +73,10 @@ class RequestPattern implements Pattern {
     return this.#reply !== undefined
   }
 
+  get addedFrames(): number {
+    return this.#options.correlate ? 2 : 1
+  }
+
   attached(peer: Peer): void {
     this.#outgoing.attached(peer)
     this.#host.writable()

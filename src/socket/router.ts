@@ -103,6 +103,11 @@ class RouterPattern implements Pattern {
     return !this.#incoming.empty
   }
 
+  /** The routing id stays here. */
+  get addedFrames(): number {
+    return -1
+  }
+
   subscription(): void {}
 
   connecting(peer: Peer): void {

@@ -2,6 +2,7 @@
 
 import { SocketError } from '../errors.ts'
 import type { Message } from '../wire/index.ts'
+import { MAX_MESSAGE_FRAMES } from './limits.ts'
 import type { SendOptions } from './options.ts'
 import { type Waiting, WaitingCalls } from './waiting.ts'
 
@@ -31,6 +32,7 @@ export class Sends extends WaitingCalls<WaitingSend> {
   send(message: Message, options: SendOptions): Promise<void> {
     if (this.closed) return Promise.reject(new SocketError('EBADF'))
     try {
+      this.#checkFrames(message)
       if (this.calls.length === 0 && this.pattern.send?.(message) === true) return DONE
     } catch (error) {
       return Promise.reject(error)
@@ -42,6 +44,7 @@ export class Sends extends WaitingCalls<WaitingSend> {
     if (this.closed) return Promise.reject(told(new SocketError('EBADF'), 0))
     let sent = 0
     try {
+      for (const message of messages) this.#checkFrames(message)
       if (this.calls.length === 0) while (sent < messages.length && this.pattern.send?.(messages[sent] as Message) === true) sent++
     } catch (error) {
       return Promise.reject(told(error as SocketError, sent))
@@ -59,6 +62,13 @@ export class Sends extends WaitingCalls<WaitingSend> {
       this.#sendWaiting()
     }
     this.#sending = false
+  }
+
+  /** More would end the connection at a receiver of ours. @throws SocketError EINVAL */
+  #checkFrames(message: Message): void {
+    const most = MAX_MESSAGE_FRAMES - (this.pattern.addedFrames ?? 0)
+    if (message.length <= most) return
+    throw new SocketError('EINVAL', { text: `a message of ${message.length} frames is over the limit of ${most} frames` })
   }
 
   #sendWaiting(): void {

@@ -19,15 +19,13 @@ import type { Listener, ListenHandler, Pipe, TransportOptions } from '../transpo
 import { dial, listen } from '../transport/transports.ts'
 import { type AuthAnswer, AuthRefused, LimitExceeded, type SocketType } from '../wire/index.ts'
 import type { Context } from './context.ts'
+import { MAX_COMMAND_BYTES, MAX_MESSAGE_FRAMES } from './limits.ts'
 import { mechanismOf } from './mechanism.ts'
 import type { Event } from './observer.ts'
 import type { SocketOptionValues } from './options.ts'
 import type { PeerListener } from './pattern.ts'
 import { type FullCounts, noRefusals, type SocketStats } from './stats.ts'
 
-/** Most frames of a message that a peer may send. */
-const MAX_MESSAGE_FRAMES = 4096
-const MAX_COMMAND_BYTES = 64 * 1024
 const DEFAULT_MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 
 interface BoundEndpoint {

@@ -177,7 +177,8 @@ export interface Writable<M = MessageLike | MessageLike[]> extends SendOptions {
    * Queues a message; resolves as soon as it is queued. Frames of 2 KiB and more are not copied: leave them unchanged.
    * Several calls may wait for room (up to 1000): they go in order.
    *
-   * @throws SocketError EAGAIN after `sendTimeout`, EBUSY when 1000 calls wait, EBADF once closed, and what the kind of socket adds.
+   * @throws SocketError EINVAL for what is no message, or one of more than 4096 frames on the wire; EAGAIN after `sendTimeout`, EBUSY
+   * when 1000 calls wait, EBADF once closed, and what the kind of socket adds.
    */
   send(message: M): Promise<void>
 }
@@ -201,7 +202,7 @@ export interface BatchWritable<M = MessageLike | MessageLike[]> extends Writable
    * `['a', 'b']` are two messages of one frame, `[['a', 'b']]` is one of two.
    *
    * @throws SocketError as `send`, with `sent`: how many were queued before it failed. `sendTimeout` counts for the whole call.
-   * What is no message is found before the first is sent.
+   * What is no message, or has too many frames, is found before the first is sent.
    */
   sendMany(messages: readonly M[]): Promise<void>
 }

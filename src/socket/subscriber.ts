@@ -5,9 +5,11 @@
  * A full inbox stops reading; the publisher then drops what is over its own mark.
  */
 
+import { SocketError } from '../errors.ts'
 import type { Peer } from '../session/peer.ts'
 import type { Message } from '../wire/index.ts'
 import { FairQueue } from './fair-queue.ts'
+import { MAX_TOPIC_BYTES } from './limits.ts'
 import {
   boolean,
   CONFLATE_OPTIONS,
@@ -41,9 +43,15 @@ export class Subscriber extends ReadableSocket {
     this.#pattern = pattern as unknown as SubscriberPattern
   }
 
-  /** Messages whose first frame starts with one of the prefixes; without any, all messages. */
+  /**
+   * Messages whose first frame starts with one of the prefixes; without any, all messages.
+   *
+   * @throws SocketError EINVAL for a prefix of more than 65,526 bytes, which publishers refuse; then none of them is subscribed to.
+   */
   subscribe(...prefixes: (Buffer | string)[]): void {
-    for (const prefix of prefixes.length === 0 ? [''] : prefixes) this.#pattern.subscribe(Buffer.from(prefix as string))
+    const topics = (prefixes.length === 0 ? [''] : prefixes).map((prefix) => Buffer.from(prefix as string))
+    for (const topic of topics) checkTopic(topic)
+    for (const topic of topics) this.#pattern.subscribe(topic)
   }
 
   /** Takes back as many subscriptions. Those that were never made are ignored. */
@@ -54,6 +62,12 @@ export class Subscriber extends ReadableSocket {
 
 defineOptions(Subscriber.prototype, SUBSCRIBE_OPTIONS)
 defineOptions(Subscriber.prototype, CONFLATE_OPTIONS)
+
+/** A publisher disconnects whoever sends a longer one, again after each reconnect. @throws SocketError EINVAL */
+export function checkTopic(topic: Buffer): void {
+  if (topic.length <= MAX_TOPIC_BYTES) return
+  throw new SocketError('EINVAL', { text: `a topic of ${topic.length} bytes is over the limit of ${MAX_TOPIC_BYTES} bytes` })
+}
 
 /** What SUB and XSUB have in common: subscriptions that outlive connections. */
 export class SubscribingPattern implements Pattern {

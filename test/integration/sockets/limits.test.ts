@@ -2,7 +2,20 @@
 
 import { createConnection } from 'node:net'
 import { describe, expect, it } from 'vitest'
-import { Dealer, Pair, Publisher, Pull, Push, Reply, Request, Router, type Socket, Subscriber } from '../../../src/socket/index.ts'
+import {
+  Dealer,
+  Pair,
+  Publisher,
+  Pull,
+  Push,
+  Reply,
+  Request,
+  Router,
+  type Socket,
+  Subscriber,
+  XPublisher,
+  XSubscriber,
+} from '../../../src/socket/index.ts'
 import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
 import { event, link, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
 import { bytes, command, greeting, naiveMessage, ready } from '../../unit/wire/helpers.ts'
@@ -168,6 +181,59 @@ describe('limits that end a connection', () => {
     for (let topic = 0; topic < 10; topic++) raw.write(command('09"SUBSCRIBE"', Buffer.from([topic])))
     expect((await ended).error?.message).toContain('subscriptions')
     expect(publisher.stats().refused.maxSubscriptionBytes).toBe(1)
+  })
+})
+
+describe('what our own receivers would refuse', () => {
+  it('is not sent: a topic over 65,526 bytes; the longest one is heard', async () => {
+    const publisher = use.open(XPublisher)
+    await publisher.bind(ANY)
+    const [longest, longer] = [Buffer.alloc(65_526, 'a'), Buffer.alloc(65_527, 'a')]
+    const refusal = { name: 'SocketError', code: 'EINVAL', message: expect.stringContaining('65527 bytes is over the limit of 65526') }
+    const subscriber = use.open(Subscriber)
+    subscriber.connect(publisher.lastEndpoint as string)
+    expect(() => subscriber.subscribe('good', longer)).toThrow(expect.objectContaining(refusal))
+    subscriber.unsubscribe(longer)
+    subscriber.subscribe(longest)
+    expect((await publisher.receive())[0]).toEqual(Buffer.concat([Buffer.from([1]), longest]))
+    subscriber.unsubscribe(longest)
+    expect((await publisher.receive())[0]).toEqual(Buffer.concat([Buffer.from([0]), longest]))
+
+    const xsubscriber = use.open(XSubscriber)
+    await expect(xsubscriber.send(Buffer.concat([Buffer.from([1]), longer]))).rejects.toMatchObject(refusal)
+    xsubscriber.connect(publisher.lastEndpoint as string)
+    await xsubscriber.send(Buffer.concat([Buffer.from([1]), longest]))
+    expect((await publisher.receive())[0]).toHaveLength(65_527)
+  })
+
+  it('is not sent: more than 4096 frames, with what the socket adds; 4096 arrive', async () => {
+    const frames = (count: number) => Array<string>(count).fill('')
+    const router = use.open(Router)
+    await router.bind(ANY)
+    const dealer = use.open(Dealer)
+    dealer.connect(router.lastEndpoint as string)
+    await expect(dealer.send(frames(4097))).rejects.toMatchObject({ code: 'EINVAL', message: expect.stringContaining('4096 frames') })
+    await expect(dealer.sendMany(['a', frames(4097)])).rejects.toMatchObject({ code: 'EINVAL', sent: 0 })
+    await dealer.send(frames(4096))
+    const message = await router.receive()
+    expect(message).toHaveLength(4097)
+    await expect(router.send([...message, ''])).rejects.toMatchObject({ code: 'EINVAL' })
+    await router.send(message)
+    expect(await dealer.receive()).toHaveLength(4096)
+  })
+
+  it('is not sent: more than 4096 frames with the envelope of a request or its reply', async () => {
+    const frames = (count: number) => Array<string>(count).fill('')
+    const reply = use.open(Reply)
+    await reply.bind(ANY)
+    const request = use.open(Request, { correlate: true })
+    request.connect(reply.lastEndpoint as string)
+    await expect(request.send(frames(4095))).rejects.toMatchObject({ code: 'EINVAL' })
+    await request.send(frames(4094))
+    expect(await reply.receive()).toHaveLength(4094)
+    await expect(reply.send(frames(4095))).rejects.toMatchObject({ code: 'EINVAL' })
+    await reply.send(frames(4094))
+    expect(await request.receive()).toHaveLength(4094)
   })
 })
 
