@@ -48,6 +48,7 @@ export class ForwardedRequest implements CallRequest {
   }
 
   freeze(): void {}
+  keep(): void {}
 
   /** Never throws: whatever it is, it is the caller's. */
   read(body: Message): ReadReply {

@@ -83,6 +83,8 @@ export class Attempts<L extends Choice> {
   readonly #links: readonly L[]
   readonly #balancer: Balancer
   readonly #budget: RetryBudget
+  /** What ends each wait for another attempt. */
+  readonly #pauses = new Set<() => void>()
 
   constructor(links: readonly L[], balancer: Balancer, budget: RetryBudget) {
     this.#links = links
@@ -111,11 +113,42 @@ export class Attempts<L extends Choice> {
         const waitMs = Math.random() * Math.min(settings.maxBackoffMs, settings.backoffMs * 2 ** (failures - 1))
         // Waiting for nothing would only keep the error from the caller.
         if (waitMs + 1 > series.leftMs || !this.#budget.take()) throw error
-        await pause(waitMs, call, error)
+        await this.#pause(waitMs, call, error as ZmqRpcError)
         // A process that is busy wakes up late.
         if (!series.mayRepeat(error)) throw error
       }
     }
+  }
+
+  /** Calls that wait to be tried again end with CLOSED. */
+  close(): void {
+    for (const end of this.#pauses) end()
+  }
+
+  /** @throws ZmqRpcError ABORTED when the call is given up meanwhile, CLOSED when the client is closed. */
+  #pause(ms: number, { command, signal }: Pick<AttemptedCall<unknown, unknown>, 'command' | 'signal'>, last: ZmqRpcError): Promise<void> {
+    const { endpoint, started } = last
+    return new Promise((resolve, reject) => {
+      const end = (error?: ZmqRpcError): void => {
+        clearTimeout(timer)
+        forgetSignal?.()
+        this.#pauses.delete(close)
+        if (error === undefined) resolve()
+        else reject(error)
+      }
+      const abort = (): void => {
+        const text = `command "${command}" was given up by its caller while it waited to be tried again: ${errorText(signal?.reason)}`
+        end(new ZmqRpcError('ABORTED', text, { endpoint, command, started, cause: signal?.reason }))
+      }
+      const close = (): void => {
+        const text = `command "${command}" waited to be tried again when the client was closed`
+        end(new ZmqRpcError('CLOSED', text, { endpoint, command, started, cause: last }))
+      }
+      const timer = setTimeout(() => end(), timerMs(ms))
+      const forgetSignal = signal && onAbort(signal, abort)
+      this.#pauses.add(close)
+      if (signal?.aborted) abort()
+    })
   }
 
   #hedge<T>(series: Series<L, T>, { delayMs, maxAttempts }: { delayMs: number; maxAttempts: number }): Promise<T> {
@@ -204,22 +237,4 @@ class Series<L extends Choice, T> {
 /** Whether the same call may be made again after this error. */
 function isSafe(error: unknown, repeatable: boolean): boolean {
   return error instanceof ZmqRpcError && (error.retrySafe === 'always' || (error.retrySafe === 'repeatable' && repeatable))
-}
-
-/** @throws ZmqRpcError ABORTED when the call is given up meanwhile. */
-function pause(ms: number, { command, signal }: Pick<AttemptedCall<unknown, unknown>, 'command' | 'signal'>, last: unknown): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      clearTimeout(timer)
-      const text = `command "${command}" was given up by its caller while it waited to be tried again: ${errorText(signal?.reason)}`
-      const { endpoint, started } = last as ZmqRpcError
-      reject(new ZmqRpcError('ABORTED', text, { endpoint, command, started, cause: signal?.reason }))
-    }
-    const timer = setTimeout(() => {
-      forgetSignal?.()
-      resolve()
-    }, timerMs(ms))
-    const forgetSignal = signal && onAbort(signal, abort)
-    if (signal?.aborted) abort()
-  })
 }

@@ -49,7 +49,7 @@ export interface RpcClientOptions extends ClientOptions {
   readonly retry?: RetryOptions | false | undefined
   /**
    * Told of each command that a server means otherwise than this client does. Calls are made nevertheless: it may well be that a newer
-   * side only has a field more. Must not throw.
+   * side only has a field more. What it throws becomes a warning of the process.
    *
    * @default only the event `zmq-rpc:contract:mismatch` is published
    */
@@ -224,6 +224,7 @@ export class RpcClient {
 
   /** Calls under way fail with CLOSED; what was published has a second to be written. Never rejects. */
   close(): Promise<void> {
+    this.#attempts.close()
     return this.#outlets.close()
   }
 

@@ -83,7 +83,12 @@ export class ContractWatch<S extends WatchedServer> {
       if (differences.length === 0) continue
       const mismatch = { endpoint, command: contract.name, differences }
       publish('zmq-rpc:contract:mismatch', () => mismatch)
-      this.#onMismatch?.(mismatch)
+      try {
+        this.#onMismatch?.(mismatch)
+      } catch (error) {
+        // Nobody's call, and so nobody's to catch.
+        process.emitWarning(`onContractMismatch threw: ${wordsOf(toError(error))}`)
+      }
     }
   }
 }

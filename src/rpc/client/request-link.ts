@@ -350,7 +350,7 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   lost(_peer: Peer, reason: Error | undefined): void {
     // What was not written goes back in front of the queue, in order.
-    const unwritten = new Set(this.#peer.takeQueued().map(calledBy))
+    const unwritten = new Map(this.#peer.takeQueued().map((message) => [calledBy(message), message.slice(2)]))
     const waiting = [...this.#queue]
     this.#queue.clear()
     this.#overflow.length = 0
@@ -358,8 +358,11 @@ export class RequestLink implements PeerListener, CallCarrier {
     for (const call of this.#sent) {
       this.#pending.delete(call.id)
       // Its streams have begun, and what they sent is gone.
-      if (unwritten.has(call.id) && !call.begun) {
+      const body = unwritten.get(call.id)
+      if (body !== undefined && !call.begun) {
         call.takeBack()
+        // As it was when it was called for: its caller may have changed the command since.
+        call.request.keep(call.dialect, body)
         this.#queue.add(call)
         continue
       }

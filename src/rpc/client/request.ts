@@ -35,6 +35,8 @@ export interface CallRequest {
   encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Message
   /** From now on what is sent is the state of this moment: the caller may change the command while it waits. @throws as `encode` */
   freeze(hooks: WriteHooks): void
+  /** As `freeze`: the frames of `encode`, which were not sent after all. */
+  keep(dialect: Dialect, body: Message): void
   /** The result in a reply's body. @throws RemoteError, ZmqRpcError BAD_REPLY, and the errors that the client knows. */
   read(body: Message, endpoint: Endpoint, streams: IncomingStreams): ReadReply
 }
@@ -111,6 +113,11 @@ export class CommandRequest implements CallRequest {
     }
   }
 
+  keep(dialect: Dialect, body: Message): void {
+    // Of the other dialect's frames ours cannot be made.
+    if (this.#settings.native === (dialect === 'native')) this.#frozen ??= body
+  }
+
   freeze(hooks: WriteHooks): void {
     if (this.#frozen !== undefined) return
     const [head, ...binaries] = this.#settings.native ? this.#write(0, hooks) : [pyzmqrpc3.encodeCommand(this.#subject)]
@@ -167,6 +174,7 @@ export class TextRequest implements CallRequest {
   }
 
   freeze(): void {}
+  keep(): void {}
 
   read(body: Message, endpoint: Endpoint): ReadReply {
     return readPlain(body, endpoint, undefined)

@@ -38,7 +38,7 @@ export interface RpcServerOptions extends MessageServerOptions {
   /**
    * Who may stop the server with a `ShutdownServer` command: true for everybody, false for nobody.
    *
-   * @default those who have a principal, by a password or a key (see `auth`)
+   * @default those who have a principal, by a password or a key (see `auth`); nobody where `allow` is `nobody`
    */
   readonly allowShutdown?: boolean | undefined
   /** Largest command once it is unpacked, bytes: a few bytes of zlib can stand for a thousand times as many. @default 8388608 (8 MiB) */
@@ -101,7 +101,9 @@ export class RpcServer extends MessageServer {
     this.#answers = answers
     this.#interceptors = [...(options.interceptors ?? [])]
     this.#registry = registry
-    this.register(ShutdownServer, new ShutdownServerService(this, options.allowShutdown), { allow: 'everyone' })
+    this.register(ShutdownServer, new ShutdownServerService(this, options.allowShutdown ?? (allow === 'nobody' ? false : undefined)), {
+      allow: 'everyone',
+    })
     this.#introspection = introspection
     this.register(ListServices, (asked, { principal, peer }) => this.#describe(asked, principal, peer), { allow: introspection })
     this.register(Health, () => this.#report(), { allow: introspection })

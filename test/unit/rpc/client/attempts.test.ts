@@ -449,3 +449,22 @@ it('an error does not say that nothing was carried out if an attempt before it m
   await vi.runAllTimersAsync()
   await ended
 })
+
+it('a call that waits to be tried again ends at once when the client is closed', async () => {
+  const links = [{ endpoint: 'a', available: true, refused: false, callCount: 0 }]
+  const attempts = new Attempts(links, new Balancer('roundRobin'), new RetryBudget())
+  const call = attempts.run(
+    {
+      command: 'Greet',
+      timeoutMs: 60_000,
+      signal: undefined,
+      repeatable: true,
+      attempt: () => Promise.reject(new ZmqRpcError('CONNECTION_LOST', 'lost')),
+    },
+    resolveAttempts({ maxAttempts: 2, backoffMs: 10_000, maxBackoffMs: 10_000 }, undefined),
+  )
+  const ended = expect(call).rejects.toMatchObject({ code: 'CLOSED', started: 'maybe' })
+  await vi.advanceTimersByTimeAsync(0)
+  attempts.close()
+  await ended
+})
