@@ -13,6 +13,8 @@ export interface Identified {
 
 /** A power of two, so that a mask finds the slot. */
 const LEAST_SLOTS = 16
+/** 2 KiB, which are kept: calls come and go by the hundred, and a table that followed them would be made anew all the time. */
+const KEPT_SLOTS = 256
 
 /** Unknown to peers, who choose ids: they cannot have all of theirs stand at the same place. */
 const SALT = Math.floor(Math.random() * 0x1_0000_0000)
@@ -58,7 +60,7 @@ export class CallTable<C extends Identified> {
     }
     slots[hole] = undefined
     this.#size--
-    if (slots.length > LEAST_SLOTS && this.#size < slots.length >> 3) this.#resize(slots.length >> 1)
+    if (slots.length > KEPT_SLOTS && this.#size < slots.length >> 3) this.#resize(slots.length >> 1)
     return true
   }
 

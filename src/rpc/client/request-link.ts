@@ -17,6 +17,7 @@
  *   again: such a server may be stuck with it.
  */
 
+import { Buffer } from 'node:buffer' // the global of that name is a getter, which shows at every call
 import { type ErrorCode, toError, ZmqRpcError } from '../../errors.ts'
 import { isHeard, publish } from '../../observability/events.ts'
 import type { Peer } from '../../session/peer.ts'
