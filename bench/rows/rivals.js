@@ -11,7 +11,7 @@ import { startNatsServer } from '../lib/nats-server.js'
 import { Missing, Peer, peerStatus } from '../lib/peer.js'
 import { echoEntrant, echoTables } from './echo.js'
 
-const FOLDER = fileURLToPath(new URL('../rivals', import.meta.url))
+const FOLDER = fileURLToPath(new URL('../rivals/', import.meta.url))
 const SET_UP_PEERS = fileURLToPath(new URL('../../scripts/setup-peers.js', import.meta.url))
 
 export const title = 'rivals'
