@@ -16,10 +16,11 @@ export interface Said {
 }
 
 export class Stranger {
-  readonly #dealer = new Dealer({ linger: 0, receiveTimeout: 10_000, handshakeProperties: ANNOUNCEMENT })
+  readonly #dealer: Dealer
   #probes = 0x7fff0000
 
-  constructor(rpc: Rpc, endpoint: string) {
+  constructor(rpc: Rpc, endpoint: string, options: ConstructorParameters<typeof Dealer>[0] = {}) {
+    this.#dealer = new Dealer({ linger: 0, receiveTimeout: 10_000, handshakeProperties: ANNOUNCEMENT, ...options })
     rpc.defer(() => this.#dealer.close())
     this.#dealer.connect(endpoint)
   }
