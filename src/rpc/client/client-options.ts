@@ -102,6 +102,8 @@ export class Outlets {
     const { credentials, auth } = options
     const req = resolveEndpoints('req', options.req, 'connect')
     const [pub] = resolveEndpoints('pub', options.pub, 'bind')
+    if (auth !== undefined && pub === undefined)
+      throw new ZmqRpcError('BAD_OPTION', 'auth asks the listeners of pub, and there is no pub: what is shown to servers is credentials')
     if (req.length === 0 && pub === undefined) throw new ZmqRpcError('BAD_OPTION', 'it sends nowhere: give it req, pub or both')
     this.timeoutMs = resolveNumber('timeoutMs', options.timeoutMs, 60_000)
     const maxQueued = resolveNumber('maxQueued', options.maxQueued, 1000, 1)
@@ -162,6 +164,8 @@ export class Outlets {
     const all = this.requester.links.length
     // Of one and a half there are enough with two.
     const servers = Math.ceil(resolveNumber('servers', options.servers, all))
+    if ((options.subscribers ?? 0) > 0 && this.publication === undefined)
+      throw new ZmqRpcError('BAD_OPTION', 'subscribers are waited for, but there is no pub that they could subscribe to')
     if (servers > all) throw new ZmqRpcError('BAD_OPTION', `servers is ${servers}, but req has ${all} endpoints`)
     await Promise.all([this.requester.whenConnected(servers, timeoutMs), this.publication?.whenHeard(options.subscribers ?? 0, timeoutMs)])
   }

@@ -200,6 +200,9 @@ export abstract class MessageServer {
       }
     })
     if (this.#rep.length + subscriptions.length === 0) throw new ZmqRpcError('BAD_OPTION', 'it listens nowhere: give it rep, sub or both')
+    if (options.credentials !== undefined && subscriptions.length === 0) {
+      throw new ZmqRpcError('BAD_OPTION', 'credentials are shown to the publishers of sub, and there is no sub: what asks clients is auth')
+    }
     // Sockets come last: what is refused leaves nothing open.
     this.#listener = new RequestListener(
       { security, maxMessageBytes, maxConnections, maxConnectionsPerAddress, native, drops: this.#drops },

@@ -36,9 +36,10 @@ export interface RpcServerOptions extends MessageServerOptions {
   /** Command classes that stand inside the states of others, and have no service of their own. @default [] */
   readonly commands?: readonly CommandClass[] | undefined
   /**
-   * Who may stop the server with a `ShutdownServer` command: true for everybody, false for nobody.
+   * Who may stop the server with a `ShutdownServer` command: true for everybody, false for nobody. Where `allow` is `nobody`, so is
+   * this, unless it is given.
    *
-   * @default those who have a principal, by a password or a key (see `auth`); nobody where `allow` is `nobody`
+   * @default those who have a principal, by a password or a key (see `auth`)
    */
   readonly allowShutdown?: boolean | undefined
   /** Largest command once it is unpacked, bytes: a few bytes of zlib can stand for a thousand times as many. @default 8388608 (8 MiB) */
