@@ -78,8 +78,11 @@ describe.each(['auto', 'pyzmqrpc3'] as const)('in the dialect "%s"', (dialect) =
     expect((await failureOf(bob.execute(new Greet('Bob')))).message).toContain('User "bob" may not have command "Greet" carried out.')
   })
 
-  it('ShutdownServer has a rule of its own, whatever the others are', async () => {
-    const server = await rpc.started({ rep: 'tcp://127.0.0.1:0', auth, allow: 'nobody' })
+  it('ShutdownServer has a rule of its own; where nobody is allowed anything, neither is that', async () => {
+    const closed = await rpc.started({ rep: 'tcp://127.0.0.1:0', auth, allow: 'nobody' })
+    expect(await failureOf(as(endpointOf(closed), 'bob').execute(new ShutdownServer()))).toMatchObject({ code: 'SERVICE_FAILED' })
+    expect(closed.running).toBe(true)
+    const server = await rpc.started({ rep: 'tcp://127.0.0.1:0', auth, allow: 'nobody', allowShutdown: true })
     await as(endpointOf(server), 'bob').execute(new ShutdownServer())
     await server.stopped
   })
