@@ -1,7 +1,7 @@
 /** One direction of a call that a proxy passes on: messages that must wait for the far end do so here, up to a limit. */
 
 import type { CallOutlet } from '../rpc/stream/stream-port.ts'
-import type { Message } from '../wire/index.ts'
+import { type Message, messageBytes } from '../wire/index.ts'
 
 /**
  * What may wait in one direction of one call, bytes, and one message more. The two ends keep each stream within its window by
@@ -76,7 +76,7 @@ export class Lane {
 }
 
 function bytesOf(body: Message): number {
-  return body.reduce((sum, frame) => sum + frame.length, MESSAGE_BYTES)
+  return MESSAGE_BYTES + messageBytes(body)
 }
 
 /** A short frame is a view of a larger block, which it would keep alive. */

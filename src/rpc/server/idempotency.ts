@@ -12,7 +12,7 @@
  */
 
 import { performance } from 'node:perf_hooks'
-import type { Message } from '../../wire/index.ts'
+import { type Message, messageBytes } from '../../wire/index.ts'
 import type { Principal } from '../auth.ts'
 
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 255
@@ -93,7 +93,7 @@ export class IdempotencyCache {
   #end(key: OwnedKey, command: string, answer: Message | undefined): void {
     this.#underWay.delete(key)
     if (answer === undefined) return
-    const bytes = answer.reduce((sum, frame) => sum + frame.length, key.length)
+    const bytes = key.length + messageBytes(answer)
     if (bytes > this.#limits.maxBytes) return
     // The first frame is our own. Others may be the service's memory, which it may use again.
     const copy = answer.map(ownCopy)

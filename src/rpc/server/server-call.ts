@@ -10,7 +10,7 @@ import { performance } from 'node:perf_hooks'
 import { codeOfStatus, toError, ZmqRpcError } from '../../errors.ts'
 import { isHeard, publish } from '../../observability/events.ts'
 import type { Peer } from '../../session/peer.ts'
-import type { Message } from '../../wire/index.ts'
+import { type Message, messageBytes } from '../../wire/index.ts'
 import type { Principal } from '../auth.ts'
 import { runInScope } from '../call-scope.ts'
 import { Timed } from '../deadlines.ts'
@@ -353,8 +353,7 @@ export class ServerCall extends Timed implements ServiceContext, WriteHooks, Cal
   /** Its streams begin when its state is read, and its caller does not wait for that. */
   #keepForLater(kind: number, body: Message): void {
     if (this.#state === 'answered' || this.aborted) return
-    let bytes = 0
-    for (const frame of body) bytes += frame.length
+    const bytes = messageBytes(body)
     const { early } = this.#host
     // Who keeps within the windows hardly ever comes so far; the stream will be found broken, and its writer is told.
     if (this.#earlyBytes + bytes > MAX_EARLY_BYTES || early.bytes + bytes > MAX_EARLY_BYTES_IN_ALL) return

@@ -1,7 +1,7 @@
 /** The streams of a call as messages of the native dialect: what both ends of a call have in common. */
 
 import { toError, ZmqRpcError } from '../../errors.ts'
-import type { Message } from '../../wire/index.ts'
+import { type Message, messageBytes } from '../../wire/index.ts'
 import { amountOf, KIND, numberOf } from '../dialect/native/header.ts'
 import {
   decodeFailed,
@@ -37,7 +37,7 @@ export function streamPort(outlet: CallOutlet, options: StreamPortOptions = {}):
       // Asked first: an item that has to wait is written once.
       if (!outlet.hasRoom) return undefined
       const body = encodeItem(stream, sequence, value)
-      return outlet.send(body, true) ? bytesOf(body) : undefined
+      return outlet.send(body, true) ? messageBytes(body) : undefined
     },
     end: (stream, sequence) => void outlet.send(encodeEnd(stream, sequence), false),
     failed(stream, sequence, error) {
@@ -69,7 +69,7 @@ export function receiveForStreams(
         const text = `an item of a stream cannot be read: ${toError(cause).message}`
         return streams.unreadable(stream, new ZmqRpcError('BAD_REPLY', text, { ...about, cause }))
       }
-      return streams.itemArrived(stream, amount, value, bytesOf(body))
+      return streams.itemArrived(stream, amount, value, messageBytes(body))
     }
     case KIND.end:
       return streams.ended(stream, amount)
@@ -99,10 +99,4 @@ export function readReason(body: Message): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function bytesOf(body: Message): number {
-  let bytes = 0
-  for (const frame of body) bytes += frame.length
-  return bytes
 }
