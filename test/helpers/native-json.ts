@@ -28,7 +28,8 @@ export const READ: ReadHooks = {
 type Elements = Iterable<number | bigint> & { readonly length: number }
 type ArrayClass = { new (elements: never): Elements; readonly name: string }
 
-const ARRAYS: readonly ArrayClass[] = [
+/** The typed arrays that travel as what they are; a `Uint8Array` travels as bytes. */
+export const TYPED_ARRAYS = [
   Int8Array,
   Uint8ClampedArray,
   Int16Array,
@@ -40,6 +41,8 @@ const ARRAYS: readonly ArrayClass[] = [
   BigInt64Array,
   BigUint64Array,
 ]
+
+const ARRAYS: readonly ArrayClass[] = TYPED_ARRAYS
 
 /** Bytes in hex, in any grouping; `2a*16` is the same bytes 16 times. */
 export function fromHex(text: string): Buffer {

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { OpaqueCommand } from '../../../../../src/rpc/command/command.ts'
-import { NumberedStream } from '../../../../helpers/native-json.ts'
+import { NumberedStream, TYPED_ARRAYS } from '../../../../helpers/native-json.ts'
 
 /** Texts of every UTF-16 code unit, lone surrogates included, around the lengths where their heads change. */
 export const text = fc.oneof(
@@ -15,19 +15,6 @@ export const text = fc.oneof(
 )
 export const key = fc.oneof(text, fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', 'toJSON', '7', ''))
 
-const ARRAYS = [
-  Int8Array,
-  Uint8ClampedArray,
-  Int16Array,
-  Uint16Array,
-  Int32Array,
-  Uint32Array,
-  Float32Array,
-  Float64Array,
-  BigInt64Array,
-  BigUint64Array,
-]
-
 /** Some with so many bytes that they become frames; all of them somewhere within a larger buffer. */
 const bytes = fc
   .tuple(fc.uint8Array({ maxLength: 40 }), fc.constantFrom(0, 0, 0, 0, 4095, 4096, 5000), fc.integer({ min: 0, max: 7 }))
@@ -38,13 +25,15 @@ const bytes = fc
   })
 
 /** Numbers in an array of any type, whose start is aligned, but not by more than it must. */
-const typedArray = fc.tuple(bytes, fc.constantFrom(...ARRAYS), fc.integer({ min: 0, max: 3 })).map(([content, ArrayClass, skipped]) => {
-  const size = ArrayClass.BYTES_PER_ELEMENT
-  const length = Math.floor(content.length / size)
-  const buffer = new ArrayBuffer((skipped + length) * size)
-  new Uint8Array(buffer).set(content.subarray(0, length * size), skipped * size)
-  return new ArrayClass(buffer, skipped * size, length)
-})
+const typedArray = fc
+  .tuple(bytes, fc.constantFrom(...TYPED_ARRAYS), fc.integer({ min: 0, max: 3 }))
+  .map(([content, ArrayClass, skipped]) => {
+    const size = ArrayClass.BYTES_PER_ELEMENT
+    const length = Math.floor(content.length / size)
+    const buffer = new ArrayBuffer((skipped + length) * size)
+    new Uint8Array(buffer).set(content.subarray(0, length * size), skipped * size)
+    return new ArrayClass(buffer, skipped * size, length)
+  })
 
 export const number = fc.oneof(
   fc.double(),
