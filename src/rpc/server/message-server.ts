@@ -114,14 +114,6 @@ const OK_REPLY = [encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok })
 /** In front of messages that belong to no call: number 0. */
 const CONNECTION_ENVELOPE: Message = [Buffer.alloc(4), Buffer.alloc(0)]
 
-/** A message, and where it came in. */
-interface Arrival {
-  readonly source: RequestListener | SubscriptionLink
-  /** Undefined where nobody waits for a reply. */
-  readonly envelope: Message | undefined
-  readonly body: Message
-}
-
 export abstract class MessageServer {
   readonly #rep: readonly Endpoint[]
   readonly #listener: RequestListener
@@ -208,7 +200,7 @@ export abstract class MessageServer {
       { security, maxMessageBytes, maxConnections, maxConnectionsPerAddress, native, drops: this.#drops },
       {
         ready: (peer) => this.#welcome(peer),
-        request: (peer, envelope, body) => this.#incoming(peer, { source: this.#listener, envelope, body }),
+        request: (peer, envelope, body) => this.#incoming(peer, this.#listener, envelope, body),
         writable: (peer) => {
           for (const call of this.#calls.get(peer)?.all() ?? []) call.writable()
         },
@@ -219,7 +211,7 @@ export abstract class MessageServer {
       },
     )
     this.#links = subscriptions.map((options) => {
-      const link = new SubscriptionLink(options, (peer, body) => this.#incoming(peer, { source: link, envelope: undefined, body }))
+      const link = new SubscriptionLink(options, (peer, body) => this.#incoming(peer, link, undefined, body))
       return link
     })
     this.stopped = new Promise((resolve) => {
@@ -371,8 +363,8 @@ export abstract class MessageServer {
 
   // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #incoming(peer: Peer, arrival: Arrival): void {
-    const { source, envelope, body } = arrival
+  /** `envelope`: undefined where nobody waits for a reply. */
+  #incoming(peer: Peer, source: RequestListener | SubscriptionLink, envelope: Message | undefined, body: Message): void {
     // Nobody else says anything in it, whatever it may look like.
     const isNative = source instanceof SubscriptionLink ? source.speaksNative : this.#natives.has(peer)
     const kind = isNative && this.#native ? nativeKind(body[0]) : undefined
