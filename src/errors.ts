@@ -157,6 +157,80 @@ export const ERROR_CODES = {
     http: 503,
     grpc: 'UNAVAILABLE',
   },
+  NOT_YET_EXECUTED: {
+    status: 202,
+    meaning: 'The command is on disk and will be carried out, but was not within the time; the error has its receipt.',
+    started: 'maybe',
+    retrySafe: 'never',
+    http: 202,
+    grpc: 'DEADLINE_EXCEEDED',
+  },
+  UNKNOWN_RECEIPT: {
+    status: 404,
+    meaning: 'The buffer knows nothing of the receipt, or not any more.',
+    started: 'maybe',
+    retrySafe: 'never',
+    http: 404,
+    grpc: 'NOT_FOUND',
+  },
+  NO_BUFFER: {
+    meaning: 'Neither the client nor the far end has a buffer that could keep the command.',
+    started: 'no',
+    retrySafe: 'never',
+    http: 501,
+    grpc: 'UNIMPLEMENTED',
+  },
+  RECORD_TOO_LARGE: {
+    status: 413,
+    meaning: 'The command is larger than the buffer takes.',
+    started: 'no',
+    retrySafe: 'never',
+    http: 413,
+    grpc: 'INVALID_ARGUMENT',
+  },
+  STORE_FULL: {
+    status: 507,
+    meaning: 'The buffer is full, or its disk.',
+    started: 'no',
+    retrySafe: 'always',
+    http: 507,
+    grpc: 'RESOURCE_EXHAUSTED',
+  },
+  STORE_FAILED: {
+    meaning: "The buffer's disk failed; it has to be opened again.",
+    started: 'maybe',
+    retrySafe: 'repeatable',
+    http: 500,
+    grpc: 'INTERNAL',
+  },
+  STORE_CORRUPT: {
+    meaning: "What lies in the buffer's folder is damaged.",
+    started: 'maybe',
+    retrySafe: 'never',
+    http: 500,
+    grpc: 'DATA_LOSS',
+  },
+  STORE_LOCKED: {
+    meaning: "Another process uses the buffer's folder.",
+    started: 'no',
+    retrySafe: 'never',
+    http: 500,
+    grpc: 'FAILED_PRECONDITION',
+  },
+  STORE_UNAVAILABLE: {
+    meaning: "The buffer's store on another machine cannot be reached.",
+    started: 'maybe',
+    retrySafe: 'repeatable',
+    http: 503,
+    grpc: 'UNAVAILABLE',
+  },
+  DURABILITY_TOO_WEAK: {
+    meaning: 'The store would not keep its word through a power cut.',
+    started: 'no',
+    retrySafe: 'never',
+    http: 500,
+    grpc: 'FAILED_PRECONDITION',
+  },
   REMOTE_ERROR: {
     meaning: 'The far end answered with a status that is not known here.',
     started: 'maybe',
@@ -310,6 +384,38 @@ export class RemoteError extends ZmqRpcError {
     if (details.code !== undefined) this.remoteCode = details.code
     if (details.details !== undefined) this.details = details.details
     if (details.stack !== undefined) this.remoteStack = details.stack
+  }
+}
+
+/** What a store knows of its failure besides the code. */
+export interface StoreErrorDetails {
+  cause?: unknown
+  /** The file concerned. */
+  file?: string | undefined
+  /** Where in it, bytes. */
+  offset?: number | undefined
+  /** The records concerned, both included. */
+  fromSeq?: number | undefined
+  toSeq?: number | undefined
+  /** Of a refused `append`: false says that nothing of the record can come back; undefined that nobody knows. */
+  written?: false | undefined
+  /** The process that has the folder, where it is locked. */
+  pid?: number | undefined
+}
+
+/** A buffer's store could not do what was asked: one of the codes `STORE_…`, `RECORD_TOO_LARGE`, `DURABILITY_TOO_WEAK`, `CLOSED`. */
+export class StoreError extends ZmqRpcError {
+  override readonly name = 'StoreError'
+  declare readonly file: string | undefined
+  declare readonly offset: number | undefined
+  declare readonly fromSeq: number | undefined
+  declare readonly toSeq: number | undefined
+  declare readonly written: false | undefined
+  declare readonly pid: number | undefined
+
+  constructor(code: ErrorCode, text: string, { cause, ...known }: StoreErrorDetails = {}) {
+    super(code, text, { cause })
+    Object.assign(this, known)
   }
 }
 

@@ -13,6 +13,8 @@ export {
   SocketError,
   type SocketErrorCode,
   type Started,
+  StoreError,
+  type StoreErrorDetails,
   ZmqRpcError,
 } from './errors.ts'
 export type { RpcEvents } from './observability/events.ts'
@@ -65,3 +67,13 @@ export type { Metadata, PeerInfo, Service, ServiceContext, ServiceFunction } fro
 export type { ClientStats, FailureCounts, RpcDropCounts, ServerLinkStats, ServerStats } from './rpc/stats.ts'
 export { type CurveKeyPair, curveKeyPair, curvePublicKey } from './socket/curve-key-pair.ts'
 export type { AuthOrigin } from './socket/options.ts'
+export type {
+  BufferStore,
+  DeadEntry,
+  Durability,
+  ReadLimit,
+  StoreCounts,
+  StoreEntry,
+  StoreOpening,
+  StoreRecord,
+} from './store/buffer-store.ts'

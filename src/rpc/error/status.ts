@@ -26,6 +26,11 @@ export const STATUS = {
   /** The result cannot be written, or breaks its contract. */
   badResult: ERROR_CODES.BAD_RESULT.status,
   shuttingDown: ERROR_CODES.SHUTTING_DOWN.status,
+  /** On disk, and not carried out in time. */
+  notYetExecuted: ERROR_CODES.NOT_YET_EXECUTED.status,
+  unknownReceipt: ERROR_CODES.UNKNOWN_RECEIPT.status,
+  tooLarge: ERROR_CODES.RECORD_TOO_LARGE.status,
+  storeFull: ERROR_CODES.STORE_FULL.status,
 } as const
 
 /** Those that pyzmqrpc3 has. */
