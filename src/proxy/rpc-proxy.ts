@@ -20,8 +20,8 @@ import { STATUS } from '../rpc/error/status.ts'
 import { MessageServer, type MessageServerOptions, type StopOptions } from '../rpc/server/message-server.ts'
 import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from '../rpc/server/server-call.ts'
 import type { ClientStats, ServerStats } from '../rpc/stats.ts'
+import { CallRelay } from '../rpc/stream/call-relay.ts'
 import type { Message } from '../wire/index.ts'
-import { CallRelay } from './call-relay.ts'
 import { ForwardedRequest } from './forwarded-request.ts'
 import { callToPython, isText } from './translate.ts'
 
@@ -160,6 +160,8 @@ export class RpcProxy {
   }
 }
 
+const lostFarEnd = (error: Error) => ({ status: STATUS.proxyFailed, text: `the proxy lost the far end: ${wordsOf(error)}` })
+
 const DONE = [pyzmqrpc3.encodeReply({ status: STATUS.ok, statusText: pyzmqrpc3.STATUS_TEXT.ok })]
 
 /** The side where messages come in. */
@@ -211,7 +213,7 @@ class Front extends MessageServer {
 
   async #forward(name: string | undefined, body: Message, call: ServerCall): Promise<unknown> {
     const outlets = this.#outlets()
-    const relay = call.envelope === undefined ? undefined : new CallRelay(call)
+    const relay = call.envelope === undefined ? undefined : new CallRelay(call, lostFarEnd)
     const request = new ForwardedRequest(name, body, call.dialect, relay)
     if (relay !== undefined) call.passOn(relay)
     try {

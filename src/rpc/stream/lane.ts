@@ -1,7 +1,7 @@
-/** One direction of a call that a proxy passes on: messages that must wait for the far end do so here, up to a limit. */
+/** One direction of a call that is passed on: messages that must wait for the far end do so here, up to a limit. */
 
-import type { CallOutlet } from '../rpc/stream/stream-port.ts'
-import { type Message, messageBytes } from '../wire/index.ts'
+import { type Message, messageBytes } from '../../wire/index.ts'
+import type { CallOutlet } from './stream-port.ts'
 
 /**
  * What may wait in one direction of one call, bytes, and one message more. The two ends keep each stream within its window by

@@ -1,13 +1,11 @@
-/** What a proxy passes on within one call, with both sides played: who is full, who is gone, and when. */
+/** What is passed on within one call, with both sides played: who is full, who is gone, and when. */
 
 import { beforeEach, describe, expect, it } from 'vitest'
-import { CallRelay } from '../../../src/proxy/call-relay.ts'
-import type { Call } from '../../../src/rpc/client/call.ts'
-import type { Dialect } from '../../../src/rpc/dialect/announcement.ts'
-import { amountOf, KIND, kindOf, numberOf } from '../../../src/rpc/dialect/native/header.ts'
-import { encodeCredit, encodeEnd, encodeFailed, encodeItem, encodeStop } from '../../../src/rpc/dialect/native/message.ts'
-import type { ServerCall } from '../../../src/rpc/server/server-call.ts'
-import type { Message } from '../../../src/wire/index.ts'
+import type { Dialect } from '../../../../src/rpc/dialect/announcement.ts'
+import { amountOf, KIND, kindOf, numberOf } from '../../../../src/rpc/dialect/native/header.ts'
+import { encodeCredit, encodeEnd, encodeFailed, encodeItem, encodeStop } from '../../../../src/rpc/dialect/native/message.ts'
+import { CallRelay } from '../../../../src/rpc/stream/call-relay.ts'
+import type { Message } from '../../../../src/wire/index.ts'
 
 const NAMES = Object.fromEntries(Object.entries(KIND).map(([name, kind]) => [kind, name]))
 
@@ -44,8 +42,8 @@ let server: Side
 let relay: CallRelay
 
 function relayFor(callerSide: Side, serverSide: Side): CallRelay {
-  const made = new CallRelay(callerSide as unknown as ServerCall)
-  made.attach(serverSide as unknown as Call)
+  const made = new CallRelay(callerSide, (error) => ({ status: 482, text: `lost: ${error.message}` }))
+  made.attach(serverSide)
   return made
 }
 

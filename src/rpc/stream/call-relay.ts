@@ -1,6 +1,6 @@
 /**
- * The streams of one call that a proxy passes on, between its caller and the server that answers it. Nothing is read but the
- * headers: they tell which streams are open, and so when the call is over.
+ * The streams of one call that is passed on, by a proxy or into a thread, between its caller and who answers it. Nothing is read but
+ * the headers: they tell which streams are open, and so when the call is over.
  *
  * - The reply says how many streams the result opens. Each ends with END or FAILED of the server, or STOP of the caller.
  * - Streams of the caller end with the call.
@@ -8,27 +8,26 @@
  * - A side that speaks pyzmqrpc3's dialect gets nothing of all this: it may not survive a message that it cannot read.
  */
 
-import { ZmqRpcError } from '../errors.ts'
-import type { Call } from '../rpc/client/call.ts'
-import { amountOf, KIND, numberOf } from '../rpc/dialect/native/header.ts'
-import { encodeFailed } from '../rpc/dialect/native/message.ts'
-import { wordsOf } from '../rpc/error/error-text.ts'
-import { STATUS } from '../rpc/error/status.ts'
-import type { ServerCall } from '../rpc/server/server-call.ts'
-import type { Relay } from '../rpc/stream/relay.ts'
-import type { Message } from '../wire/index.ts'
+import { ZmqRpcError } from '../../errors.ts'
+import type { Message } from '../../wire/index.ts'
+import { amountOf, KIND, numberOf } from '../dialect/native/header.ts'
+import { encodeFailed, type WireError } from '../dialect/native/message.ts'
 import { Lane } from './lane.ts'
+import type { FarCall, NearCall, Relay } from './relay.ts'
 
 export class CallRelay implements Relay {
-  readonly #caller: ServerCall
+  readonly #caller: NearCall
+  readonly #explain: (error: Error) => WireError
   readonly #toServer = new Lane()
   readonly #toCaller = new Lane()
-  #call: Call | undefined
+  #call: FarCall | undefined
   /** Of the result, that have not ended: their numbers, and the sequence number that comes next. */
   readonly #streams = new Map<number, number>()
 
-  constructor(caller: ServerCall) {
+  /** @param explain what a reader of an open stream is told when the far end is gone */
+  constructor(caller: NearCall, explain: (error: Error) => WireError) {
     this.#caller = caller
+    this.#explain = explain
     if (caller.dialect !== 'native') this.#toCaller.close()
   }
 
@@ -40,12 +39,12 @@ export class CallRelay implements Relay {
     return this.#toServer.used
   }
 
-  attach(call: Call): void {
+  attach(call: FarCall): void {
     this.#call = call
   }
 
   started(): void {
-    const call = this.#call as Call
+    const call = this.#call as FarCall
     if (call.dialect === 'native') this.#toServer.open(call)
     else this.#toServer.close()
   }
@@ -94,11 +93,8 @@ export class CallRelay implements Relay {
 
   serverGone(error: Error): void {
     this.#toServer.close()
-    const text = `the proxy lost the far end: ${wordsOf(error)}`
     // Behind what is there already.
-    for (const [number, next] of this.#streams) {
-      this.#toCaller.pass(encodeFailed(number, next, { status: STATUS.proxyFailed, text }), true)
-    }
+    for (const [number, next] of this.#streams) this.#toCaller.pass(encodeFailed(number, next, this.#explain(error)), true)
     this.#streams.clear()
     if (this.open === 0) this.#caller.idle()
   }
