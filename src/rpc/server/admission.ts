@@ -16,12 +16,12 @@ export interface CommandLimit {
 }
 
 /** A call that wants to run. */
-export interface Candidate {
-  readonly from: Peer
+export interface Candidate<From extends object = Peer> {
+  readonly from: From
   readonly limit: CommandLimit | undefined
   /** False for calls of peers that are not read while theirs waits, and so can have no more than one there: they are never turned away. */
   readonly refusable: boolean
-  /** False while it has to wait for the end of another call, whatever room there is. */
+  /** False while it has to wait for something else, whatever room there is: the end of another call, or a thread. */
   readonly ready: boolean
   /** Called when it may run; {@link Admission.leave} follows when it has ended. */
   start(): void
@@ -79,7 +79,7 @@ export class Admission {
       if (left > 0) this.#perPeer.set(call.from, left)
       else this.#perPeer.delete(call.from)
     }
-    if (this.#waiting > 0 && !this.#starting) this.#startWaiting()
+    this.lookAgain()
   }
 
   /** A call that waits does not want to run any more. False when it did not wait. */
@@ -97,6 +97,11 @@ export class Admission {
     this.#queues.clear()
     this.#waiting = 0
     return calls
+  }
+
+  /** What calls had to wait for may have come about: their `ready` is asked again. */
+  lookAgain(): void {
+    if (this.#waiting > 0 && !this.#starting) this.#startWaiting()
   }
 
   #startWaiting(): void {

@@ -251,6 +251,8 @@ export abstract class MessageServer {
     this.#state = 'started'
     this.startedAt = performance.now()
     try {
+      const opening = this.opening()
+      if (opening !== undefined) await opening
       for (const endpoint of this.#rep) await this.#listener.bind(endpoint)
     } catch (error) {
       if (this.running) {
@@ -295,6 +297,21 @@ export abstract class MessageServer {
     for (const peer of this.#natives) this.#welcome(peer)
   }
 
+  /** Before it begins to listen. What it throws is what `start` rejects with. */
+  protected opening(): Promise<void> | undefined {
+    return undefined
+  }
+
+  /** Nobody is connected any more, and what calls there were are given up. Must not reject. */
+  protected closed(): Promise<void> | undefined {
+    return undefined
+  }
+
+  /** Calls may run that had to wait, since their {@link ServiceRun.ready} said so. */
+  protected roomAgain(): void {
+    this.#admission.lookAgain()
+  }
+
   /** When it was started, on the clock of `performance.now()`. */
   protected startedAt = 0
 
@@ -316,6 +333,7 @@ export abstract class MessageServer {
       this.#abortCalls(peer, new ZmqRpcError('CLOSED', 'the server stops', { endpoint: peer.endpoint }))
     const lingerMs = timerMs(Math.max(drainedBy - performance.now(), LINGER_MS))
     await Promise.all([this.#listener.close(lingerMs), ...this.#links.map((link) => link.close())])
+    await this.closed()
     this.#paused.clear()
     this.#state = 'stopped'
     this.#markStopped()

@@ -24,8 +24,8 @@ import { type ErrorRegistry, toWireError } from '../error/service-error.ts'
 import { pythonStatusOf, STATUS } from '../error/status.ts'
 import { resolveMetadata } from '../metadata.ts'
 import type { CallCounters } from '../stats.ts'
-import type { Relay } from '../stream/relay.ts'
-import { type CallOutlet, receiveForStreams, streamPort } from '../stream/stream-port.ts'
+import type { NearCall, Relay } from '../stream/relay.ts'
+import { receiveForStreams, streamPort } from '../stream/stream-port.ts'
 import { CallStreams } from '../stream/streams.ts'
 import type { Candidate, CommandLimit } from './admission.ts'
 import type { Metadata, PeerInfo, ServiceContext } from './service.ts'
@@ -52,7 +52,7 @@ export interface ServiceRun {
   readonly limit?: CommandLimit | undefined
   /** False while it has to wait for the end of another call. @default always ready */
   ready?(): boolean
-  execute(call: ServerCall): unknown
+  execute(call: ServerCall<Caller>): unknown
 }
 
 /** Thrown in a {@link ServiceRun} before the service itself: the call is refused. */
@@ -70,22 +70,48 @@ export class Refused extends Error {
   }
 }
 
-/** The result of a {@link ServiceRun} that is written already: it was answered before. */
+/** The result of a {@link ServiceRun} that is written already: it was answered before, or elsewhere. */
 export class Answered {
-  readonly #body: Message
+  /** Undefined where nobody waits for it. */
+  readonly #body: Message | undefined
+  readonly #status: number | undefined
+  readonly #remembered: boolean
 
-  constructor(body: Message) {
+  /** `status`: where it is known without reading the body. `remembered`: it is the answer to the call's idempotency key. */
+  constructor(body: Message | undefined, { status, remembered = false }: { status?: number; remembered?: boolean } = {}) {
     this.#body = body
+    this.#status = status
+    this.#remembered = remembered
   }
 
   /** As {@link Refused.of}. */
-  static of(result: unknown): Message | undefined {
-    return typeof result === 'object' && result !== null && #body in result ? result.#body : undefined
+  static of(result: unknown): Answered | undefined {
+    return typeof result === 'object' && result !== null && #body in result ? result : undefined
+  }
+
+  get body(): Message | undefined {
+    return this.#body
+  }
+
+  get status(): number {
+    return this.#status ?? statusOf(this.#body)
+  }
+
+  /** What is to be kept for the call's idempotency key. */
+  get answerToKey(): Message | undefined {
+    return this.#remembered ? this.#body : undefined
   }
 }
 
+/** Whom a call is from: a peer, or what is known of one in another thread. */
+export interface Caller {
+  readonly endpoint: string
+  readonly remoteAddress: string | undefined
+  readonly info: { readonly user?: unknown } | undefined
+}
+
 /** The server of a call. */
-export interface CallHost {
+export interface CallHost<From extends Caller = Peer> {
   readonly errors: ErrorRegistry
   readonly exposeStacks: boolean
   /** What all calls keep of streams that have not begun, bytes. */
@@ -94,15 +120,15 @@ export interface CallHost {
   readonly load: { readonly running: number; readonly waiting: number }
   readonly counters: CallCounters
   /** Sends a message of the call. False only where `optional`: it cannot be taken now, and `call.writable` will be called. */
-  send(call: ServerCall, body: Message, optional: boolean): boolean
+  send(call: ServerCall<From>, body: Message, optional: boolean): boolean
   /** Whether an optional message would be sent; else `call.writable` is called once it would. */
-  hasRoom(call: ServerCall): boolean
+  hasRoom(call: ServerCall<From>): boolean
   /** It runs now, after it had to wait. */
-  started(call: ServerCall): void
+  started(call: ServerCall<From>): void
   /** It runs no more. */
-  left(call: ServerCall): void
+  left(call: ServerCall<From>): void
   /** Nothing more is to come. */
-  over(call: ServerCall): void
+  over(call: ServerCall<From>): void
 }
 
 /** What may come of streams before a call has its turn, bytes: several windows, and items that overshoot. */
@@ -114,8 +140,8 @@ const NOTHING: Metadata = Object.freeze({})
 
 const { STATUS_TEXT } = pyzmqrpc3
 
-export class ServerCall extends Timed implements ServiceContext, WriteHooks, CallOutlet, Candidate {
-  readonly from: Peer
+export class ServerCall<From extends Caller = Peer> extends Timed implements ServiceContext, WriteHooks, NearCall, Candidate<From> {
+  readonly from: From
   /** What goes in front of everything that is sent to the caller; undefined where nobody waits for an answer. */
   readonly envelope: Message | undefined
   readonly dialect: Dialect
@@ -132,11 +158,12 @@ export class ServerCall extends Timed implements ServiceContext, WriteHooks, Cal
   limit: CommandLimit | undefined
   /** Where the call is passed on. */
   relay: Relay | undefined
-  readonly #host: CallHost
+  readonly #host: CallHost<From>
   /** As it was when the message came: a publisher may come back as somebody else. */
   readonly #user: unknown
   #run: ServiceRun | undefined
   #state: 'new' | 'running' | 'answered' = 'new'
+  #status = 0
   /** When it came, and then when it began; 0 where nobody wants to know. */
   #arrivedAt = isHeard('zmq-rpc:service:started') || isHeard('zmq-rpc:service:ended') ? performance.now() : 0
   #controller: AbortController | undefined
@@ -147,7 +174,7 @@ export class ServerCall extends Timed implements ServiceContext, WriteHooks, Cal
   #earlyBytes = 0
   #replyMetadata: Record<string, string> | undefined
 
-  constructor(host: CallHost, from: Peer, envelope: Message | undefined, dialect: Dialect) {
+  constructor(host: CallHost<From>, from: From, envelope: Message | undefined, dialect: Dialect) {
     super()
     this.#host = host
     this.from = from
@@ -203,6 +230,11 @@ export class ServerCall extends Timed implements ServiceContext, WriteHooks, Cal
     return this.dialect === 'native' && this.envelope !== undefined
   }
 
+  /** What it was answered with, one of {@link STATUS}; 0 before. */
+  get status(): number {
+    return this.#status
+  }
+
   get ready(): boolean {
     return this.#run?.ready?.() ?? true
   }
@@ -234,7 +266,7 @@ export class ServerCall extends Timed implements ServiceContext, WriteHooks, Cal
     if (this.#arrivedAt > 0) this.#tellStart(run.command)
     if (this.kept) this.#host.started(this)
     try {
-      const result = runInScope(this, ServerCall.#execute)
+      const result = runInScope<ServerCall<Caller>, unknown>(this, ServerCall.#execute)
       if (!isPromiseLike(result)) return this.#succeeded(run, result)
       Promise.resolve(result).then(
         (value) => this.#succeeded(run, value),
@@ -246,7 +278,7 @@ export class ServerCall extends Timed implements ServiceContext, WriteHooks, Cal
   }
 
   /** One function for all calls. */
-  static #execute(this: void, call: ServerCall): unknown {
+  static #execute(this: void, call: ServerCall<Caller>): unknown {
     return (call.#run as ServiceRun).execute(call)
   }
 
@@ -398,7 +430,10 @@ export class ServerCall extends Timed implements ServiceContext, WriteHooks, Cal
 
   #succeeded(run: ServiceRun, result: unknown): void {
     const answered = Answered.of(result)
-    if (answered !== undefined) return this.#answer(statusOf(answered), answered)
+    if (answered !== undefined) {
+      this.#remember(answered.answerToKey)
+      return this.#answer(answered.status, answered.body)
+    }
     if ((this.envelope === undefined || this.aborted) && this.remember === undefined) return this.#answer(STATUS.ok, undefined)
     let body: Message
     try {
@@ -458,6 +493,7 @@ export class ServerCall extends Timed implements ServiceContext, WriteHooks, Cal
     const ran = this.#state === 'running'
     if (this.#state === 'answered') return
     this.#state = 'answered'
+    this.#status = status
     if (ran) this.#tellEnd(this.aborted ? STATUS.aborted : status)
     if (ran || !this.aborted) this.#host.counters.end(this.#reason?.code ?? (status === STATUS.ok ? undefined : codeOfStatus(status)))
     this.#remember(undefined)
@@ -474,8 +510,8 @@ export class ServerCall extends Timed implements ServiceContext, WriteHooks, Cal
 }
 
 /** Of what was answered before, or elsewhere. */
-function statusOf(body: Message): number {
-  if (nativeKind(body[0] as Buffer) !== KIND.error) return STATUS.ok
+function statusOf(body: Message | undefined): number {
+  if (body === undefined || nativeKind(body[0] as Buffer) !== KIND.error) return STATUS.ok
   try {
     return decodeError(body).error.status
   } catch {

@@ -6,17 +6,16 @@ import { version } from '../../socket/capability.ts'
 import type { Message } from '../../wire/index.ts'
 import type { Principal } from '../auth.ts'
 import { type Command, type CommandClass, ShutdownServer } from '../command/command.ts'
-import { CommandRegistry, constructCommand, MAX_SHOWN_NAME, ValueMaker } from '../command/command-registry.ts'
-import { pendingCheck } from '../command/contract.ts'
+import { CommandRegistry, MAX_SHOWN_NAME } from '../command/command-registry.ts'
 import { contractHash } from '../command/contract-hash.ts'
 import { type CallHead, decodeCallHead, decodeCallState, type Hello } from '../dialect/native/message.ts'
 import { DEFAULT_LIMITS, decodeCommand, STATUS_TEXT } from '../dialect/pyzmqrpc3.ts'
 import { resolveNumber } from '../endpoint.ts'
-import { wordsOf } from '../error/error-text.ts'
 import { ErrorRegistry, type ServiceErrorClass } from '../error/service-error.ts'
 import { STATUS } from '../error/status.ts'
-import { runIntercepted, type ServerInterceptor } from '../interceptor.ts'
+import type { ServerInterceptor } from '../interceptor.ts'
 import { type Allow, isAllowed, isAllowedNow, resolveAllow } from './allow.ts'
+import { CommandRunner } from './command-runner.ts'
 import { IdempotencyCache, type KeyLookup, MAX_IDEMPOTENCY_KEY_LENGTH, ownedKey } from './idempotency.ts'
 import {
   BUILT_IN_PREFIX,
@@ -81,7 +80,7 @@ export class RpcServer extends MessageServer {
   readonly #maxInflatedBytes: number
   readonly #allow: Allow
   readonly #introspection: Allow
-  readonly #interceptors: readonly ServerInterceptor[]
+  readonly #runner: CommandRunner
   readonly #answers: IdempotencyCache
 
   /** @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands`. */
@@ -100,7 +99,7 @@ export class RpcServer extends MessageServer {
     this.#maxInflatedBytes = maxInflatedBytes
     this.#allow = allow
     this.#answers = answers
-    this.#interceptors = [...(options.interceptors ?? [])]
+    this.#runner = new CommandRunner(registry, [...(options.interceptors ?? [])])
     this.#registry = registry
     this.register(ShutdownServer, new ShutdownServerService(this, options.allowShutdown ?? (allow === 'nobody' ? false : undefined)), {
       allow: 'everyone',
@@ -176,7 +175,7 @@ export class RpcServer extends MessageServer {
     if (registration === undefined) return noService(name)
     if (extras?.metadata !== undefined) call.metadata = extras.metadata
     const key = extras?.idempotencyKey
-    const carryOut = (): unknown => this.#checkAndServe(registration, this.#readCommand(body, head, call), call)
+    const carryOut = (): unknown => this.#runner.readAndRun(registration, body, head, call)
     if (key === undefined) return this.#toRun(registration, call, carryOut)
     if (key === '' || key.length > MAX_IDEMPOTENCY_KEY_LENGTH) {
       const text = `an idempotency key has 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters: this one has ${key.length}`
@@ -196,7 +195,7 @@ export class RpcServer extends MessageServer {
     const { name, command } = decoded
     const registration = this.#services.get(name)
     if (registration === undefined) return { ...noService(name), detail: 'the command is known, but has no service' }
-    return this.#toRun(registration, call, () => this.#checkAndServe(registration, command, call))
+    return this.#toRun(registration, call, () => this.#runner.run(registration, command, call))
   }
 
   /** What carries the command out, if it is allowed. */
@@ -258,56 +257,6 @@ export class RpcServer extends MessageServer {
         return run.execute(call)
       },
     }
-  }
-
-  /** @throws Refused, now or later, for a state that breaks its contract. */
-  #checkAndServe(registration: Registration, command: Command, call: ServerCall): unknown {
-    const checked = pendingCheck(command)
-    if (checked === undefined) return this.#serve(registration, command, call)
-    return checked.then(
-      () => this.#serve(registration, command, call),
-      (cause: unknown) => {
-        throw unreadable(registration.name, cause)
-      },
-    )
-  }
-
-  #serve({ name, contract, execute }: Registration, command: Command, call: ServerCall): unknown {
-    const plain = this.#interceptors.length === 0
-    const result = plain
-      ? execute(command, call)
-      : runIntercepted(this.#interceptors, { command, name, context: call }, () => execute(command, call))
-    const { checkResult } = contract
-    if (checkResult === undefined) return result
-    return result instanceof Promise ? result.then((value) => kept(name, checkResult, value)) : kept(name, checkResult, result)
-  }
-
-  /** @throws Refused */
-  #readCommand(body: Message, head: CallHead, call: ServerCall): Command {
-    const { name } = head
-    try {
-      const state = decodeCallState(body, head, new ValueMaker(this.#registry, call))
-      return constructCommand(this.#registry, name, state)
-    } catch (cause) {
-      throw unreadable(name, cause)
-    }
-  }
-}
-
-function unreadable(name: string, cause: unknown): Refused {
-  return new Refused({ status: STATUS.badCommand, text: `Command "${name}" cannot be read: ${wordsOf(toError(cause))}`, name, cause })
-}
-
-/** A result that keeps its contract. @throws Refused, now or later */
-function kept(name: string, checkResult: (result: unknown) => unknown, result: unknown): unknown {
-  const broken = (cause: unknown): never => {
-    throw new Refused({ status: STATUS.badResult, text: `The service broke its contract: ${wordsOf(toError(cause))}`, name, cause })
-  }
-  try {
-    const checked = checkResult(result)
-    return checked instanceof Promise ? checked.catch(broken) : checked
-  } catch (cause) {
-    return broken(cause)
   }
 }
 
