@@ -295,6 +295,7 @@ export interface ErrorDetails {
   endpoint?: string | undefined
   /** The command concerned, by its name on the wire. */
   command?: string | undefined
+  /** What led to it. */
   cause?: unknown
   /** Where more is known than the code says: a call that timed out before it was sent was surely not started. */
   started?: Started | undefined
@@ -306,6 +307,7 @@ export interface RemoteErrorDetails extends ErrorDetails {
   name?: string | undefined
   /** The error's own code, as `remoteCode`. */
   code?: string | number | undefined
+  /** The error's details, where it was a `ServiceError`. */
   details?: unknown
   /** As `remoteStack`. */
   stack?: string | undefined
@@ -316,8 +318,11 @@ const BRAND = Symbol.for('zmq-rpc.error')
 /** Base of all errors of this package but {@link SocketError}. Its text starts with its code: `[TIMED_OUT] …`. */
 export class ZmqRpcError extends Error {
   override readonly name: string = 'ZmqRpcError'
+  /** What happened; {@link ERROR_CODES} says what is known about it. */
   readonly code: ErrorCode
+  /** The endpoint concerned, as the user wrote it; undefined where it is about none. */
   readonly endpoint: string | undefined
+  /** The command concerned, by its name on the wire; undefined where it is about none. */
   readonly command: string | undefined
   #started: Started | undefined
 
@@ -449,12 +454,15 @@ const SOCKET_ERRORS = {
   ETERM: [156384765, 'Context was terminated'],
 } as const
 
+/** What went wrong, in POSIX's and libzmq's words: see `docs/errors.md`. */
 export type SocketErrorCode = keyof typeof SOCKET_ERRORS
 
 /** An error of the socket API, with the same `code` and `errno` as the `zeromq` package gives. */
 export class SocketError extends Error {
   override readonly name = 'SocketError'
+  /** What went wrong. */
   readonly code: SocketErrorCode
+  /** The code as libzmq's number on Linux, on every system. */
   readonly errno: number
   /** The endpoint concerned, as the user wrote it. */
   readonly address: string | undefined

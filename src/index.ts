@@ -8,7 +8,9 @@
 export {
   ERROR_CODES,
   type ErrorCode,
+  type ErrorDetails,
   RemoteError,
+  type RemoteErrorDetails,
   type RetrySafe,
   SocketError,
   type SocketErrorCode,
@@ -32,8 +34,10 @@ export type {
   Credentials,
   CurveAuth,
   CurveCredentials,
+  KeyEntry,
   PasswordCredentials,
   Principal,
+  UserEntry,
 } from './rpc/auth.ts'
 export type { HedgeOptions, RetryOptions } from './rpc/client/attempts.ts'
 export type { BalancePolicy } from './rpc/client/balancer.ts'

@@ -11,19 +11,25 @@ import type { RpcEvents } from './events.ts'
 
 /** What pino, bunyan, `console` and many others have: fields first, then the text. */
 export interface Logger {
+  /** What happens all the time, as each call. */
   debug(fields: object, message: string): void
+  /** What happens now and then, and is well. */
   info(fields: object, message: string): void
+  /** What somebody may have to look after. */
   warn(fields: object, message: string): void
+  /** A service failed. */
   error(fields: object, message: string): void
   /** As pino has it. Asked once, by {@link logEvents}: what it does not write costs nothing. */
   isLevelEnabled?(level: string): boolean
 }
 
+/** The methods of a {@link Logger}. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** The name of an event: see {@link RpcEvents}. */
 export type RpcEventName = keyof RpcEvents
 
+/** Options of {@link logEvents}. */
 export interface LogEventsOptions {
   /** Only these. @default all */
   readonly events?: readonly RpcEventName[] | undefined

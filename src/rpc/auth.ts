@@ -15,13 +15,17 @@ export type Credentials = PasswordCredentials | CurveCredentials
 
 /** At most 255 bytes each, in clear on the wire (PLAIN). */
 export interface PasswordCredentials {
+  /** At most 255 bytes of UTF-8. */
   readonly username: string
+  /** At most 255 bytes of UTF-8. */
   readonly password: string
+  /** Not both: a password, or keys. */
   readonly curve?: undefined
 }
 
 /** Keys as `curveKeyPair()` makes them: 40 characters of Z85 each. */
 export interface CurveCredentials {
+  /** The server's public key, and the client's own pair. */
   readonly curve: {
     /** The server's public key: a server that does not have the secret one learns nothing. */
     readonly serverKey: string
@@ -34,6 +38,7 @@ export interface CurveCredentials {
 
 /** Who a peer is, as the authenticator says; a service finds it in its context. */
 export interface Principal {
+  /** The name that rules and services know the peer by. */
   readonly username: string
   /** For rules about who may do what, as `register`'s `allow`. */
   readonly roles?: readonly string[] | undefined
@@ -61,13 +66,17 @@ export interface Auth {
 
 /** A user who has roles. */
 export interface UserEntry {
+  /** At most 255 bytes of UTF-8. */
   readonly password: string
+  /** For rules about who may do what. */
   readonly roles?: readonly string[] | undefined
 }
 
 /** A key whose owner has roles. */
 export interface KeyEntry {
+  /** 40 characters of Z85, as `curveKeyPair()` makes them. */
   readonly publicKey: string
+  /** For rules about who may do what. */
   readonly roles?: readonly string[] | undefined
 }
 

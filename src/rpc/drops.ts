@@ -13,6 +13,7 @@ export const DROPS = {
   slowSubscriber: 'a published message: the subscriber does not keep up',
 } as const
 
+/** Why a message was let go: `docs/events.md` explains each. */
 export type RpcDropReason = keyof typeof DROPS
 
 /** Whose message it was. */

@@ -9,9 +9,11 @@ import type { ServiceContext } from './server/service.ts'
 
 /** A call that a client is about to make. */
 export interface OutgoingCall {
+  /** As the caller made it. */
   readonly command: Command
   /** The command's name on the wire. */
   readonly name: string
+  /** The caller's own; an interceptor that wants others gives `next` another object. */
   readonly options: CallOptions
 }
 
@@ -20,8 +22,11 @@ export type ClientInterceptor = (call: OutgoingCall, next: (call: OutgoingCall) 
 
 /** A call that has come to a server: its command is read, and its caller allowed. */
 export interface IncomingCall {
+  /** As its class made it of the state that came. */
   readonly command: Command
+  /** The command's name on the wire. */
   readonly name: string
+  /** What the service is told besides. */
   readonly context: ServiceContext
 }
 

@@ -31,16 +31,21 @@ export interface ServerStats {
   readonly streams: number
   /** Connections of clients on `rep` that are there now. */
   readonly connections: number
+  /** Messages and replies that were let go, by reason. */
   readonly dropped: RpcDropCounts
 }
 
 /** One server of a client, now. */
 export interface ServerLinkStats {
+  /** As in `req`. */
   readonly endpoint: Endpoint
+  /** The handshake is over, and messages travel. */
   readonly connected: boolean
   /** Connected, and not about to stop: it gets new calls. */
   readonly available: boolean
+  /** Calls that wait for it. */
   readonly queued: number
+  /** Calls that it has to answer. */
   readonly inFlight: number
 }
 
@@ -65,6 +70,7 @@ export interface ClientStats {
   readonly subscribers: number
   /** Each of `req`, in that order. */
   readonly servers: readonly ServerLinkStats[]
+  /** Messages that were let go, by reason. */
   readonly dropped: RpcDropCounts
 }
 

@@ -3,6 +3,7 @@
 import { InprocRegistry } from '../session/inproc-registry.ts'
 import type { SocketCore } from './socket-core.ts'
 
+/** Options of a {@link Context}. */
 export interface ContextOptions {
   /** Other threads of the process find the `inproc://` names of this context, and the other way round. @default false */
   acrossThreads?: boolean | undefined
@@ -10,7 +11,7 @@ export interface ContextOptions {
 
 /** Sockets of one context meet on `inproc://` names; those of another do not. */
 export class Context {
-  /** For the sockets. */
+  /** @internal for the sockets */
   readonly inproc: InprocRegistry
   readonly #open = new Set<SocketCore>()
 
@@ -23,12 +24,12 @@ export class Context {
     return this.#open.size
   }
 
-  /** For the sockets. */
+  /** @internal for the sockets */
   opened(socket: SocketCore): void {
     this.#open.add(socket)
   }
 
-  /** For the sockets. */
+  /** @internal for the sockets */
   closed(socket: SocketCore): void {
     this.#open.delete(socket)
   }

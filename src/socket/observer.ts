@@ -50,7 +50,9 @@ export type Event =
   /** The last event: the socket is closed. */
   | { type: 'end' }
 
+/** The names of the events. */
 export type EventType = Event['type']
+/** The event of one name, with its fields. */
 export type EventOfType<T extends EventType = EventType> = Extract<Event, { type: T }>
 
 /** Events that nobody has taken are kept up to this many; then the oldest go. */
@@ -68,10 +70,12 @@ export class Observer {
   #waiting: { resolve(event: Event): void; reject(error: Error): void } | undefined
   #closed = false
 
+  /** No more events come. */
   get closed(): boolean {
     return this.#closed
   }
 
+  /** Calls the listener at each event of this name, in the middle of the socket's work: it should be quick. What it throws is an uncaught exception. */
   on<T extends EventType>(type: T, listener: (event: EventOfType<T>) => void): this {
     this.#mode = 'listeners'
     this.#kept = []
@@ -79,6 +83,7 @@ export class Observer {
     return this
   }
 
+  /** Takes a listener away again. */
   off<T extends EventType>(type: T, listener: (event: EventOfType<T>) => void): this {
     this.#emitter.off(type, listener)
     return this
@@ -114,6 +119,7 @@ export class Observer {
     }
   }
 
+  /** Watches no more. A `receive` that waits is refused (EBADF). */
   close(): void {
     if (this.#closed) return
     this.#closed = true

@@ -15,7 +15,9 @@ type Direction = { from: Socket & Readable; to: Socket & Writable }
  */
 // biome-ignore lint/suspicious/noShadowRestrictedNames: the name that the zeromq package gives it
 export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
+  /** The socket that it was given first. */
   readonly frontEnd: F
+  /** The socket that it was given second. */
   readonly backEnd: B
   readonly #capture: (Socket & Writable) | undefined
   #state: 'new' | 'running' | 'terminated' = 'new'
@@ -58,6 +60,7 @@ export class Proxy<F extends Socket = Socket, B extends Socket = Socket> {
     this.#resumed = { promise, resolve }
   }
 
+  /** Forwards again after `pause`. */
   resume(): void {
     this.#resumed?.resolve()
     this.#resumed = undefined

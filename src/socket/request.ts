@@ -25,6 +25,7 @@ import type { Pattern, PatternHost } from './pattern.ts'
 import { RoundRobin } from './round-robin.ts'
 import { DuplexSocket, type SocketOptions } from './socket.ts'
 
+/** Options of a {@link Request} beside those of every socket. */
 export interface RequestOptions {
   /** Puts a number before each request and skips replies with another one. @default false (ZMQ_REQ_CORRELATE) */
   correlate: boolean

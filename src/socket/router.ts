@@ -28,6 +28,7 @@ import {
 import type { Pattern, PatternHost } from './pattern.ts'
 import { FreeDuplexSocket, type SocketOptions } from './socket.ts'
 
+/** Options of a {@link Router} beside those of every socket. */
 export interface RouterOptions {
   /** Fails or waits where a message would be dropped. @default false (ZMQ_ROUTER_MANDATORY) */
   mandatory: boolean

@@ -34,6 +34,7 @@ export interface Socket extends CommonOptions {}
 
 /** A ZeroMQ socket; see its subclasses. All of them are Node's own code over {@link https://rfc.zeromq.org/spec/37/ | ZMTP 3.1}. */
 export abstract class Socket {
+  /** Whose `inproc://` names it uses. */
   readonly context: Context
   readonly #core: SocketCore
   readonly #drops = noDrops()

@@ -23,14 +23,19 @@ export type DropReason = keyof DropCounts
 
 /** Connections that were turned away or ended, by the option whose limit was met. */
 export interface RefusalCounts {
+  /** One connection too many at an endpoint. */
   maxConnections: number
+  /** One connection too many of an address. */
   maxConnectionsPerAddress: number
+  /** One handshake too many at an endpoint; the oldest ended. */
   maxHandshakes: number
+  /** Too many bytes before the end of the handshake. */
   maxHandshakeBytes: number
   /** The handshake was not over in time. */
   handshakeInterval: number
   /** A message, frame or command was too large, or had too many frames. */
   maxMessageSize: number
+  /** A subscriber's topics took too much memory. */
   maxSubscriptionBytes: number
 }
 
@@ -50,13 +55,17 @@ export interface SocketStats {
   readonly handshakes: number
   /** Handshakes that failed, whoever's fault it was. */
   readonly failedHandshakes: number
+  /** Connections that were turned away or ended, by the limit that they met. */
   readonly refused: Readonly<RefusalCounts>
+  /** How often a queue was full. */
   readonly full: Readonly<FullCounts>
   /** Messages that wait to be written. */
   readonly queuedMessages: number
   /** Bytes of TCP and ipc connections, all that ZMTP adds included. */
   readonly bytesReceived: number
+  /** The same, of what was written. */
   readonly bytesSent: number
+  /** Messages that were let go, by reason. */
   readonly dropped: Readonly<DropCounts>
 }
 

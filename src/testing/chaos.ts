@@ -21,6 +21,7 @@ export interface ChaosOptions {
   readonly outageMs?: readonly [number, number] | undefined
 }
 
+/** Faults that come by themselves, until `stop`: what `network.chaos` gives. */
 export class Chaos {
   /** What has happened so far. */
   readonly counts = { drops: 0, cuts: 0, silentCuts: 0, crashes: 0, freezes: 0 }

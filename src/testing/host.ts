@@ -11,6 +11,7 @@ export interface CrashOptions {
   readonly silent?: boolean | undefined
 }
 
+/** A machine of the network: what `network.host` gives. */
 export class Host {
   readonly #machine: Machine
   #program: (() => unknown) | undefined
@@ -20,6 +21,7 @@ export class Host {
     this.#machine = machine
   }
 
+  /** As it was first asked for; endpoints may have it. */
   get name(): string {
     return this.#machine.name
   }

@@ -14,6 +14,7 @@ export interface CutOptions {
   readonly oneWay?: boolean | undefined
 }
 
+/** The way between two hosts, in both directions: what `network.link` gives. */
 export class Link {
   readonly #topology: Topology
   readonly #machines: readonly [Machine, Machine]

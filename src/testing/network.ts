@@ -34,6 +34,8 @@ export interface TestNetworkOptions extends VirtualTimeOptions, LinkConditions {
 const SHOWN_LINES = 5
 
 /**
+ * A network in memory with time of its own, for the whole process until `uninstall`: hosts, links between them, and faults.
+ *
  * @example
  * ```ts
  * using network = new TestNetwork({ latencyMs: 20 })
@@ -44,7 +46,9 @@ const SHOWN_LINES = 5
  * ```
  */
 export class TestNetwork implements Disposable {
+  /** Everything random follows from it. @default 1 */
   readonly seed: number
+  /** Its clock and timers. */
   readonly time: VirtualTime
   readonly #topology: Topology
   readonly #hosts = new Map<string, Host>()
@@ -55,11 +59,11 @@ export class TestNetwork implements Disposable {
   /** Installs it. @throws Error when another one, or virtual time, is installed. */
   constructor(options: TestNetworkOptions = {}) {
     this.seed = options.seed ?? 1
-    const scheduler = new Scheduler(
+    const scheduler: Scheduler = new Scheduler(
       () => placeIn(topology)?.life,
       () => lastOf(topology.log),
     )
-    const topology = new Topology(scheduler, new Random(this.seed), options.chunking ?? 'whole', options)
+    const topology: Topology = new Topology(scheduler, new Random(this.seed), options.chunking ?? 'whole', options)
     this.#topology = topology
     this.time = new VirtualTime(scheduler, options)
     const forPrograms = new Random(this.seed + 1)

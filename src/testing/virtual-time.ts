@@ -15,6 +15,7 @@ export interface VirtualTimeOptions {
   readonly startAt?: Date | undefined
 }
 
+/** How long to wait for something. */
 export interface RunOptions {
   /** Virtual time, ms, after which waiting is given up. @default 3600000 (one hour) */
   readonly limitMs?: number | undefined
@@ -53,6 +54,7 @@ export function virtualTime(options: VirtualTimeOptions = {}): VirtualTime {
   return new VirtualTime(new Scheduler(), options)
 }
 
+/** The clock and the timers of a test: what `virtualTime` gives, and `network.time`. */
 export class VirtualTime implements Disposable {
   readonly #scheduler: Scheduler
   readonly #restoreGlobals: () => void

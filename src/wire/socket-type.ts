@@ -14,6 +14,7 @@ const PEERS = {
   PAIR: ['PAIR'],
 } as const
 
+/** The kind of a socket. */
 export type SocketType = keyof typeof PEERS
 
 const NAMES = new Map(Object.keys(PEERS).map((name) => [name, name as SocketType]))

@@ -22,6 +22,7 @@ export interface WatchedServer {
 
 /** A command that a server means otherwise than we do. */
 export interface ContractMismatch {
+  /** The server, as in `req`. */
   readonly endpoint: string
   /** The command's name. */
   readonly command: string

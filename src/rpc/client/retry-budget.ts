@@ -9,6 +9,7 @@
 import { performance } from 'node:perf_hooks'
 import { resolveNumber } from '../endpoint.ts'
 
+/** How many further attempts all calls of a client may make together. */
 export interface RetryBudgetOptions {
   /** Further attempts, as a part of the calls; 0: only `minPerSecond`. @default 0.1 */
   readonly ratio?: number | undefined

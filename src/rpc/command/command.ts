@@ -117,6 +117,7 @@ type PlainCommandClass<C extends Command> = new () => C
 
 /** What a class says about its commands, as static properties; all but its name are inherited. */
 export interface CommandTraits {
+  /** The class's own name. */
   readonly name: string
   /** The name on the wire, where it is not the class's name. Not inherited: a subclass is another command. */
   readonly commandName?: string

@@ -106,10 +106,13 @@ export function command<Input extends object = object, Output extends object = I
 export interface Contract {
   /** The command's name on the wire. */
   readonly name: string
+  /** May be carried out twice without harm. */
   readonly idempotent: boolean
   /** ms; undefined: the client's. */
   readonly timeoutMs: number | undefined
+  /** What the command does, for people. */
   readonly description: string | undefined
+  /** Of the contract, for people. */
   readonly version: string | undefined
   /** False, true, or what to use instead. */
   readonly deprecated: boolean | string

@@ -12,6 +12,7 @@ import { describeIssues, type Issue, withoutValues } from './schema-issues.ts'
 
 /** A schema of any library that keeps the Standard Schema convention, version 1. */
 export interface Schema<Input = unknown, Output = Input> {
+  /** What the convention asks of every schema: its version, who made it, how to check a value, and its types. */
   readonly '~standard': {
     readonly version: 1
     readonly vendor: string

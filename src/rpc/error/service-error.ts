@@ -69,6 +69,7 @@ export class ServiceError<Details = unknown> extends RemoteError {
 /** A class whose instances are errors of an application. */
 export interface ServiceErrorClass<E extends ServiceError = ServiceError> {
   new (...args: never[]): E
+  /** The class's own name. */
   readonly name: string
   /** The name on the wire, where it is not the class's name. Not inherited. */
   readonly errorName?: string

@@ -6,9 +6,11 @@ import type { PeerInfo } from './service.ts'
 
 /** What a rule that is a function decides by. */
 export interface AllowRequest {
+  /** Who calls; undefined where the server does not ask, or anybody with a key is let in. */
   readonly principal: Principal | undefined
   /** The command's name. */
   readonly command: string
+  /** Where the call came from. */
   readonly peer: PeerInfo
 }
 

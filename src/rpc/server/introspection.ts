@@ -18,6 +18,7 @@ export class ListServices extends Command<ServerDescription> {
   static readonly commandName: string = `${BUILT_IN_PREFIX}services`
   static readonly idempotent: boolean = true
   static readonly description: string = 'What this server serves, with schemas, as far as you may call it'
+  /** Of the commands that are asked about; none: all. */
   names: readonly string[]
 
   /** @param names of commands; none: all */
@@ -56,9 +57,13 @@ export interface ServiceDescription {
   readonly state: JsonSchema
   /** JSON Schema of the result, where it is known. */
   readonly result?: JsonSchema
+  /** May be carried out twice without harm. */
   readonly idempotent: boolean
+  /** Time for an answer, ms, where the call does not say; left out: the client's. */
   readonly timeoutMs?: number
+  /** What it does, for people. */
   readonly description?: string
+  /** Of the contract, for people. */
   readonly version?: string
   /** True, or what to use instead. */
   readonly deprecated?: boolean | string

@@ -20,6 +20,7 @@ export interface PeerInfo {
 export interface ServiceContext {
   /** Who sent the command, where the server asks for passwords or keys. */
   readonly principal: Principal | undefined
+  /** Where the call came from. */
   readonly peer: PeerInfo
   /**
    * Aborted when nobody waits any more: the caller gave the call up, its time is over, its connection is gone, or the server stops and
@@ -41,6 +42,7 @@ export interface ServiceContext {
  * A result may hold streams: an `AsyncIterable`, such as an async generator gives, is read by the caller item by item.
  */
 export interface Service<C extends Command> {
+  /** Called once for each call. Where `context.signal` aborts, what it returns goes nowhere. */
   execute(command: C, context: ServiceContext): AnswerOf<C> | Promise<AnswerOf<C>>
 }
 
