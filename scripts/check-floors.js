@@ -16,7 +16,7 @@ const GROUND = ['errors', 'options']
  */
 const FLOORS = {
   errors: [],
-  options: [],
+  options: ['errors'],
   observability: [],
   wire: [],
   transport: [],

@@ -7,6 +7,7 @@
 
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { ZmqRpcError } from '../errors.ts'
+import { checkOptions, nearestName, type OptionNames } from '../options.ts'
 import type { RpcEvents } from './events.ts'
 
 /** What pino, bunyan, `console` and many others have: fields first, then the text. */
@@ -37,6 +38,8 @@ export interface LogEventsOptions {
   readonly levels?: Readonly<Partial<Record<RpcEventName, LogLevel | 'off'>>> | undefined
 }
 
+const LOG_EVENTS_OPTIONS: OptionNames<LogEventsOptions> = { events: true, levels: true }
+
 /** Ends the log: call it, or have `using` do so. */
 export interface EventLog extends Disposable {
   (): void
@@ -61,7 +64,8 @@ export const LOG_LINES: { readonly [N in RpcEventName]: readonly [level: LogLeve
   'zmq-rpc:sub:silent': ['warn', 'a publisher is silent'],
 }
 
-const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error', 'off']
+const LOG_LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+const LEVELS: readonly string[] = [...LOG_LEVELS, 'off']
 
 /**
  * Has the events of all clients, servers, senders and receivers of the process written to a log, until the function that it returns
@@ -74,9 +78,11 @@ const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error', 'off']
  * ```ts
  * const stop = logEvents(pino(), { levels: { 'zmq-rpc:connected': 'debug', 'zmq-rpc:dropped': 'off' } })
  * ```
- * @throws ZmqRpcError BAD_OPTION for an event or a level that there is not.
+ * @throws ZmqRpcError BAD_OPTION for what is no logger, and for an event or a level that there is not.
  */
 export function logEvents(logger: Logger, options: LogEventsOptions = {}): EventLog {
+  checkLogger(logger)
+  checkOptions('logEvents', options, LOG_EVENTS_OPTIONS)
   const listeners: [RpcEventName, (event: unknown) => void][] = []
   for (const [name, level, text] of chosen(options)) {
     if (logger.isLevelEnabled?.(level) === false) continue
@@ -90,9 +96,18 @@ export function logEvents(logger: Logger, options: LogEventsOptions = {}): Event
   return Object.assign(stop, { [Symbol.dispose]: stop })
 }
 
+function checkLogger(logger: unknown): void {
+  const missing = LOG_LEVELS.find((level) => typeof Object(logger)[level] !== 'function')
+  if (missing === undefined) return
+  const lacks = logger === undefined || logger === null ? 'it was given none' : `what was given has no ${missing}`
+  throw new ZmqRpcError('BAD_OPTION', `logEvents needs a logger with ${LOG_LEVELS.join(', ')}, as pino and console are: ${lacks}`)
+}
+
 function chosen({ events, levels = {} }: LogEventsOptions): [RpcEventName, LogLevel, string][] {
   for (const name of [...(events ?? []), ...Object.keys(levels)]) {
-    if (!Object.hasOwn(LOG_LINES, name)) throw new ZmqRpcError('BAD_OPTION', `there is no event "${name}" to log`)
+    if (Object.hasOwn(LOG_LINES, name)) continue
+    const meant = nearestName(name, Object.keys(LOG_LINES))
+    throw new ZmqRpcError('BAD_OPTION', `there is no event "${name}" to log${meant === undefined ? '' : `: is ${meant} meant?`}`)
   }
   for (const [name, level] of Object.entries(levels)) {
     if (!LEVELS.includes(level)) throw new ZmqRpcError('BAD_OPTION', `"${level}", for "${name}", is no level: ${LEVELS.join(', ')}`)

@@ -7,6 +7,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { toError, ZmqRpcError } from '../errors.ts'
+import { checkOptions, type OptionNames } from '../options.ts'
 import type { Auth, Credentials } from '../rpc/auth.ts'
 import { type ClientOptions, Outlets } from '../rpc/client/client-options.ts'
 import type { Published } from '../rpc/client/publication.ts'
@@ -17,7 +18,7 @@ import * as pyzmqrpc3 from '../rpc/dialect/pyzmqrpc3.ts'
 import type { Endpoint } from '../rpc/endpoint.ts'
 import { wordsOf } from '../rpc/error/error-text.ts'
 import { STATUS } from '../rpc/error/status.ts'
-import { MessageServer, type MessageServerOptions, type StopOptions } from '../rpc/server/message-server.ts'
+import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions, type StopOptions } from '../rpc/server/message-server.ts'
 import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from '../rpc/server/server-call.ts'
 import type { ClientStats, ServerStats } from '../rpc/stats.ts'
 import { CallRelay } from '../rpc/stream/call-relay.ts'
@@ -37,6 +38,20 @@ export interface RpcProxyOptions
   readonly pubAuth?: Auth | undefined
   /** Time for the far end's answer, ms; never more than the caller has left. @default 60000, as pyzmqrpc3 */
   readonly timeoutMs?: number | undefined
+}
+
+const { exposeStacks: _, ...FRONT_OPTIONS } = MESSAGE_SERVER_OPTIONS
+
+const RPC_PROXY_OPTIONS: OptionNames<RpcProxyOptions> = {
+  ...FRONT_OPTIONS,
+  req: true,
+  pub: true,
+  maxQueued: true,
+  maxPublished: true,
+  heartbeatIntervalMs: true,
+  balance: true,
+  pubAuth: true,
+  timeoutMs: true,
 }
 
 /** What `RpcProxy.stats()` tells. */
@@ -77,6 +92,7 @@ export class RpcProxy {
    * @throws ZmqRpcError BAD_OPTION, also unless there is one of `rep` and `sub`, and either `req` or `pub`.
    */
   constructor(options: RpcProxyOptions) {
+    checkOptions('RpcProxy', options, RPC_PROXY_OPTIONS)
     const { req, pub, credentials, pubAuth, timeoutMs, maxQueued, maxPublished, heartbeatIntervalMs, balance, ...front } = options
     if ((req === undefined) === (pub === undefined))
       throw new ZmqRpcError('BAD_OPTION', 'a proxy passes messages on either to req or to pub: give it one of the two')

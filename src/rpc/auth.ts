@@ -6,6 +6,7 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { ZmqRpcError } from '../errors.ts'
+import { checkFunction, checkOptions, type OptionNames } from '../options.ts'
 import { curveKeyPair, curvePublicKey, decodeKey, KEY_FORM } from '../socket/curve-key-pair.ts'
 import type { Authenticate, AuthOrigin, CommonOptions } from '../socket/options.ts'
 import { MAX_PLAIN_BYTES } from '../wire/index.ts'
@@ -87,6 +88,8 @@ export interface KeyEntry {
 export interface CurveAuth {
   /** The server's own secret key; `curvePublicKey(secretKey)` is what clients have to know. */
   readonly secretKey: string
+  /** The public key that belongs to it, so that a whole pair may be given. @default worked out of `secretKey` */
+  readonly publicKey?: string | undefined
   /**
    * The public keys of those who are let in, by username or without, by username also with roles. The principal is
    * `{ username, publicKey, roles }`; the key stands for a username that is not given.
@@ -99,6 +102,13 @@ export interface CurveAuth {
     | ((client: { readonly publicKey: string }, origin: AuthOrigin) => Principal | undefined | Promise<Principal | undefined>)
     | undefined
 }
+
+const AUTH: OptionNames<Auth> = { users: true, authenticate: true, curve: true }
+const USER: OptionNames<UserEntry> = { password: true, roles: true }
+const KEY: OptionNames<KeyEntry> = { publicKey: true, roles: true }
+const CURVE_AUTH: OptionNames<CurveAuth> = { secretKey: true, publicKey: true, allow: true, authenticate: true }
+const CREDENTIALS: OptionNames<PasswordCredentials> & OptionNames<CurveCredentials> = { username: true, password: true, curve: true }
+const CURVE_CREDENTIALS: OptionNames<CurveCredentials['curve']> = { serverKey: true, secretKey: true, publicKey: true }
 
 /** The options of a socket that have to do with security. */
 export type SecurityOptions = Partial<
@@ -123,6 +133,8 @@ export type SecurityOptions = Partial<
  */
 export function serverOptions(auth: Auth | undefined): SecurityOptions {
   if (auth === undefined) return {}
+  checkOptions('auth', auth, AUTH)
+  checkFunction('auth.authenticate', auth.authenticate)
   const { users, authenticate, curve } = auth
   if ([users, authenticate, curve].filter((given) => given !== undefined).length !== 1) {
     throw new ZmqRpcError('BAD_OPTION', 'auth needs either users or authenticate, or curve')
@@ -141,6 +153,7 @@ export function serverOptions(auth: Auth | undefined): SecurityOptions {
 /** The options of a socket that shows these credentials. @throws ZmqRpcError BAD_OPTION when they are too long, or no keys. */
 export function clientOptions(credentials: Credentials | undefined): SecurityOptions {
   if (credentials === undefined) return {}
+  checkOptions('credentials', credentials, CREDENTIALS)
   if (credentials.curve !== undefined) return curveClientOptions(credentials.curve)
   const { username, password } = credentials
   checkLength('credentials.username', username)
@@ -148,8 +161,12 @@ export function clientOptions(credentials: Credentials | undefined): SecurityOpt
   return { plainUsername: username, plainPassword: password }
 }
 
-function curveServerOptions({ secretKey, allow, authenticate }: CurveAuth): SecurityOptions {
+function curveServerOptions(curve: CurveAuth): SecurityOptions {
+  checkOptions('auth.curve', curve, CURVE_AUTH)
+  const { secretKey, publicKey, allow, authenticate } = curve
+  checkFunction('auth.curve.authenticate', authenticate)
   checkKey('auth.curve.secretKey', secretKey)
+  checkPair('auth.curve', secretKey, publicKey)
   const own = { curveServer: true, curveSecretKey: secretKey }
   const allowed = allow === undefined ? undefined : principalsOf(allow)
   if (allowed === undefined && authenticate === undefined) return own
@@ -164,19 +181,24 @@ function curveServerOptions({ secretKey, allow, authenticate }: CurveAuth): Secu
 
 /** By public key. */
 function principalsOf(allow: NonNullable<CurveAuth['allow']>): Map<string, Principal> {
+  if (typeof allow !== 'object' || allow === null) {
+    throw new ZmqRpcError('BAD_OPTION', 'auth.curve.allow is neither an array of keys nor an object of them')
+  }
   const entries = Array.isArray(allow)
     ? allow.map((key: string) => [key, key] as const)
     : Object.entries<string | KeyEntry>(allow as Record<string, string | KeyEntry>)
   return new Map(
     entries.map(([username, entry]) => {
-      const { publicKey, roles } = typeof entry === 'object' && entry !== null ? entry : { publicKey: entry }
+      const { publicKey, roles } = typeof entry === 'object' && entry !== null ? checked(username, entry, KEY) : { publicKey: entry }
       checkKey('a key of auth.curve.allow', publicKey)
       return [publicKey, { username, publicKey, ...checkedRoles(username, roles) }]
     }),
   )
 }
 
-function curveClientOptions({ serverKey, secretKey, publicKey }: CurveCredentials['curve']): SecurityOptions {
+function curveClientOptions(curve: CurveCredentials['curve']): SecurityOptions {
+  checkOptions('credentials.curve', curve, CURVE_CREDENTIALS)
+  const { serverKey, secretKey, publicKey } = curve
   checkKey('credentials.curve.serverKey', serverKey)
   if (secretKey === undefined) {
     if (publicKey !== undefined) throw new ZmqRpcError('BAD_OPTION', 'credentials.curve has a publicKey without its secretKey')
@@ -184,11 +206,21 @@ function curveClientOptions({ serverKey, secretKey, publicKey }: CurveCredential
     return { curveServerKey: serverKey, curveSecretKey: own.secretKey, curvePublicKey: own.publicKey }
   }
   checkKey('credentials.curve.secretKey', secretKey)
-  const own = curvePublicKey(secretKey)
-  if (publicKey !== undefined && publicKey !== own) {
-    throw new ZmqRpcError('BAD_OPTION', 'credentials.curve.publicKey does not belong to its secretKey')
-  }
+  const own = checkPair('credentials.curve', secretKey, publicKey)
   return { curveServerKey: serverKey, curveSecretKey: secretKey, curvePublicKey: own }
+}
+
+function checked<Entry>(username: string, entry: Entry, names: OptionNames<Entry>): Entry {
+  checkOptions(`the entry of ${username}`, entry, names)
+  return entry
+}
+
+/** The public key of a secret one. @throws ZmqRpcError BAD_OPTION when another one was given with it */
+function checkPair(what: string, secretKey: string, publicKey: string | undefined): string {
+  const own = curvePublicKey(secretKey)
+  if (publicKey !== undefined && publicKey !== own)
+    throw new ZmqRpcError('BAD_OPTION', `${what}.publicKey does not belong to its secretKey`)
+  return own
 }
 
 /** Anything but a principal refuses: without types, null and false are said as easily as undefined. */
@@ -197,9 +229,10 @@ function answerOf(principal: unknown): Awaited<ReturnType<Authenticate>> {
 }
 
 function checkUsers(users: NonNullable<Auth['users']>): (credentials: PasswordCredentials) => Principal | undefined {
+  if (typeof users !== 'object' || users === null) throw new ZmqRpcError('BAD_OPTION', 'auth.users is no object of passwords by username')
   const known = new Map<string, { digest: Buffer; principal: Principal }>()
   for (const [username, entry] of Object.entries(users)) {
-    const { password, roles } = typeof entry === 'object' && entry !== null ? entry : { password: entry }
+    const { password, roles } = typeof entry === 'object' && entry !== null ? checked(username, entry, USER) : { password: entry }
     checkLength('a username', username)
     checkLength(`the password of ${username}`, password)
     known.set(username, { digest: digest(password), principal: { username, ...checkedRoles(username, roles) } })

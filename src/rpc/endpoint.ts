@@ -2,6 +2,7 @@
 
 import { toError, ZmqRpcError } from '../errors.ts'
 import { publish } from '../observability/events.ts'
+import { checkList } from '../options.ts'
 import type { Event } from '../socket/observer.ts'
 import { parseEndpoint } from '../transport/endpoint.ts'
 
@@ -10,6 +11,7 @@ export type Endpoint = string
 
 /** One or several endpoints, checked. @throws ZmqRpcError BAD_OPTION naming the option. */
 export function resolveEndpoints(option: string, given: Endpoint | readonly Endpoint[] | undefined, use: 'bind' | 'connect'): Endpoint[] {
+  if (typeof given !== 'string') checkList(option, given)
   const endpoints = given === undefined ? [] : typeof given === 'string' ? [given] : [...given]
   for (const endpoint of endpoints) {
     try {

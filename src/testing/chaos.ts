@@ -1,5 +1,6 @@
 /** Faults at random, as the network's seed has them. */
 
+import type { OptionNames } from '../options.ts'
 import { QueuedEvent } from './event-queue.ts'
 import type { Host } from './host.ts'
 import type { Link } from './link.ts'
@@ -19,6 +20,15 @@ export interface ChaosOptions {
   readonly freezesPerMinute?: number | undefined
   /** How long an outage lasts, ms: from the first to the second. @default [50, 5000] */
   readonly outageMs?: readonly [number, number] | undefined
+}
+
+export const CHAOS_OPTIONS: OptionNames<ChaosOptions> = {
+  dropsPerMinute: true,
+  cutsPerMinute: true,
+  silentCutsPerMinute: true,
+  crashesPerMinute: true,
+  freezesPerMinute: true,
+  outageMs: true,
 }
 
 /** Faults that come by themselves, until `stop`: what `network.chaos` gives. */

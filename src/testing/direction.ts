@@ -5,6 +5,7 @@
  * not acknowledged. What belongs to one connection arrives in the order in which it was sent, whatever the jitter.
  */
 
+import type { OptionNames } from '../options.ts'
 import { QueuedEvent } from './event-queue.ts'
 import type { Random } from './random.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -18,6 +19,8 @@ export interface LinkConditions {
   /** Bytes a second each way, for all connections together. @default Infinity */
   readonly bytesPerSecond?: number | undefined
 }
+
+export const LINK_CONDITIONS: OptionNames<LinkConditions> = { latencyMs: true, jitterMs: true, bytesPerSecond: true }
 
 /** `broken`: what is sent fails at once. `silent`: nothing arrives, and nobody is told. */
 export type Cut = 'none' | 'broken' | 'silent'

@@ -1,5 +1,6 @@
 /** A machine of a test network: runs programs, crashes, comes back. */
 
+import { checkOptions, type OptionNames } from '../options.ts'
 import type { Machine } from './machine.ts'
 
 /** How a host ends. */
@@ -10,6 +11,8 @@ export interface CrashOptions {
    */
   readonly silent?: boolean | undefined
 }
+
+const CRASH_OPTIONS: OptionNames<CrashOptions> = { silent: true }
 
 /** A machine of the network: what `network.host` gives. */
 export class Host {
@@ -67,7 +70,9 @@ export class Host {
    * All programs of the host end at once: their connections are gone, their endpoints refuse, their timers never fire, and
    * nothing that they still do is heard of. What waits for them waits for ever.
    */
-  crash({ silent = false }: CrashOptions = {}): void {
+  crash(options: CrashOptions = {}): void {
+    checkOptions('crash', options, CRASH_OPTIONS)
+    const { silent = false } = options
     if (!this.running) return
     this.#note(silent ? 'crashes silently' : 'crashes')
     this.#machine.crash(silent)

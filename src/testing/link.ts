@@ -1,6 +1,7 @@
 /** What is between two hosts, both ways. */
 
-import type { Direction, LinkConditions } from './direction.ts'
+import { checkOptions, type OptionNames } from '../options.ts'
+import { type Direction, LINK_CONDITIONS, type LinkConditions } from './direction.ts'
 import type { Machine } from './machine.ts'
 import { systemError } from './system-error.ts'
 import type { Topology } from './topology.ts'
@@ -13,6 +14,8 @@ export interface CutOptions {
   /** Only from the first host to the second; needs `silent`. @default false */
   readonly oneWay?: boolean | undefined
 }
+
+const CUT_OPTIONS: OptionNames<CutOptions> = { silent: true, oneWay: true }
 
 /** The way between two hosts, in both directions: what `network.link` gives. */
 export class Link {
@@ -41,6 +44,7 @@ export class Link {
 
   /** Changes what is given, both ways, from now on. */
   set(conditions: LinkConditions): this {
+    checkOptions('set', conditions, LINK_CONDITIONS)
     for (const way of this.#ways) way.set(conditions)
     return this
   }
@@ -49,7 +53,9 @@ export class Link {
    * Cuts it. Broken, connections end with ECONNRESET, and new ones fail with EHOSTUNREACH. Silent, what is sent waits: it arrives
    * once the link is healed, for ends that have not given up.
    */
-  cut({ silent = false, oneWay = false }: CutOptions = {}): this {
+  cut(options: CutOptions = {}): this {
+    checkOptions('cut', options, CUT_OPTIONS)
+    const { silent = false, oneWay = false } = options
     if (oneWay && !silent) throw new Error('a link that is cut one way only is silent: set silent, too')
     this.#topology.note(`${this.#name} is cut${silent ? ' silently' : ''}${oneWay ? ', one way' : ''}`)
     for (const way of oneWay ? [this.#there] : this.#ways) way.cut = silent ? 'silent' : 'broken'

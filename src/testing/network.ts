@@ -5,9 +5,10 @@
  * what the seed says: the same test takes the same course each time. `inproc://` has no network, and is as always.
  */
 
+import { checkOptions, type OptionNames } from '../options.ts'
 import { replaceTransports } from '../transport/transports.ts'
-import { Chaos, type ChaosOptions } from './chaos.ts'
-import type { LinkConditions } from './direction.ts'
+import { CHAOS_OPTIONS, Chaos, type ChaosOptions } from './chaos.ts'
+import { LINK_CONDITIONS, type LinkConditions } from './direction.ts'
 import { Host } from './host.ts'
 import { type CutOptions, Link } from './link.ts'
 import { Machine, placeIn } from './machine.ts'
@@ -15,7 +16,7 @@ import { Random } from './random.ts'
 import { Scheduler } from './scheduler.ts'
 import { type Chunking, Topology } from './topology.ts'
 import { VirtualPipe } from './virtual-pipe.ts'
-import { type RunOptions, VirtualTime, type VirtualTimeOptions } from './virtual-time.ts'
+import { type RunOptions, VIRTUAL_TIME_OPTIONS, VirtualTime, type VirtualTimeOptions } from './virtual-time.ts'
 import { virtualTransports } from './virtual-transport.ts'
 
 /** A network as it begins; the conditions are those of all links that are not {@link Link.set | set}. */
@@ -28,6 +29,13 @@ export interface TestNetworkOptions extends VirtualTimeOptions, LinkConditions {
    * @default 'whole'
    */
   readonly chunking?: Chunking | undefined
+}
+
+export const TEST_NETWORK_OPTIONS: OptionNames<TestNetworkOptions> = {
+  ...VIRTUAL_TIME_OPTIONS,
+  ...LINK_CONDITIONS,
+  seed: true,
+  chunking: true,
 }
 
 /** Lines of the log that are shown when nothing happens any more. */
@@ -56,8 +64,9 @@ export class TestNetwork implements Disposable {
   readonly #random = Math.random
   #installed = true
 
-  /** Installs it. @throws Error when another one, or virtual time, is installed. */
+  /** Installs it. @throws Error when another one, or virtual time, is installed; ZmqRpcError BAD_OPTION. */
   constructor(options: TestNetworkOptions = {}) {
+    checkOptions('TestNetwork', options, TEST_NETWORK_OPTIONS)
     this.seed = options.seed ?? 1
     const scheduler: Scheduler = new Scheduler(
       () => placeIn(topology)?.life,
@@ -123,6 +132,7 @@ export class TestNetwork implements Disposable {
 
   /** Faults at random, until it is stopped. */
   chaos(options: ChaosOptions): Chaos {
+    checkOptions('chaos', options, CHAOS_OPTIONS)
     return new Chaos(
       this.#topology,
       () => this.#allLinks(),

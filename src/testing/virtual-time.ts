@@ -5,6 +5,7 @@
  * `process.nextTick` are the real ones.
  */
 
+import { checkOptions, type OptionNames } from '../options.ts'
 import { installGlobals } from './globals.ts'
 import { Scheduler, StuckError } from './scheduler.ts'
 import { timersOf } from './timers.ts'
@@ -20,6 +21,9 @@ export interface RunOptions {
   /** Virtual time, ms, after which waiting is given up. @default 3600000 (one hour) */
   readonly limitMs?: number | undefined
 }
+
+export const VIRTUAL_TIME_OPTIONS: OptionNames<VirtualTimeOptions> = { startAt: true }
+export const RUN_OPTIONS: OptionNames<RunOptions> = { limitMs: true }
 
 /** A timer that has not fired yet, or something on its way through the network. */
 export interface PendingEvent {
@@ -42,7 +46,7 @@ let installed = false
  * Puts virtual time in the place of the real one: `setTimeout`, `setInterval`, `setImmediate` and what clears them, also those of
  * `node:timers` and `node:timers/promises`; `Date`, `performance.now`, `process.hrtime` and `AbortSignal.timeout`.
  *
- * @throws Error when it is installed already.
+ * @throws Error when it is installed already; ZmqRpcError BAD_OPTION.
  * @example
  * ```ts
  * using time = virtualTime()
@@ -51,6 +55,7 @@ let installed = false
  * ```
  */
 export function virtualTime(options: VirtualTimeOptions = {}): VirtualTime {
+  checkOptions('virtualTime', options, VIRTUAL_TIME_OPTIONS)
   return new VirtualTime(new Scheduler(), options)
 }
 
@@ -90,6 +95,7 @@ export class VirtualTime implements Disposable {
    * @throws StuckError when nothing can happen any more, or after `limitMs`; what the promise is rejected with; what a timer throws.
    */
   run<T>(task: PromiseLike<T> | (() => T | PromiseLike<T>), options: RunOptions = {}): Promise<T> {
+    checkOptions('run', options, RUN_OPTIONS)
     const told = from(this.run)
     return new Promise<T>((resolve, reject) => {
       const goal = { what: 'the promise', limit: this.#limit(options), resolve: () => {}, reject: (error: Error) => reject(told(error)) }
@@ -117,6 +123,7 @@ export class VirtualTime implements Disposable {
    * @throws StuckError when nothing can happen any more, or after `limitMs`; what the condition throws; what a timer throws.
    */
   runUntil(condition: () => boolean, options: RunOptions = {}): Promise<void> {
+    checkOptions('runUntil', options, RUN_OPTIONS)
     const told = from(this.runUntil)
     return new Promise((resolve, reject) => {
       const limit = this.#limit(options)

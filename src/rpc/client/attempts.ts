@@ -10,6 +10,7 @@
 
 import { performance } from 'node:perf_hooks'
 import { type Started, ZmqRpcError } from '../../errors.ts'
+import { checkOptions, type OptionNames } from '../../options.ts'
 import { onAbort } from '../abort-listeners.ts'
 import { timerMs } from '../deadlines.ts'
 import { resolveNumber } from '../endpoint.ts'
@@ -38,6 +39,9 @@ export interface HedgeOptions {
   readonly maxAttempts?: number | undefined
 }
 
+const RETRY_OPTIONS: OptionNames<RetryOptions> = { maxAttempts: true, backoffMs: true, maxBackoffMs: true, attemptTimeoutMs: true }
+const HEDGE_OPTIONS: OptionNames<HedgeOptions> = { delayMs: true, maxAttempts: true }
+
 /** Checked, and with all defaults filled in. */
 export interface AttemptSettings {
   /** Of a call in all: the larger one of retry and hedge. */
@@ -51,6 +55,8 @@ export interface AttemptSettings {
 
 /** @throws ZmqRpcError BAD_OPTION */
 export function resolveAttempts(retry: RetryOptions | undefined, hedge: HedgeOptions | undefined): AttemptSettings {
+  if (retry !== undefined) checkOptions('retry', retry, RETRY_OPTIONS)
+  if (hedge !== undefined) checkOptions('hedge', hedge, HEDGE_OPTIONS)
   const hedging = hedge && {
     delayMs: resolveNumber('hedge.delayMs', hedge.delayMs, 0, 1),
     maxAttempts: resolveNumber('hedge.maxAttempts', hedge.maxAttempts, 2, 1),

@@ -1,6 +1,7 @@
 /** What clients and senders have in common: where they send, and as whom. */
 
 import { ZmqRpcError } from '../../errors.ts'
+import { checkFunction, checkOptions, type OptionNames } from '../../options.ts'
 import { type Auth, type Credentials, clientOptions, serverOptions } from '../auth.ts'
 import { timeWithinScope } from '../call-scope.ts'
 import { Deadlines } from '../deadlines.ts'
@@ -53,6 +54,20 @@ export interface ClientOptions {
   readonly dialect?: 'auto' | 'pyzmqrpc3' | undefined
 }
 
+export const CLIENT_OPTIONS: OptionNames<ClientOptions> = {
+  req: true,
+  pub: true,
+  credentials: true,
+  auth: true,
+  timeoutMs: true,
+  maxQueued: true,
+  balance: true,
+  maxPublished: true,
+  heartbeatIntervalMs: true,
+  maxMessageBytes: true,
+  dialect: true,
+}
+
 /** How to wait until everything is there. */
 export interface ReadyOptions {
   /** @default the client's `timeoutMs` */
@@ -62,6 +77,8 @@ export interface ReadyOptions {
   /** Listeners that `pub` waits for. @default 0 */
   readonly subscribers?: number | undefined
 }
+
+const READY_OPTIONS: OptionNames<ReadyOptions> = { timeoutMs: true, servers: true, subscribers: true }
 
 /** Options of one call. */
 export interface CallOptions {
@@ -87,6 +104,16 @@ export interface CallOptions {
   readonly retry?: RetryOptions | false | undefined
   /** A second server is asked, too, when the first one is slow; false: not at all. @default the client's */
   readonly hedge?: HedgeOptions | false | undefined
+}
+
+export const CALL_OPTIONS: OptionNames<CallOptions> = {
+  timeoutMs: true,
+  signal: true,
+  metadata: true,
+  onMetadata: true,
+  idempotencyKey: true,
+  retry: true,
+  hedge: true,
 }
 
 /** The two ways out of a client or sender. */
@@ -127,8 +154,11 @@ export class Outlets {
 
   /** @throws ZmqRpcError BAD_OPTION; TIMED_OUT within a service whose own call has no time left. */
   settings(options: CallOptions, fallbackMs: number = this.timeoutMs): CallSettings {
+    const { signal, onMetadata } = options
     const timeoutMs = timeWithinScope(resolveNumber('timeoutMs', options.timeoutMs, fallbackMs))
-    return { timeoutMs, signal: options.signal, onMetadata: options.onMetadata }
+    if (signal !== undefined) checkSignal(signal)
+    if (onMetadata !== undefined) checkFunction('onMetadata', onMetadata)
+    return { timeoutMs, signal, onMetadata }
   }
 
   /** @throws ZmqRpcError BAD_OPTION without `pub`, and as `Publication.publish`. */
@@ -160,6 +190,7 @@ export class Outlets {
   }
 
   async ready(options: ReadyOptions): Promise<void> {
+    checkOptions('ready', options, READY_OPTIONS)
     const timeoutMs = resolveNumber('timeoutMs', options.timeoutMs, this.timeoutMs)
     const all = this.requester.links.length
     // Of one and a half there are enough with two.
@@ -173,4 +204,12 @@ export class Outlets {
   async close(): Promise<void> {
     await Promise.all([this.requester.close(), this.publication?.close()])
   }
+}
+
+/** Whatever makes it may be another one's: what counts is what it can do. @throws ZmqRpcError BAD_OPTION */
+function checkSignal(given: unknown): void {
+  const { aborted, signal, addEventListener } = Object(given) as { aborted?: unknown; signal?: unknown; addEventListener?: unknown }
+  if (typeof aborted === 'boolean' && typeof addEventListener === 'function') return
+  const hint = signal === undefined ? '' : ': an AbortController has one as its property signal'
+  throw new ZmqRpcError('BAD_OPTION', `signal is no AbortSignal${hint}`)
 }

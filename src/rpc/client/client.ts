@@ -2,6 +2,7 @@
 
 import { toError, ZmqRpcError } from '../../errors.ts'
 import { publish } from '../../observability/events.ts'
+import { checkFunction, checkList, checkOptions, type OptionNames } from '../../options.ts'
 import type { Message } from '../../wire/index.ts'
 import { followCalls } from '../call-scope.ts'
 import { type Command, type CommandClass, commandNameOf, OpaqueCommand, type ResultOf, requireCommand } from '../command/command.ts'
@@ -20,7 +21,7 @@ import type { ListServices, ServerDescription } from '../server/introspection.ts
 import type { ClientStats } from '../stats.ts'
 import { type AttemptSettings, type Attempts, type HedgeOptions, type RetryOptions, resolveAttempts } from './attempts.ts'
 import type { CallSettings } from './call.ts'
-import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
+import { CALL_OPTIONS, type CallOptions, CLIENT_OPTIONS, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
 import { type ContractMismatch, ContractWatch } from './contract-watch.ts'
 import { CommandRequest, type RequestSettings } from './request.ts'
 import type { RequestLink } from './request-link.ts'
@@ -58,6 +59,17 @@ export interface RpcClientOptions extends ClientOptions {
   readonly hedge?: HedgeOptions | undefined
   /** Bounds retries and hedges of all calls together, so that they do not add to a server's trouble. */
   readonly retryBudget?: RetryBudgetOptions | undefined
+}
+
+const RPC_CLIENT_OPTIONS: OptionNames<RpcClientOptions> = {
+  ...CLIENT_OPTIONS,
+  commands: true,
+  errors: true,
+  interceptors: true,
+  retry: true,
+  onContractMismatch: true,
+  hedge: true,
+  retryBudget: true,
 }
 
 /** Time for a server to say what it means by a command. */
@@ -99,6 +111,9 @@ export class RpcClient {
 
   /** Begins to connect to `req` and to bind `pub`. @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands` or `errors`. */
   constructor(options: RpcClientOptions) {
+    checkOptions('RpcClient', options, RPC_CLIENT_OPTIONS)
+    checkFunction('onContractMismatch', options.onContractMismatch)
+    for (const name of ['commands', 'errors', 'interceptors'] as const) checkList(name, options[name])
     this.#native = resolveDialect(options.dialect) === 'auto'
     this.#requestSettings = {
       commands: new CommandRegistry(options.commands),
@@ -168,6 +183,7 @@ export class RpcClient {
     const { links } = this.#outlets.requester
     if (links.length === 0) throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to call: give the client req')
     requireCommand(command)
+    checkOptions('executeAll', options, CALL_OPTIONS)
     const contract = contractOf(command)
     const { name } = contract
     // Written once for all to see whether it can be, and that nothing in it can be read only once.
@@ -230,6 +246,7 @@ export class RpcClient {
 
   /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
   #call(command: Command, options: CallOptions): Promise<unknown> {
+    checkOptions('execute', options, CALL_OPTIONS)
     const contract = contractOf(command)
     this.#contracts.uses(contract)
     const request = this.#request(command, contract, options)
@@ -246,9 +263,9 @@ export class RpcClient {
 
   /** Undefined for a call that has one attempt, which costs less. */
   #attemptsFor(request: CommandRequest, { retry, hedge }: CallOptions): AttemptSettings | undefined {
-    if (!request.repeatable && this.#outlets.requester.links.length < 2) return undefined
     const settings =
       retry === undefined && hedge === undefined ? this.#attemptSettings : resolveBoth(retry ?? this.#retry, hedge ?? this.#hedge)
+    if (!request.repeatable && this.#outlets.requester.links.length < 2) return undefined
     if (!settings.retries && settings.hedge === undefined) return undefined
     return request.freezeUnlessStreaming() ? settings : undefined
   }

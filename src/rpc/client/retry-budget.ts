@@ -7,6 +7,7 @@
  */
 
 import { performance } from 'node:perf_hooks'
+import { checkOptions, type OptionNames } from '../../options.ts'
 import { resolveNumber } from '../endpoint.ts'
 
 /** How many further attempts all calls of a client may make together. */
@@ -16,6 +17,8 @@ export interface RetryBudgetOptions {
   /** Further attempts, a second, whatever the number of calls. Ten times as many may come at once. @default 1 */
   readonly minPerSecond?: number | undefined
 }
+
+const RETRY_BUDGET_OPTIONS: OptionNames<RetryBudgetOptions> = { ratio: true, minPerSecond: true }
 
 /** What happened this long ago has lost two thirds of its weight. */
 const MEMORY_MS = 10_000
@@ -29,6 +32,7 @@ export class RetryBudget {
 
   /** @throws ZmqRpcError BAD_OPTION */
   constructor(options: RetryBudgetOptions = {}) {
+    checkOptions('retryBudget', options, RETRY_BUDGET_OPTIONS)
     this.#ratio = resolveNumber('retryBudget.ratio', options.ratio, 0.1)
     this.#reserve = (resolveNumber('retryBudget.minPerSecond', options.minPerSecond, 1) * MEMORY_MS) / 1000
     this.#tokens = this.#reserve

@@ -1,11 +1,12 @@
 /** The sender of plain text messages, on REQ and PUB: pyzmqrpc3's ZmqSender. */
 
 import { ZmqRpcError } from '../../errors.ts'
+import { checkOptions } from '../../options.ts'
 import { followCalls } from '../call-scope.ts'
 import { HEARTBEAT } from '../dialect/pyzmqrpc3.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { ClientStats } from '../stats.ts'
-import { type CallOptions, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
+import { CALL_OPTIONS, type CallOptions, CLIENT_OPTIONS, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
 import { TextRequest } from './request.ts'
 
 /** Sends text to `Receiver`s. Connects by itself, and again whenever a connection is lost. */
@@ -14,6 +15,7 @@ export class Sender {
 
   /** Begins to connect to `req` and to bind `pub`. @throws ZmqRpcError BAD_OPTION. */
   constructor(options: ClientOptions) {
+    checkOptions('Sender', options, CLIENT_OPTIONS)
     followCalls()
     this.#outlets = new Outlets(options)
   }
@@ -36,6 +38,8 @@ export class Sender {
    * `req`, for the text of a heartbeat: a pyzmqrpc3 receiver answers nobody any more after it.
    */
   async send(text: string, options: CallOptions = {}): Promise<unknown> {
+    if (typeof text !== 'string') throw new ZmqRpcError('BAD_COMMAND', `a sender sends texts: what was given is of type ${typeof text}`)
+    checkOptions('send', options, CALL_OPTIONS)
     if (!text.isWellFormed()) throw new ZmqRpcError('BAD_COMMAND', 'the text has a lone surrogate, which cannot be sent')
     const { requester, publication } = this.#outlets
     if (text === HEARTBEAT && requester.links.length > 0) {

@@ -9,6 +9,7 @@
  */
 
 import { ZmqRpcError } from '../../errors.ts'
+import { checkOptions, type OptionNames } from '../../options.ts'
 import { errorText } from '../error/error-text.ts'
 import {
   type ANSWER,
@@ -39,6 +40,17 @@ export interface CommandDefinition<Input extends object, Output extends object, 
    * @default true
    */
   readonly checkWhenMade?: boolean | undefined
+}
+
+const DEFINITION: OptionNames<CommandDefinition<object, object, unknown, unknown>> = {
+  state: true,
+  result: true,
+  checkWhenMade: true,
+  idempotent: true,
+  timeoutMs: true,
+  description: true,
+  version: true,
+  deprecated: true,
 }
 
 type OrUndefined<T> = { readonly [Key in keyof T]?: T[Key] | undefined }
@@ -79,12 +91,14 @@ interface Schemas {
  * server.register(SetTemperature, ({ celsius }) => ({ reached: heat(celsius) }))
  * const { reached } = await client.execute(new SetTemperature({ celsius: 20 }))
  * ```
- * @throws ZmqRpcError `BAD_COMMAND` for a name that is none, a schema that is none, a `timeoutMs` that is none.
+ * @throws ZmqRpcError `BAD_COMMAND` for a name that is none, a schema that is none, a `timeoutMs` that is none; `BAD_OPTION` for an
+ * option that there is not.
  */
 export function command<Input extends object = object, Output extends object = Input, Answer = unknown, Result = Answer>(
   name: string,
   definition: CommandDefinition<Input, Output, Answer, Result> = {},
 ): SchemaCommandClass<Input, Output, Answer, Result> {
+  checkOptions(`command "${String(name).slice(0, 100)}"`, definition, DEFINITION)
   const { state, result, checkWhenMade = true, ...traits } = definition
   for (const [what, schema] of Object.entries({ state, result })) {
     if (schema !== undefined && !isSchema(schema))

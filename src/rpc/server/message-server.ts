@@ -8,6 +8,7 @@
 
 import { performance } from 'node:perf_hooks'
 import { ZmqRpcError } from '../../errors.ts'
+import { checkOptions, type OptionNames } from '../../options.ts'
 import type { Peer } from '../../session/peer.ts'
 import type { Message } from '../../wire/index.ts'
 import { type Auth, type Credentials, clientOptions, serverOptions } from '../auth.ts'
@@ -38,6 +39,8 @@ export type SubEndpoint =
       /** As {@link MessageServerOptions.credentials}, for this endpoint. */
       readonly credentials?: Credentials | undefined
     }
+
+const SUB_OPTIONS: OptionNames<Exclude<SubEndpoint, string>> = { endpoint: true, heartbeatTimeoutMs: true, credentials: true }
 
 /** Options of `RpcServer` and `Receiver`. */
 export interface MessageServerOptions {
@@ -88,11 +91,29 @@ export interface MessageServerOptions {
   readonly maxMessageBytes?: number | undefined
 }
 
+export const MESSAGE_SERVER_OPTIONS: OptionNames<MessageServerOptions> = {
+  rep: true,
+  sub: true,
+  auth: true,
+  credentials: true,
+  heartbeatTimeoutMs: true,
+  maxConcurrentCalls: true,
+  maxConcurrentCallsPerPeer: true,
+  maxConnections: true,
+  maxConnectionsPerAddress: true,
+  maxQueuedCalls: true,
+  exposeStacks: true,
+  dialect: true,
+  maxMessageBytes: true,
+}
+
 /** How to stop. */
 export interface StopOptions {
   /** Time for calls that are under way to end, and for their replies to be written, ms; what is left then is aborted. @default 5000 */
   readonly drainMs?: number | undefined
 }
+
+const STOP_OPTIONS: OptionNames<StopOptions> = { drainMs: true }
 
 const DEFAULTS = {
   heartbeatTimeoutMs: 600_000,
@@ -270,6 +291,7 @@ export abstract class MessageServer {
    * read yet are not executed; their clients see the connection close. Never rejects.
    */
   stop(options: StopOptions = {}): Promise<void> {
+    checkOptions('stop', options, STOP_OPTIONS)
     this.#stopping ??= this.#stop(resolveNumber('drainMs', options.drainMs, DEFAULTS.drainMs))
     return this.#stopping
   }
@@ -516,5 +538,9 @@ function idOf(envelope: Message | undefined): number | string {
 
 function subEndpoints(sub: SubEndpoint | readonly SubEndpoint[] | undefined): Exclude<SubEndpoint, string>[] {
   const endpoints = sub === undefined ? [] : Array.isArray(sub) ? (sub as readonly SubEndpoint[]) : [sub as SubEndpoint]
-  return endpoints.map((endpoint) => (typeof endpoint === 'string' ? { endpoint } : endpoint))
+  return endpoints.map((endpoint) => {
+    if (typeof endpoint === 'string') return { endpoint }
+    checkOptions('sub', endpoint, SUB_OPTIONS)
+    return endpoint
+  })
 }

@@ -1,8 +1,9 @@
 /** The receiver of plain text messages, on REP and SUB endpoints: pyzmqrpc3's ZmqReceiver. */
 
+import { checkOptions } from '../../options.ts'
 import type { Message } from '../../wire/index.ts'
 import { STATUS } from '../error/status.ts'
-import { MessageServer } from './message-server.ts'
+import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions } from './message-server.ts'
 import type { Refusal, ServerCall, ServiceRun } from './server-call.ts'
 import type { ServiceContext } from './service.ts'
 
@@ -13,6 +14,12 @@ import type { ServiceContext } from './service.ts'
  */
 export class Receiver extends MessageServer {
   #last: string | undefined
+
+  /** @throws ZmqRpcError BAD_OPTION. */
+  constructor(options: MessageServerOptions) {
+    checkOptions('Receiver', options, MESSAGE_SERVER_OPTIONS)
+    super(options)
+  }
 
   /** The last message that came in; undefined before the first. */
   get lastReceivedMessage(): string | undefined {

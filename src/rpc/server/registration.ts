@@ -1,6 +1,7 @@
 /** What a server knows of one kind of command: who carries it out, for whom, and how many at a time. */
 
 import { ZmqRpcError } from '../../errors.ts'
+import { checkOptions, type OptionNames } from '../../options.ts'
 import type { Command, CommandClass } from '../command/command.ts'
 import type { CommandRegistry } from '../command/command-registry.ts'
 import { type Contract, contractOf } from '../command/contract.ts'
@@ -16,6 +17,8 @@ export interface ServiceOptions {
   /** How many may be under way at a time; further ones wait, as with `maxConcurrentCalls`. @default Infinity */
   readonly maxConcurrent?: number | undefined
 }
+
+const SERVICE_OPTIONS: OptionNames<ServiceOptions> = { allow: true, maxConcurrent: true }
 
 export interface Registration {
   readonly contract: Contract
@@ -39,6 +42,7 @@ export function toRegistration(
   options: ServiceOptions,
   fallback: Allow,
 ): Registration {
+  checkOptions('register', options, SERVICE_OPTIONS)
   const { serviceName, execute } = toService(commandClass, service)
   const max = resolveNumber('maxConcurrent', options.maxConcurrent, Number.POSITIVE_INFINITY, 1)
   const limit = max === Number.POSITIVE_INFINITY ? undefined : { max, running: 0 }

@@ -1,6 +1,7 @@
 /** The RPC server: takes commands, finds the service of each, and answers with its result. */
 
 import { toError, ZmqRpcError } from '../../errors.ts'
+import { checkList, checkOptions, type OptionNames } from '../../options.ts'
 import type { Peer } from '../../session/peer.ts'
 import { version } from '../../socket/capability.ts'
 import type { Message } from '../../wire/index.ts'
@@ -26,7 +27,7 @@ import {
   reportHealth,
   type ServerDescription,
 } from './introspection.ts'
-import { MessageServer, type MessageServerOptions } from './message-server.ts'
+import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions } from './message-server.ts'
 import { type Registration, type ServiceOptions, toRegistration } from './registration.ts'
 import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from './server-call.ts'
 import type { PeerInfo, Service, ServiceContext, ServiceFunction } from './service.ts'
@@ -64,6 +65,20 @@ export interface RpcServerOptions extends MessageServerOptions {
   readonly maxIdempotencyBytes?: number | undefined
 }
 
+const RPC_SERVER_OPTIONS: OptionNames<RpcServerOptions> = {
+  ...MESSAGE_SERVER_OPTIONS,
+  commands: true,
+  allowShutdown: true,
+  maxInflatedBytes: true,
+  allow: true,
+  introspection: true,
+  interceptors: true,
+  errors: true,
+  idempotencyTtlMs: true,
+  maxIdempotencyKeys: true,
+  maxIdempotencyBytes: true,
+}
+
 /**
  * Carries out the commands of `RpcClient`s and of pyzmqrpc3's clients.
  *
@@ -85,6 +100,8 @@ export class RpcServer extends MessageServer {
 
   /** @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands`. */
   constructor(options: RpcServerOptions) {
+    checkOptions('RpcServer', options, RPC_SERVER_OPTIONS)
+    for (const name of ['commands', 'errors', 'interceptors'] as const) checkList(name, options[name])
     // Before `super` opens the first socket: what is refused leaves nothing open.
     const maxInflatedBytes = resolveNumber('maxInflatedBytes', options.maxInflatedBytes, DEFAULT_LIMITS.maxInflatedBytes, 1)
     const registry = new CommandRegistry(options.commands ?? [])

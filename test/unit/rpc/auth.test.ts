@@ -153,6 +153,11 @@ describe('keys', () => {
     ['none but a key', () => serverOptions({ curve: { secretKey: 'é'.repeat(40) } }), 'auth.curve.secretKey is not a CURVE key'],
     ['a name allowed', () => serverOptions({ curve: { ...pi, allow: ['pi'] } }), 'a key of auth.curve.allow is not a CURVE key'],
     ['users, too', () => serverOptions({ users: {}, curve: pi }), 'auth needs either users or authenticate, or curve'],
+    [
+      "another's half",
+      () => serverOptions({ curve: { secretKey: pi.secretKey, publicKey: eve.publicKey } }),
+      'auth.curve.publicKey does not belong to its secretKey',
+    ],
     ['no server key', () => clientOptions({ curve: {} as never }), 'credentials.curve.serverKey is not a CURVE key'],
     [
       'half a pair',
