@@ -8,15 +8,16 @@ import { dirname, join, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Everyone may also import these. */
-const GROUND = ['errors', 'options']
+const GROUND = ['errors', 'options', 'receipt']
 
 /**
  * Folder (or file at the root of `src`) -> what it may import, bottom to top.
  * @type {Record<string, string[]>}
  */
 const FLOORS = {
-  errors: [],
+  errors: ['receipt'],
   options: ['errors'],
+  receipt: [],
   observability: [],
   wire: [],
   transport: [],

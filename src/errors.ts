@@ -6,6 +6,8 @@
  * never hold a secret.
  */
 
+import type { Receipt } from './receipt.ts'
+
 /**
  * Was the command carried out? `no`: surely not. `maybe`: nobody can know, or it is still under way. `yes`: at least in part.
  */
@@ -124,6 +126,14 @@ export const ERROR_CODES = {
     retrySafe: 'never',
     http: 500,
     grpc: 'UNKNOWN',
+  },
+  INTERRUPTED: {
+    status: 464,
+    meaning: 'The server ended in the midst of an earlier run with the same idempotency key, and is told not to begin another.',
+    started: 'maybe',
+    retrySafe: 'never',
+    http: 409,
+    grpc: 'ABORTED',
   },
   PROXY_FAILED: {
     status: 482,
@@ -299,6 +309,8 @@ export interface ErrorDetails {
   cause?: unknown
   /** Where more is known than the code says: a call that timed out before it was sent was surely not started. */
   started?: Started | undefined
+  /** Of a command that a buffer has on disk, whatever became of the call. */
+  receipt?: Receipt | undefined
 }
 
 /** What the far end told about its error besides status and text. */
@@ -324,6 +336,8 @@ export class ZmqRpcError extends Error {
   readonly endpoint: string | undefined
   /** The command concerned, by its name on the wire; undefined where it is about none. */
   readonly command: string | undefined
+  /** Of a command that a buffer has on disk: `RpcClient.result` gives what comes of it. */
+  declare readonly receipt: Receipt | undefined
   #started: Started | undefined
 
   constructor(code: ErrorCode, text: string, details: ErrorDetails = {}) {
@@ -332,6 +346,8 @@ export class ZmqRpcError extends Error {
     this.endpoint = details.endpoint
     this.command = details.command
     this.#started = details.started
+    // Only where there is one: every log line would show it.
+    if (details.receipt !== undefined) this.receipt = details.receipt
     Object.defineProperty(this, BRAND, { value: true })
   }
 

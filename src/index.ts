@@ -29,6 +29,7 @@ export {
   type RpcEventName,
 } from './observability/logger.ts'
 export { type ProxyStats, RpcProxy, type RpcProxyOptions } from './proxy/rpc-proxy.ts'
+export type { Receipt } from './receipt.ts'
 export type {
   Auth,
   Credentials,
@@ -64,6 +65,7 @@ export type { ClientInterceptor, IncomingCall, OutgoingCall, ServerInterceptor }
 export type { Allow, AllowRequest } from './rpc/server/allow.ts'
 export { Health, type HealthReport, ListServices, type ServerDescription, type ServiceDescription } from './rpc/server/introspection.ts'
 export type { MessageServerOptions, StopOptions, SubEndpoint } from './rpc/server/message-server.ts'
+export { type ReceiptHop, type ReceiptReport, ReceiptResult, type ReceiptState, TrackReceipt } from './rpc/server/receipts.ts'
 export { Receiver } from './rpc/server/receiver.ts'
 export type { ServiceOptions } from './rpc/server/registration.ts'
 export { RpcServer, type RpcServerOptions } from './rpc/server/server.ts'

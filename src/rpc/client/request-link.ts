@@ -32,7 +32,7 @@ import { CallTable } from '../call-table.ts'
 import { type Deadlines, timerMs } from '../deadlines.ts'
 import { ANNOUNCEMENT, type Dialect, nativeKind, speaksNative } from '../dialect/announcement.ts'
 import { KIND } from '../dialect/native/header.ts'
-import { decodeError, decodeGoAway, decodeHello, encodeCancel, encodeGoAway, type Hello } from '../dialect/native/message.ts'
+import { decodeError, decodeGoAway, decodeHello, encodeCancel, encodeGoAway, FEATURE, type Hello } from '../dialect/native/message.ts'
 import { Drops } from '../drops.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from '../endpoint.ts'
 import { wordsOf } from '../error/error-text.ts'
@@ -97,6 +97,7 @@ export class RequestLink implements PeerListener, CallCarrier {
   readonly #overflow: Message[] = []
   #dialect: Dialect = 'native'
   #draining = false
+  #keeps: boolean | undefined
   #nextId: number
   /** Messages heard so far. */
   #heard = 0
@@ -150,6 +151,11 @@ export class RequestLink implements PeerListener, CallCarrier {
   /** True when it takes calls: it is connected, and not about to stop. */
   get available(): boolean {
     return this.#peer.connected && !this.#draining
+  }
+
+  /** Whether the far end has a buffer that keeps calls; undefined as long as it has not said so, nor otherwise. */
+  get keeps(): boolean | undefined {
+    return this.#keeps
   }
 
   /** Calls that wait or are in flight. */
@@ -313,6 +319,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     this.#lastFailure = undefined
     this.#draining = false
     this.#dialect = this.#options.native !== false && speaksNative(this.#peer.info) ? 'native' : 'pyzmqrpc3'
+    this.#keeps = this.#dialect === 'native' ? undefined : false
     this.#owner.ready(this)
     this.#sendQueued()
     this.#settleReady(undefined)
@@ -356,6 +363,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     this.#queue.clear()
     this.#overflow.length = 0
     this.#draining = false
+    this.#keeps = undefined
     for (const call of this.#sent) {
       this.#pending.delete(call.id)
       // Its streams have begun, and what they sent is gone.
@@ -457,7 +465,9 @@ export class RequestLink implements PeerListener, CallCarrier {
       this.#owner.away(this)
     } else if (kind === KIND.hello) {
       try {
-        this.#owner.hello(this, decodeHello(body))
+        const hello = decodeHello(body)
+        this.#keeps = hello.features.includes(FEATURE.buffer)
+        this.#owner.hello(this, hello)
       } catch {
         this.#drops.drop('badHello', this.#peer)
       }

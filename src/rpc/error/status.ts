@@ -19,6 +19,8 @@ export const STATUS = {
   noService: ERROR_CODES.NO_SERVICE.status,
   /** The service threw. */
   serviceRaised: ERROR_CODES.SERVICE_FAILED.status,
+  /** An earlier run with the same idempotency key was cut short. */
+  interrupted: ERROR_CODES.INTERRUPTED.status,
   /** A proxy could not forward; in pyzmqrpc3's dialect the reason is the result. */
   proxyFailed: ERROR_CODES.PROXY_FAILED.status,
   /** Given up by its caller. */

@@ -17,7 +17,12 @@ import sys
 
 import msgpack
 
-KINDS = ['CALL', 'REPLY', 'ERROR', 'CANCEL', 'ITEM', 'END', 'FAILED', 'CREDIT', 'STOP', 'HELLO', 'GOAWAY']
+KINDS = ['CALL', 'REPLY', 'ERROR', 'CANCEL', 'ITEM', 'END', 'FAILED', 'CREDIT', 'STOP', 'HELLO', 'GOAWAY', 'ACCEPTED']
+KNOWN_KEYS = {
+    'HELLO': ('features', 'contracts', 'maxMessageBytes'),
+    'GOAWAY': ('reason',),
+    'ACCEPTED': ('id', 'by', 'ageMs'),
+}
 EXTRAS = 1
 MAX_SAFE = 2**53 - 1
 
@@ -194,6 +199,10 @@ def message(frames):
             extras['metadata'] = given[1]
         if 2 in given:
             extras['idempotencyKey'] = given[2]
+        if 3 in given:
+            extras['orderingKey'] = given[3]
+        if 4 in given:
+            extras['keep'] = {'ttlMs': given[4][1]} if 1 in given[4] else {}
         told['extras'] = extras
     if kind == 'CALL':
         name = reader.value()
@@ -212,9 +221,8 @@ def message(frames):
             told.update(stream=number)
     elif kind == 'CREDIT':
         told.update(stream=number, bytes=amount)
-    elif kind in ('HELLO', 'GOAWAY'):
-        known = ('features', 'contracts', 'maxMessageBytes') if kind == 'HELLO' else ('reason',)
-        told.update({key: value for key, value in reader.value().items() if key in known})
+    elif kind in KNOWN_KEYS:
+        told.update({key: value for key, value in reader.value().items() if key in KNOWN_KEYS[kind]})
     else:
         told.update(stream=number, sequence=amount)
         if kind == 'ITEM':

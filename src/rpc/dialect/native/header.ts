@@ -29,6 +29,7 @@ export const KIND = {
   stop: 9,
   hello: 10,
   goAway: 11,
+  accepted: 12,
 } as const
 
 /** Flags of call, reply and error. */
@@ -39,6 +40,8 @@ export const FLAG = {
   noReply: 2,
   /** Of a call: it may be carried out twice. */
   repeatable: 4,
+  /** Of a call of a lane: others of it that were sent before are not answered yet. */
+  behind: 8,
 } as const
 
 /** As a call's time left: it has no limit. */

@@ -9,7 +9,7 @@
 
 import type { Message } from '../../../wire/index.ts'
 import { MAX_CAUSES } from './format.ts'
-import { FLAG, KIND, NO_LIMIT, numberOf, setAmount } from './header.ts'
+import { amountOf, FLAG, KIND, NO_LIMIT, numberOf, setAmount } from './header.ts'
 import { NativeReader, type ReadHooks, type ReadLimits } from './reader.ts'
 import { NativeWriter, type WriteHooks } from './writer.ts'
 
@@ -17,6 +17,16 @@ import { NativeWriter, type WriteHooks } from './writer.ts'
 export interface Extras {
   metadata?: Readonly<Record<string, string>>
   idempotencyKey?: string
+  /** The lane of a call: those of one connection with the same key are carried out one after the other. */
+  orderingKey?: string
+  /** Whoever has a buffer is to keep the call, and to answer ACCEPTED alone. */
+  keep?: Keep
+}
+
+/** How a call is to be kept. */
+export interface Keep {
+  /** Time until it is worth nothing any more, ms; a duration, so that clocks need not agree. @default no end */
+  ttlMs?: number
 }
 
 export interface CallToEncode {
@@ -58,7 +68,24 @@ export interface Hello {
   maxMessageBytes?: number
 }
 
-const EXTRA = { metadata: 1, idempotencyKey: 2 } as const
+/** A buffer's word that a call is on disk. */
+export interface Accepted {
+  /** The idempotency key of the call, or what the buffer has given it in place of one: by this it can be asked about. */
+  id: string
+  /** The buffer's name, for people. */
+  by?: string
+  /** How long ago it was accepted, ms: of a call that came again, the first time. */
+  ageMs?: number
+}
+
+/** What a peer may say of itself in {@link Hello.features}. */
+export const FEATURE = {
+  /** It has a buffer: calls with {@link Extras.keep} are kept. */
+  buffer: 'buffer',
+} as const
+
+const EXTRA = { metadata: 1, idempotencyKey: 2, orderingKey: 3, keep: 4 } as const
+const KEEP = { ttlMs: 1 } as const
 
 /** A command's name is no longer, see `commandNameOf`. */
 const MAX_NAME_LENGTH = 255
@@ -265,6 +292,57 @@ export function decodeGoAway(body: Message): { reason: string } {
   return { reason }
 }
 
+export function encodeAccepted({ id, by, ageMs }: Accepted): Message {
+  const writer = claim()
+  try {
+    writer.begin(KIND.accepted, 0, 0, 'accepted', undefined, undefined)
+    writer.value({ id, by, ageMs })
+    return writer.finish()
+  } finally {
+    release(writer)
+  }
+}
+
+export function decodeAccepted(body: Message): Accepted {
+  const reader = new NativeReader(body)
+  const accepted: Accepted = { id: '' }
+  for (let left = reader.map('the word of a buffer'); left > 0; left--) {
+    switch (reader.text('a key')) {
+      case 'id':
+        accepted.id = reader.text('the id')
+        break
+      case 'by':
+        accepted.by = reader.text('the name of a buffer')
+        break
+      case 'ageMs':
+        accepted.ageMs = reader.count('ageMs')
+        break
+      default:
+        reader.skip()
+    }
+  }
+  if (accepted.id === '') reader.fail('accepted without an id')
+  return accepted
+}
+
+/**
+ * The same call with other extras: what stands behind them is copied as it is, unread, and large binaries are not even copied. For who
+ * passes calls on.
+ */
+export function withExtras(body: Message, head: Pick<CallHead, 'name' | 'stateAt'>, extras: Extras | undefined): Message {
+  const [frame, ...binaries] = body as [Buffer, ...Buffer[]]
+  const writer = claim()
+  try {
+    writer.begin(KIND.call, flagsOf(numberOf(frame) & ~FLAG.extras, extras), amountOf(frame), 'state', head.name, undefined)
+    writeExtras(writer, extras)
+    writer.text(head.name)
+    const [start] = writer.finish() as [Buffer]
+    return [Buffer.concat([start, frame.subarray(head.stateAt)]), ...binaries]
+  } finally {
+    release(writer)
+  }
+}
+
 function encodeBare(kind: number, number: number, amount: number): Message {
   const writer = claim()
   try {
@@ -299,8 +377,10 @@ function flagsOf(flags: number, extras: Extras | undefined): number {
 
 function writeExtras(writer: NativeWriter, extras: Extras | undefined): void {
   if (extras === undefined) return
-  const { metadata, idempotencyKey } = extras
-  writer.map((metadata === undefined ? 0 : 1) + (idempotencyKey === undefined ? 0 : 1))
+  const { metadata, idempotencyKey, orderingKey, keep } = extras
+  let count = 0
+  for (const extra of [metadata, idempotencyKey, orderingKey, keep]) if (extra !== undefined) count++
+  writer.map(count)
   if (metadata !== undefined) {
     writer.integer(EXTRA.metadata)
     const entries = Object.entries(metadata)
@@ -313,6 +393,19 @@ function writeExtras(writer: NativeWriter, extras: Extras | undefined): void {
   if (idempotencyKey !== undefined) {
     writer.integer(EXTRA.idempotencyKey)
     writer.text(idempotencyKey)
+  }
+  if (orderingKey !== undefined) {
+    writer.integer(EXTRA.orderingKey)
+    writer.text(orderingKey)
+  }
+  if (keep !== undefined) {
+    writer.integer(EXTRA.keep)
+    const { ttlMs } = keep
+    writer.map(ttlMs === undefined ? 0 : 1)
+    if (ttlMs !== undefined) {
+      writer.integer(KEEP.ttlMs)
+      writer.integer(Math.max(0, Math.ceil(ttlMs)))
+    }
   }
 }
 
@@ -331,11 +424,26 @@ function readExtras(reader: NativeReader, body: Message): Extras | undefined {
       case EXTRA.idempotencyKey:
         extras.idempotencyKey = reader.text('the idempotency key')
         break
+      case EXTRA.orderingKey:
+        extras.orderingKey = reader.text('the ordering key')
+        break
+      case EXTRA.keep:
+        extras.keep = readKeep(reader)
+        break
       default:
         reader.skip()
     }
   }
   return extras
+}
+
+function readKeep(reader: NativeReader): Keep {
+  const keep: Keep = {}
+  for (let left = reader.map('how to keep it'); left > 0; left--) {
+    if (reader.count('the key of how to keep it') === KEEP.ttlMs) keep.ttlMs = reader.count('ttlMs')
+    else reader.skip()
+  }
+  return keep
 }
 
 function writeError(writer: NativeWriter, error: WireError, causes: number): void {

@@ -117,7 +117,7 @@ describe('a call', () => {
     const [frame] = encodeCall({ ...greet, extras: { idempotencyKey: 'k' } }) as [Buffer]
     const later = Buffer.concat([
       frame.subarray(0, 8),
-      Buffer.from('8203c7037701020302a16b', 'hex'),
+      Buffer.from('8209c7037701020302a16b', 'hex'),
       frame.subarray(12),
       Buffer.from([0xc1]),
     ])

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  decodeAccepted,
   decodeCall,
   decodeCallHead,
   decodeError,
@@ -13,12 +14,14 @@ import {
   decodeItem,
   decodeReason,
   decodeReply,
+  encodeAccepted,
   encodeCall,
   encodeError,
   encodeHello,
   encodeItem,
   encodeReply,
   type WireError,
+  withExtras,
 } from '../../../../../src/rpc/dialect/native/message.ts'
 import { NativeError } from '../../../../../src/rpc/dialect/native/native-error.ts'
 import type { Message } from '../../../../../src/wire/index.ts'
@@ -26,7 +29,12 @@ import { READ, WRITE } from '../../../../helpers/native-json.ts'
 import { arriving, key, nativeValue, text } from './native-values.ts'
 
 const extras = fc.record(
-  { metadata: fc.array(fc.tuple(key, text), { maxLength: 4 }).map((entries) => Object.fromEntries(entries)), idempotencyKey: text },
+  {
+    metadata: fc.array(fc.tuple(key, text), { maxLength: 4 }).map((entries) => Object.fromEntries(entries)),
+    idempotencyKey: text,
+    orderingKey: text,
+    keep: fc.record({ ttlMs: fc.maxSafeNat() }, { requiredKeys: [], noNullPrototype: true }),
+  },
   { requiredKeys: [], noNullPrototype: true },
 )
 
@@ -76,6 +84,30 @@ describe('whatever is written is read as the same', () => {
     )
   })
 
+  it('in a call that is passed on with other extras', () => {
+    const some = fc.option(extras, { nil: undefined })
+    fc.assert(
+      fc.property(fc.string({ minLength: 1, maxLength: 255 }), nativeValue, some, some, (name, state, first, second) => {
+        const body = displaced(encodeCall({ name, state, timeLeftMs: 17, flags: 4, extras: first }, WRITE))
+        const changed = withExtras(body, decodeCallHead(body), second)
+        const expected = encodeCall({ name, state, timeLeftMs: 17, flags: 4, extras: second }, WRITE)
+        expect(changed.map((frame) => frame.toString('hex'))).toEqual(expected.map((frame) => frame.toString('hex')))
+      }),
+    )
+  })
+
+  it('in the word of a buffer', () => {
+    const accepted = fc.record(
+      { id: text.filter((id) => id !== ''), by: text, ageMs: fc.maxSafeNat() },
+      { requiredKeys: ['id'], noNullPrototype: true },
+    )
+    fc.assert(
+      fc.property(accepted, (told) => {
+        expect(decodeAccepted(encodeAccepted(told))).toEqual(told)
+      }),
+    )
+  })
+
   it('in an error, but for causes without end', () => {
     fc.assert(
       fc.property(wireError, (error) => {
@@ -109,6 +141,7 @@ const DECODERS = [
   decodeReason,
   decodeHello,
   decodeGoAway,
+  decodeAccepted,
 ]
 
 /** A value, or a NativeError; and nothing that a few bytes could not have meant. */
@@ -129,6 +162,8 @@ const someMessage = fc.oneof(
   nativeValue.map((value) => encodeReply(value, { metadata: { a: 'b' } }, WRITE)),
   nativeValue.map((state) => encodeCall({ name: 'Greet', state, timeLeftMs: 1, flags: 0 }, WRITE)),
   wireError.map((error) => encodeError(error)),
+  extras.map((given) => encodeCall({ name: 'Keep', state: {}, timeLeftMs: 1, flags: 8, extras: given })),
+  text.map((by) => encodeAccepted({ id: 'id-1', by, ageMs: 12 })),
   fc.array(text, { maxLength: 3 }).map((features) => encodeHello({ features, contracts: [['Greet', 'x']], maxMessageBytes: 1 })),
 )
 

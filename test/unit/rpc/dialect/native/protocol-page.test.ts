@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { ERROR_CODES } from '../../../../../src/errors.ts'
 import { amountOf, FLAG, KIND, kindOf, NO_LIMIT, numberOf } from '../../../../../src/rpc/dialect/native/header.ts'
 import {
+  type Accepted,
+  decodeAccepted,
   decodeCall,
   decodeError,
   decodeFailed,
@@ -14,6 +16,7 @@ import {
   decodeReason,
   decodeReply,
   type Extras,
+  encodeAccepted,
   encodeCall,
   encodeCancel,
   encodeCredit,
@@ -77,13 +80,15 @@ function encode(described: Described): Message {
       return encodeHello(described as unknown as Hello)
     case 'GOAWAY':
       return encodeGoAway({ reason: reason ?? '' })
+    case 'ACCEPTED':
+      return encodeAccepted(described as unknown as Accepted)
     default:
       throw new Error(`no such kind: ${kind}`)
   }
 }
 
 /** As the page would describe it. */
-function describeMessage(body: Message): Partial<Described> | ({ kind: string } & Hello) {
+function describeMessage(body: Message): Partial<Described> | ({ kind: string } & (Hello | Accepted)) {
   const head = body[0] as Buffer
   const [number, amount] = [numberOf(head), amountOf(head)]
   const kind =
@@ -113,6 +118,8 @@ function describeMessage(body: Message): Partial<Described> | ({ kind: string } 
       return { kind, ...decodeHello(body) }
     case KIND.goAway:
       return { kind, ...decodeGoAway(body) }
+    case KIND.accepted:
+      return { kind, ...decodeAccepted(body) }
     default: {
       const reason = decodeReason(body)
       return { kind, ...(kindOf(head) === KIND.stop && { stream: number }), ...(reason !== undefined && { reason }) }
