@@ -21,7 +21,7 @@ const FLOORS = {
   observability: [],
   wire: [],
   transport: [],
-  testing: ['transport'],
+  testing: ['transport', 'store'],
   session: ['transport', 'wire', 'observability'],
   socket: ['session', 'transport', 'wire', 'observability'],
   store: ['observability'],

@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 
+export { MemoryStore } from '../store/memory-store.ts'
+export type { DroppedRecords, StoreLimits } from '../store/store-limits.ts'
 export type { Chaos, ChaosOptions } from './chaos.ts'
 export type { LinkConditions } from './direction.ts'
 export type { CrashOptions, Host } from './host.ts'
