@@ -12,6 +12,7 @@
  * | a connection, start to end   | `connection.ts`, its limits: `limit-exceeded.ts` |
  */
 
+export { bufferOver } from './buffer-over.ts'
 export { readSubscriptionMessage, subscriptionMessage } from './command.ts'
 export {
   Connection,
