@@ -2,11 +2,12 @@
  * A whole connection of the wire, from the greeting on: NULL, PLAIN and CURVE, both sides, all socket types.
  *
  * Properties: nothing is thrown; what is said stays within a small multiple of what was heard; what is announced is not
- * allocated; whole, byte by byte, or in any chunks with pauses between, the same is understood and answered.
+ * allocated; whole, byte by byte, or in any chunks with pauses between, numbered messages as such or as frames, the same is
+ * understood and answered.
  */
 
 import { Connection, type ConnectionHandler, type ConnectionLimits } from '../../src/wire/connection.ts'
-import type { AuthAnswer, Mechanism, Message, PeerInfo, SocketType } from '../../src/wire/index.ts'
+import { type AuthAnswer, type Mechanism, type Message, type PeerInfo, type SocketType, toNumbered } from '../../src/wire/index.ts'
 import { allocatedBytes } from '../allocations.ts'
 import { Random } from '../random.ts'
 import { kindOf, must, type Pieces, type Target } from '../target.ts'
@@ -63,14 +64,14 @@ class Log implements ConnectionHandler {
   readonly #late: boolean
   #asked = false
 
-  constructor(dialogue: Dialogue, setting: Setting, late: boolean) {
+  constructor(dialogue: Dialogue, setting: Setting, late: boolean, numbered: boolean) {
     this.#answer = setting.answer
     this.#late = late
     const heartbeat = setting.heartbeat ? { intervalMs: 10, timeoutMs: 20, ttlMs: 30 } : { intervalMs: 0, timeoutMs: 0, ttlMs: 0 }
     const { type, limits, staged } = setting
     const mechanism = dialogue.mechanism(type)
     this.connection = new Connection(
-      { socketType: type, mechanism, limits, heartbeat, handshakeTimeoutMs: 1000, stagedGreeting: staged },
+      { socketType: type, mechanism, limits, heartbeat, handshakeTimeoutMs: 1000, stagedGreeting: staged, numbered },
       this,
     )
     this.connection.start(0)
@@ -111,6 +112,10 @@ class Log implements ConnectionHandler {
     this.lines.push(line)
   }
 
+  numbered(number: number, body: Buffer): void {
+    this.message(toNumbered(number, [body]))
+  }
+
   subscription(subscribe: boolean, topic: Buffer): void {
     this.lines.push(`${subscribe ? 'subscribe' : 'cancel'} ${topic.length}:${topic.toString('latin1', 0, 64)}`)
   }
@@ -147,7 +152,7 @@ export class ConnectionTarget implements Target {
     const setting = settingOf(input[0])
     const stream = this.#dialogue.stream(input.slice(1))
     const before = allocatedBytes()
-    const whole = new Log(this.#dialogue, setting, false)
+    const whole = new Log(this.#dialogue, setting, false, true)
     whole.hear(stream, 0)
     const allocated = allocatedBytes() - before
     must(
@@ -164,18 +169,18 @@ export class ConnectionTarget implements Target {
     must(whole.lines.filter((line) => line.startsWith('closed')).length <= 1, 'it closes once')
 
     const random = new Random(setting.seed)
-    const pieces = new Log(this.#dialogue, setting, false)
+    const pieces = new Log(this.#dialogue, setting, false, false)
     if (stream.length <= 512 && setting.seed % 8 < 2) this.#byteByByte(pieces, stream)
     else this.#inChunks(pieces, stream, random)
     same(whole, pieces, 'whole and in pieces the same is understood')
     must(Buffer.concat(whole.said).equals(Buffer.concat(pieces.said)), 'whole and in pieces the same is said')
 
     if (setting.seed % 2 === 0) {
-      const paused = new Log(this.#dialogue, setting, false)
+      const paused = new Log(this.#dialogue, setting, false, true)
       this.#withPauses(paused, stream, random)
       same(whole, paused, 'with pauses the same is understood')
     } else {
-      this.#asItMayGo(new Log(this.#dialogue, setting, true), stream, random)
+      this.#asItMayGo(new Log(this.#dialogue, setting, true, true), stream, random)
     }
     return reached(whole)
   }
@@ -261,7 +266,14 @@ function reached(log: Log): string {
 
 /** Frames of traffic, in clear. */
 export function trafficPiece(random: Random): Buffer {
-  switch (random.below(12)) {
+  switch (random.below(13)) {
+    case 12:
+      // What is taken for a numbered message, or nearly so.
+      return Buffer.concat([
+        frame(1, random.bytes(random.oneIn(8) ? 3 : 4)),
+        frame(random.oneIn(8) ? 0 : 1, random.bytes(random.oneIn(8) ? 1 : 0)),
+        frame(random.oneIn(4) ? 1 : 0, random.bytes(random.oneIn(4) ? random.pick([255, 256]) : random.below(12))),
+      ])
     case 0:
       return command('PING', random.bytes(2), random.bytes(random.pick([0, 4, 16, 20])))
     case 1:

@@ -5,7 +5,7 @@
  * keeps those that were not written across reconnects. A peer of `bind` lives as long as its connection.
  */
 
-import { type EncodedMessage, encodeMessage, type Message, type PeerInfo } from '../wire/index.ts'
+import { type EncodedMessage, encodeMessage, type Message, type PeerInfo, toNumbered } from '../wire/index.ts'
 import { MessageQueue } from './message-queue.ts'
 
 export interface QueueLimits {
@@ -25,6 +25,8 @@ export interface PeerHandler {
   ready(peer: Peer): void
   /** Frames may be kept. The array is the handler's own. */
   message(peer: Peer, message: Message): void
+  /** Where it is there, most numbered messages whose body is one frame come so, in order with the others. The frame may be kept. */
+  numbered?(peer: Peer, number: number, body: Buffer): void
   subscription(peer: Peer, subscribe: boolean, topic: Buffer): void
   /** After a `send` that returned false: half of the queue is free again. */
   writable(peer: Peer): void
@@ -132,6 +134,12 @@ export abstract class Peer {
    * Bodies of 2 KiB and more are not copied: they must not change until they are written. The list itself is not kept.
    */
   abstract send(message: Message): boolean
+
+  /** As `send`, of the message `[number][empty][body…]`. */
+  sendNumbered(number: number, body: Message): boolean {
+    return this.send(toNumbered(number, body))
+  }
+
   /** Only in `ready`: has a message written before those that wait, whatever the high-water mark. */
   sendFirst(message: Message): void {
     this.outbox.unshift(message)

@@ -141,7 +141,15 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     const { socketType, routingId, properties, mechanism, limits, heartbeat, handshakeTimeoutMs } = this.#options
     const metadata = encodeMetadata(socketProperties(socketType, routingId, properties))
     const connection = new Connection(
-      { socketType, mechanism: mechanism(metadata), limits, heartbeat, handshakeTimeoutMs, stagedGreeting: this.#stagedGreeting },
+      {
+        socketType,
+        mechanism: mechanism(metadata),
+        limits,
+        heartbeat,
+        handshakeTimeoutMs,
+        stagedGreeting: this.#stagedGreeting,
+        numbered: this.#handler.numbered !== undefined,
+      },
       this,
     )
     this.#pipe = pipe
@@ -171,6 +179,14 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     }
     this.askForRoom()
     return false
+  }
+
+  override sendNumbered(number: number, body: Message): boolean {
+    if (!this.#connected || this.#blocked || this.outbox.length > 0) return super.sendNumbered(number, body)
+    const connection = this.#connection as Connection
+    connection.sendNumbered(number, body)
+    this.#written(connection)
+    return true
   }
 
   sendShared(shared: SharedMessage): boolean {
@@ -335,6 +351,11 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   message(message: Message): void {
     if (this.#losing) this.lostMessages++
     else if (!this.#closing) this.#handler.message(this, message)
+  }
+
+  numbered(number: number, body: Buffer): void {
+    if (this.#losing) this.lostMessages++
+    else if (!this.#closing) this.#handler.numbered?.(this, number, body)
   }
 
   subscription(subscribe: boolean, topic: Buffer): void {

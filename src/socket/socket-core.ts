@@ -73,6 +73,7 @@ export class SocketCore {
     this.#options = options
     this.#context = context
     this.#emit = emit
+    const { numbered } = listener
     this.#peers = {
       ready: (peer) => {
         // One that was disconnected is here to write what waits, and for nothing else.
@@ -81,6 +82,7 @@ export class SocketCore {
         listener.ready(peer)
       },
       message: (peer, message) => listener.message(peer, message),
+      ...(numbered && { numbered: numbered.bind(listener) }),
       subscription: (peer, subscribe, topic) => listener.subscription(peer, subscribe, topic),
       writable: (peer) => listener.writable(peer),
       full: (peer, queue) => {

@@ -35,6 +35,7 @@ import {
   unexpected,
 } from './mechanism/mechanism.ts'
 import { type Metadata, otherProperties, routingIdOf, socketTypeOf } from './metadata.ts'
+import { toNumbered } from './numbered.ts'
 import { hearsSubscriptions, mayTalk, type SocketType } from './socket-type.ts'
 
 const EMPTY = Buffer.alloc(0)
@@ -74,6 +75,8 @@ export interface ConnectionOptions {
    * has seen another mechanism by then. Costs half a round trip: for when a greeting has failed before.
    */
   stagedGreeting?: boolean
+  /** Hand numbered messages to `numbered`, as far as that saves anything; `message` gets the others all the same. */
+  numbered?: boolean
 }
 
 /** A peer that waits for our whole greeting, too, gets it after so long. */
@@ -98,6 +101,8 @@ export interface ConnectionHandler {
   ready(info: PeerInfo): void
   /** Frames may be kept. */
   message(message: Message): void
+  /** Only where the options ask for it: a numbered message whose body is one frame, which may be kept. */
+  numbered?(number: number, body: Buffer): void
   subscription(subscribe: boolean, topic: Buffer): void
   /** The connection is over. What `takeOutput` still holds is for the peer to hear. */
   closed(reason: ProtocolError): void
@@ -116,6 +121,7 @@ export class Connection implements FrameSink {
   readonly #heartbeat: HeartbeatOptions
   readonly #handshakeTimeoutMs: number
   readonly #stagedGreeting: boolean
+  readonly #numbered: boolean
   /** Let go once it has done its work. */
   #mechanism: Mechanism | undefined
   readonly #handler: ConnectionHandler
@@ -161,6 +167,8 @@ export class Connection implements FrameSink {
     this.#heartbeat = options.heartbeat
     this.#handshakeTimeoutMs = options.handshakeTimeoutMs
     this.#stagedGreeting = options.stagedGreeting === true
+    // Not where no envelope could come through.
+    this.#numbered = options.numbered === true && limits.maxMessageFrames >= 3 && limits.maxFrameBytes >= 4
     this.#mechanism = mechanism
     this.#handler = handler
     this.#greetingDecoder = new GreetingDecoder(mechanism.name)
@@ -260,6 +268,13 @@ export class Connection implements FrameSink {
     for (const [index, body] of message.entries()) this.#write(index < last ? MORE : 0, body)
   }
 
+  /** As `send`, of a numbered message. */
+  sendNumbered(number: number, body: Message): void {
+    if (this.#codec !== undefined) return this.send(toNumbered(number, body))
+    this.#writer.writeNumber(number)
+    this.#writer.writeMessage(body)
+  }
+
   /** Only in traffic, and not when {@link encrypted}: a message that was encoded for several peers at once. */
   sendEncoded(message: EncodedMessage): void {
     this.#writer.writeEncoded(message)
@@ -336,6 +351,12 @@ export class Connection implements FrameSink {
     this.#handshakeCommand(decodeHandshakeCommand(body))
   }
 
+  /** A message of the decoder. */
+  numbered(number: number, body: Buffer): void {
+    this.#checkSize(body.length + 4)
+    this.#handler.numbered?.(number, body)
+  }
+
   #trafficFrame(flags: number, body: Buffer): void {
     if ((flags & COMMAND) !== 0) this.#trafficCommand(decodeCommand(body))
     else if (flags === 0 && this.#parts === undefined) this.#handler.message([body])
@@ -366,20 +387,24 @@ export class Connection implements FrameSink {
   }
 
   #part(flags: number, body: Buffer): void {
-    const { maxMessageFrames, maxMessageBytes } = this.#limits
+    const { maxMessageFrames } = this.#limits
     // Room for an envelope of two and a body: `push` to an empty list would make room for 17.
     this.#parts ??= [EMPTY, EMPTY, EMPTY]
     const parts = this.#parts
     parts[this.#partCount++] = body
     this.#partsBytes += body.length
     if (this.#partCount > maxMessageFrames) throw new LimitExceeded('maxMessageSize', `a message of more than ${maxMessageFrames} frames`)
-    if (this.#partsBytes > maxMessageBytes)
-      throw new LimitExceeded('maxMessageSize', `a message over the limit of ${maxMessageBytes} bytes`)
+    this.#checkSize(this.#partsBytes)
     if ((flags & MORE) !== 0) return
     const message = this.#partCount < parts.length ? parts.slice(0, this.#partCount) : parts
     this.#parts = undefined
     this.#partCount = this.#partsBytes = 0
     this.#handler.message(message)
+  }
+
+  #checkSize(bytes: number): void {
+    const { maxMessageBytes } = this.#limits
+    if (bytes > maxMessageBytes) throw new LimitExceeded('maxMessageSize', `a message over the limit of ${maxMessageBytes} bytes`)
   }
 
   #trafficCommand(command: Command): void {
@@ -455,6 +480,7 @@ export class Connection implements FrameSink {
         this.#decoder.commandsOnly = false
         if (step.codec === undefined) this.#decoder.limits = this.#frameLimits
         else this.#useCodec(step.codec)
+        this.#decoder.numbered = this.#numbered && step.codec === undefined
         this.#mechanism = undefined
         this.#times = undefined
         const { intervalMs } = this.#heartbeat

@@ -15,11 +15,14 @@ import { ProtocolError } from '../errors.ts'
 import { bufferOver } from './buffer-over.ts'
 import { COMMAND, LONG, MORE, RESERVED } from './frame.ts'
 import { type ConnectionLimit, LimitExceeded } from './limit-exceeded.ts'
+import { NUMBER_BYTES } from './numbered.ts'
 
 /** Receives the frames of a decoder, in order. May call {@link FrameDecoder.pause} or {@link FrameDecoder.stop}. */
 export interface FrameSink {
   /** `flags` holds MORE and COMMAND only. `body` may be kept. */
   frame(flags: number, body: Buffer): void
+  /** In place of the three frames of a short message that has a number, lies whole in a chunk, and is wanted so. */
+  numbered?(number: number, body: Buffer): void
 }
 
 /** What a peer may make us hold. */
@@ -52,6 +55,8 @@ export class FrameDecoder {
   limits: FrameLimits
   /** True during a handshake: a message is refused at its header, so a stranger can make us hold no more than a command. */
   commandsOnly = false
+  /** True where numbered messages are wanted as such, as far as that is quick to see. */
+  numbered = false
   #halted = false
   #stopped = false
   /** What came while paused. */
@@ -66,6 +71,8 @@ export class FrameDecoder {
   #bodyFilled = 0
   #bodySize = 0
   #bodyFlags = 0
+  /** Between two frames of one message. */
+  #within = false
 
   constructor(sink: FrameSink, limits: FrameLimits) {
     this.#sink = sink
@@ -127,6 +134,11 @@ export class FrameDecoder {
         if (!this.#stopped) this.#rest = chunk.subarray(offset)
         return
       }
+      let number = -1
+      if (this.numbered && !this.#within) {
+        number = numberAt(chunk, offset, end)
+        if (number >= 0) offset += NUMBER_BYTES
+      }
       const flags = chunk[offset] as number
       const length = this.#headerLengthOf(flags, chunk, offset)
       if (end - offset < length) {
@@ -153,7 +165,12 @@ export class FrameDecoder {
           }
           body = bufferOver(block, blockOffset + start, size)
         }
-        this.#sink.frame(flags & (MORE | COMMAND), body)
+        if (number >= 0) {
+          this.#sink.numbered?.(number, body)
+        } else {
+          if ((flags & COMMAND) === 0) this.#within = (flags & MORE) !== 0
+          this.#sink.frame(flags & (MORE | COMMAND), body)
+        }
       } else {
         this.#beginBody(flags, size)
         offset = this.#continueBody(chunk, start)
@@ -226,6 +243,7 @@ export class FrameDecoder {
   }
 
   #beginBody(flags: number, size: number): void {
+    if ((flags & COMMAND) === 0) this.#within = (flags & MORE) !== 0
     this.#bodyFlags = flags & (MORE | COMMAND)
     this.#bodySize = size
     this.#bodyFilled = 0
@@ -251,4 +269,14 @@ export class FrameDecoder {
     }
     return offset + taken
   }
+}
+
+/** The number of a numbered message with one short frame of body, which begins at `offset` and lies whole in the chunk; else -1. */
+function numberAt(chunk: Buffer, offset: number, end: number): number {
+  const body = offset + NUMBER_BYTES
+  if (body + 2 > end || chunk[offset] !== MORE || chunk[offset + 1] !== 4 || chunk[offset + 6] !== MORE || chunk[offset + 7] !== 0)
+    return -1
+  if (chunk[body] !== 0 || body + 2 + (chunk[body + 1] as number) > end) return -1
+  const high = ((chunk[offset + 2] as number) << 24) | ((chunk[offset + 3] as number) << 16)
+  return (high | ((chunk[offset + 4] as number) << 8) | (chunk[offset + 5] as number)) >>> 0
 }

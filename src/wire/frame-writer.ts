@@ -11,6 +11,7 @@
 
 import type { EncodedMessage } from './encoded-message.ts'
 import { headerLength, type Message, MORE, writeHeader } from './frame.ts'
+import { NUMBER_BYTES } from './numbered.ts'
 
 /** From this length on a body is not copied. Measured: below 1 KiB the copy wins, from 4 KiB on it loses. */
 export const BY_REFERENCE_BYTES = 2048
@@ -66,6 +67,22 @@ export class FrameWriter {
     const offset = writeHeader(slab.buffer, slab.used, flags, length)
     slab.buffer.set(body, offset)
     slab.used = offset + length
+  }
+
+  /** What stands before the body of a numbered message; that follows with {@link writeMessage}. */
+  writeNumber(number: number): void {
+    if (this.#shared !== undefined) this.#settleShared()
+    const slab = this.#room(NUMBER_BYTES)
+    const { buffer, used } = slab
+    buffer[used] = MORE
+    buffer[used + 1] = 4
+    buffer[used + 2] = number >>> 24
+    buffer[used + 3] = number >>> 16
+    buffer[used + 4] = number >>> 8
+    buffer[used + 5] = number
+    buffer[used + 6] = MORE
+    buffer[used + 7] = 0
+    slab.used = used + NUMBER_BYTES
   }
 
   writeEncoded({ memory, start, end }: EncodedMessage): void {

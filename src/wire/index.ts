@@ -4,7 +4,7 @@
  * | RFC 37                       | file                         |
  * | ---------------------------- | ---------------------------- |
  * | greeting                     | `greeting.ts`                |
- * | framing                      | `frame.ts` `frame-decoder.ts` `frame-writer.ts` `encoded-message.ts` |
+ * | framing                      | `frame.ts` `frame-decoder.ts` `frame-writer.ts` `encoded-message.ts` `numbered.ts` |
  * | commands, PING and PONG, SUBSCRIBE and CANCEL | `command.ts` |
  * | metadata                     | `metadata.ts`                |
  * | Socket-Type                  | `socket-type.ts`             |
@@ -32,5 +32,6 @@ export { type AuthAnswer, AuthRefused, type AuthRequest, type Mechanism, type Me
 export { NullMechanism } from './mechanism/null.ts'
 export { MAX_PLAIN_BYTES, PlainClient, PlainServer } from './mechanism/plain.ts'
 export { encodeMetadata, type Property, socketProperties } from './metadata.ts'
+export { numberOfMessage, toNumbered } from './numbered.ts'
 export { mayTalk, type SocketType } from './socket-type.ts'
 export { decodeZ85, encodeZ85 } from './z85.ts'

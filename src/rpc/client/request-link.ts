@@ -17,7 +17,6 @@
  *   again: such a server may be stuck with it.
  */
 
-import { Buffer } from 'node:buffer' // the global of that name is a getter, which shows at every call
 import { type ErrorCode, toError, ZmqRpcError } from '../../errors.ts'
 import { isHeard, publish } from '../../observability/events.ts'
 import type { Peer } from '../../session/peer.ts'
@@ -26,7 +25,7 @@ import type { Event } from '../../socket/observer.ts'
 import { DEFAULT_OPTIONS } from '../../socket/options.ts'
 import type { PeerListener } from '../../socket/pattern.ts'
 import { SocketCore } from '../../socket/socket-core.ts'
-import { AuthRefused, HelloRefused, MechanismMismatch, type Message } from '../../wire/index.ts'
+import { AuthRefused, HelloRefused, MechanismMismatch, type Message, numberOfMessage, toNumbered } from '../../wire/index.ts'
 import type { SecurityOptions } from '../auth.ts'
 import { CallTable } from '../call-table.ts'
 import { type Deadlines, timerMs } from '../deadlines.ts'
@@ -69,8 +68,6 @@ export interface RequestLinkOwner {
 
 /** The number of messages that belong to no call. */
 const CONNECTION_ID = 0
-
-const DELIMITER = Buffer.alloc(0)
 
 /**
  * Calls in flight. libzmq's REP throws replies away while 1000 (its ZMQ_SNDHWM) wait for a client to read them; and of those that
@@ -326,11 +323,18 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   message(peer: Peer, message: Message): void {
+    const number = numberOfMessage(message)
+    if (number !== undefined) return this.#hear(peer, number, message.slice(2))
     this.#heard++
-    const id = message[0] as Buffer
-    if (message.length < 3 || id.length !== 4 || (message[1] as Buffer).length !== 0) return this.#drops.drop('strangeReply', peer)
-    const number = id.readUInt32BE(0)
-    const body = message.slice(2)
+    this.#drops.drop('strangeReply', peer)
+  }
+
+  numbered(peer: Peer, number: number, body: Buffer): void {
+    this.#hear(peer, number, [body])
+  }
+
+  #hear(peer: Peer, number: number, body: Message): void {
+    this.#heard++
     if (number === CONNECTION_ID) return this.#control(body)
     const pending = this.#pending.get(number)
     const call = pending ?? this.#streaming.get(number)
@@ -420,8 +424,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     while (this.#nextId === CONNECTION_ID || this.#pending.has(this.#nextId) || this.#streaming.has(this.#nextId)) {
       this.#nextId = (this.#nextId + 1) >>> 0
     }
-    const id = numbered(this.#nextId)
-    if (!this.#peer.send(body.length === 1 ? [id, DELIMITER, body[0] as Buffer] : [id, DELIMITER, ...body])) return false
+    if (!this.#peer.sendNumbered(this.#nextId, body)) return false
     call.id = this.#nextId
     call.dialect = this.#dialect
     call.sent = true
@@ -476,9 +479,8 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   /** Sends a message under a number. False only where `optional`: it cannot be taken now. */
   #post(id: number, body: Message, optional: boolean): boolean {
-    const message = [numbered(id), DELIMITER, ...body]
-    if (this.#overflow.length === 0 && this.#peer.send(message)) return true
-    if (!optional) this.#overflow.push(message)
+    if (this.#overflow.length === 0 && this.#peer.sendNumbered(id, body)) return true
+    if (!optional) this.#overflow.push(toNumbered(id, body))
     return !optional
   }
 
@@ -579,7 +581,7 @@ export class RequestLink implements PeerListener, CallCarrier {
 /** The number of the call that a message makes; undefined for one that belongs to a call made before. */
 function calledBy(message: Message): number | undefined {
   const kind = nativeKind(message[2] as Buffer)
-  return kind === undefined || kind === KIND.call ? (message[0] as Buffer).readUInt32BE(0) : undefined
+  return kind === undefined || kind === KIND.call ? numberOfMessage(message) : undefined
 }
 
 function saysShuttingDown(body: Message): boolean {
@@ -597,10 +599,4 @@ function readGoAway(body: Message): string {
   } catch {
     return 'no reason given'
   }
-}
-
-function numbered(id: number): Buffer {
-  const frame = Buffer.allocUnsafe(4)
-  frame.writeUInt32BE(id, 0)
-  return frame
 }

@@ -25,7 +25,7 @@ import { STATUS } from '../error/status.ts'
 import { CallCounters, type ServerStats } from '../stats.ts'
 import { readReason } from '../stream/stream-port.ts'
 import { Admission } from './admission.ts'
-import { RequestListener } from './request-listener.ts'
+import { type Envelope, RequestListener } from './request-listener.ts'
 import { type CallHost, type Refusal, ServerCall, type ServiceRun } from './server-call.ts'
 import { SubscriptionLink } from './subscription-link.ts'
 
@@ -132,8 +132,8 @@ const PARTING_MS = 1000
 
 const OK_REPLY = [encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok })]
 
-/** In front of messages that belong to no call: number 0. */
-const CONNECTION_ENVELOPE: Message = [Buffer.alloc(4), Buffer.alloc(0)]
+/** The number of messages that belong to no call. */
+const CONNECTION_ID = 0
 
 export abstract class MessageServer {
   readonly #rep: readonly Endpoint[]
@@ -390,21 +390,21 @@ export abstract class MessageServer {
   /** A client that hears it sends no more calls, and says so. */
   #sendAway(peer: Peer): void {
     this.#parting.add(peer)
-    this.#listener.send(peer, CONNECTION_ENVELOPE, encodeGoAway({ reason: 'the server stops' }))
+    this.#listener.send(peer, CONNECTION_ID, encodeGoAway({ reason: 'the server stops' }))
   }
 
   /** A client of the native dialect hears what there is to know. */
   #welcome(peer: Peer): void {
     if (!this.#native || !speaksNative(peer.info)) return
     this.#natives.add(peer)
-    this.#listener.send(peer, CONNECTION_ENVELOPE, encodeHello(this.hello(peer)))
+    this.#listener.send(peer, CONNECTION_ID, encodeHello(this.hello(peer)))
     if (this.#state === 'stopping') this.#sendAway(peer)
   }
 
   // ── Messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** `envelope`: undefined where nobody waits for a reply. */
-  #incoming(peer: Peer, source: RequestListener | SubscriptionLink, envelope: Message | undefined, body: Message): void {
+  #incoming(peer: Peer, source: RequestListener | SubscriptionLink, envelope: Envelope | undefined, body: Message): void {
     // Nobody else says anything in it, whatever it may look like.
     const isNative = source instanceof SubscriptionLink ? source.speaksNative : this.#natives.has(peer)
     const kind = isNative && this.#native ? nativeKind(body[0]) : undefined
@@ -448,7 +448,7 @@ export abstract class MessageServer {
   }
 
   /** A message of a call that came before. One that has ended meanwhile needs nothing more. */
-  #continue(peer: Peer, envelope: Message | undefined, kind: number, body: Message): void {
+  #continue(peer: Peer, envelope: Envelope | undefined, kind: number, body: Message): void {
     if (kind === KIND.goAway) return this.#parted(peer)
     const call = this.#calls.get(peer)?.get(idOf(envelope))
     if (call === undefined) return
@@ -529,11 +529,9 @@ function overloaded(name: string, { running, waiting }: Admission): Refusal {
 }
 
 /** A call's number at its client; through a proxy, all that stands before the empty frame. */
-function idOf(envelope: Message | undefined): number | string {
+function idOf(envelope: Envelope | undefined): number | string {
   if (envelope === undefined) return ''
-  const [id] = envelope
-  if (envelope.length === 2 && id?.length === 4) return id.readUInt32BE(0)
-  return envelope.map((frame) => frame.toString('latin1')).join('\0')
+  return typeof envelope === 'number' ? envelope : envelope.map((frame) => frame.toString('latin1')).join('\0')
 }
 
 function subEndpoints(sub: SubEndpoint | readonly SubEndpoint[] | undefined): Exclude<SubEndpoint, string>[] {

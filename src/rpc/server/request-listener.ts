@@ -13,7 +13,7 @@ import { DEFAULT_OPTIONS } from '../../socket/options.ts'
 import type { PeerListener } from '../../socket/pattern.ts'
 import { envelopeLength } from '../../socket/reply.ts'
 import { SocketCore } from '../../socket/socket-core.ts'
-import type { Message } from '../../wire/index.ts'
+import { type Message, numberOfMessage, toNumbered } from '../../wire/index.ts'
 import type { SecurityOptions } from '../auth.ts'
 import { ANNOUNCEMENT } from '../dialect/announcement.ts'
 import type { Drops } from '../drops.ts'
@@ -31,12 +31,15 @@ export interface RequestListenerOptions {
   drops: Drops
 }
 
+/** What goes in front of everything that is sent to a caller: most often the number of its call; through proxies, more. */
+export type Envelope = number | Message
+
 /** Told about requests and clients. */
 export interface RequestHandler {
   /** A client is there. */
   ready(peer: Peer): void
   /** Answer with {@link RequestListener.send}. */
-  request(peer: Peer, envelope: Message, body: Message): void
+  request(peer: Peer, envelope: Envelope, body: Message): void
   /** After a {@link RequestListener.trySend} that said no: the client takes more. */
   writable(peer: Peer): void
   /** The client's connection is gone: its replies have nowhere to go. */
@@ -94,17 +97,16 @@ export class RequestListener implements PeerListener {
   }
 
   /** Sends a message that must not be lost: where the client does not keep up, it waits, and the client is not read any more. */
-  send(peer: Peer, envelope: Message, body: Message): void {
+  send(peer: Peer, envelope: Envelope, body: Message): void {
     if (!peer.connected) {
       this.#drops.drop('callerGone', peer)
       return
     }
-    const message = joined(envelope, body)
     const waiting = this.#overflow.get(peer)
     if (waiting !== undefined) {
-      waiting.push(message)
-    } else if (!peer.send(message)) {
-      this.#overflow.set(peer, [message])
+      waiting.push(joined(envelope, body))
+    } else if (!sendTo(peer, envelope, body)) {
+      this.#overflow.set(peer, [joined(envelope, body)])
       peer.pause()
     }
   }
@@ -117,9 +119,9 @@ export class RequestListener implements PeerListener {
   }
 
   /** Sends a message if the client keeps up; else false, and `writable` follows. */
-  trySend(peer: Peer, envelope: Message, body: Message): boolean {
+  trySend(peer: Peer, envelope: Envelope, body: Message): boolean {
     if (this.#overflow.has(peer)) return false
-    return !peer.connected || peer.send(joined(envelope, body))
+    return !peer.connected || sendTo(peer, envelope, body)
   }
 
   /** Stops and starts reading from a client. */
@@ -147,7 +149,13 @@ export class RequestListener implements PeerListener {
     this.#handler.ready(peer)
   }
 
+  numbered(peer: Peer, number: number, body: Buffer): void {
+    this.#handler.request(peer, number, [body])
+  }
+
   message(peer: Peer, message: Message): void {
+    const number = numberOfMessage(message)
+    if (number !== undefined) return this.#handler.request(peer, number, message.slice(2))
     const length = envelopeLength(message)
     if (length === 0) return this.#drops.drop('noEnvelope', peer)
     // No copy: frames as short as these do not keep the chunk they came in.
@@ -176,8 +184,10 @@ export class RequestListener implements PeerListener {
   detached(): void {}
 }
 
-/** Most often two frames and one, which are quicker written down than spread. */
-function joined(envelope: Message, body: Message): Message {
-  if (envelope.length === 2 && body.length === 1) return [envelope[0] as Buffer, envelope[1] as Buffer, body[0] as Buffer]
-  return [...envelope, ...body]
+function sendTo(peer: Peer, envelope: Envelope, body: Message): boolean {
+  return typeof envelope === 'number' ? peer.sendNumbered(envelope, body) : peer.send(joined(envelope, body))
+}
+
+function joined(envelope: Envelope, body: Message): Message {
+  return typeof envelope === 'number' ? toNumbered(envelope, body) : [...envelope, ...body]
 }

@@ -28,6 +28,7 @@ import type { NearCall, Relay } from '../stream/relay.ts'
 import { receiveForStreams, streamPort } from '../stream/stream-port.ts'
 import { CallStreams } from '../stream/streams.ts'
 import type { Candidate, CommandLimit } from './admission.ts'
+import type { Envelope } from './request-listener.ts'
 import type { Metadata, PeerInfo, ServiceContext } from './service.ts'
 
 /** Why a message is not carried out. */
@@ -143,7 +144,7 @@ const { STATUS_TEXT } = pyzmqrpc3
 export class ServerCall<From extends Caller = Peer> extends Timed implements ServiceContext, WriteHooks, NearCall, Candidate<From> {
   readonly from: From
   /** What goes in front of everything that is sent to the caller; undefined where nobody waits for an answer. */
-  readonly envelope: Message | undefined
+  readonly envelope: Envelope | undefined
   readonly dialect: Dialect
   metadata: Metadata = NOTHING
   /** What it is known by among the calls of its peer. */
@@ -174,7 +175,7 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
   #earlyBytes = 0
   #replyMetadata: Record<string, string> | undefined
 
-  constructor(host: CallHost<From>, from: From, envelope: Message | undefined, dialect: Dialect) {
+  constructor(host: CallHost<From>, from: From, envelope: Envelope | undefined, dialect: Dialect) {
     super()
     this.#host = host
     this.from = from

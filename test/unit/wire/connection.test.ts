@@ -27,9 +27,38 @@ describe('limits of a connection', () => {
     expect(recorder.log).toEqual([whole, whole, expect.stringMatching(/over the limit of 10 bytes/)])
   })
 
+  it('hold for a numbered message, its number included', () => {
+    const recorder = inTraffic({ limits: { maxMessageBytes: 10 }, numbered: true }).hear(
+      '01 04 00000007 01 00 00 06 61*6',
+      '01 04 00000008 01 00 00 07 61*7',
+    )
+    expect(recorder.log).toEqual(['numbered 7 616161616161', expect.stringMatching(/over the limit of 10 bytes/)])
+  })
+
   it('keep a stranger from making us hold a message: it is refused at its header', () => {
     const recorder = new Recorder().hear(greeting('NULL'), '02 00*4 10000000')
     expect(recorder.last).toMatch(/a message before the handshake was over/)
+  })
+})
+
+describe('numbered messages', () => {
+  it('come in order with the others, behind READY in its chunk already', () => {
+    const recorder = new Recorder({ numbered: true })
+    recorder.hear(greeting('NULL'), ready('ROUTER'), '01 04 00000007 01 00 00 01 61', '00 01 62', PING, '01 04 00000008 01 00 00 00')
+    expect(recorder.log.slice(1)).toEqual(['numbered 7 61', 'message 62', 'numbered 8 '])
+  })
+
+  it('come as frames to whom did not ask, and where no envelope may come', () => {
+    const message = '01 04 00000007 01 00 00 01 61'
+    expect(inTraffic().hear(message).log).toEqual(['message 00000007||61'])
+    expect(inTraffic({ numbered: true, limits: { maxMessageFrames: 2 } }).hear(message).last).toMatch(/more than 2 frames/)
+    expect(inTraffic({ numbered: true, limits: { maxFrameBytes: 3 } }).hear(message).last).toMatch(/over the limit of 3 bytes/)
+  })
+
+  it('are written as their frames', () => {
+    const recorder = inTraffic()
+    recorder.connection.sendNumbered(7, [Buffer.from('a'), Buffer.from('b')])
+    expect(recorder.said()).toEqual(bytes('01 04 00000007 01 00 01 01 61 00 01 62'))
   })
 })
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ProtocolError } from '../../../src/errors.ts'
 import { FrameDecoder, type FrameLimits } from '../../../src/wire/frame-decoder.ts'
+import { toNumbered } from '../../../src/wire/numbered.ts'
 import { bytes, cuts, naiveFrame } from './helpers.ts'
 
 const LIMITS: FrameLimits = { maxFrameBytes: 70_000, maxCommandBytes: 1000, repairLostLongBit: false }
@@ -13,10 +14,20 @@ interface Outcome {
   fault?: string | undefined
 }
 
-/** Decodes a stream given in chunks. */
-function decode(chunks: readonly Buffer[], limits: FrameLimits): Outcome {
+/** Decodes a stream given in chunks; numbered messages are written as the frames that they are made of. */
+function decode(chunks: readonly Buffer[], limits: FrameLimits, numbered = false): Outcome {
   const frames: string[] = []
-  const decoder = new FrameDecoder({ frame: (flags, body) => frames.push(`${flags}:${body.toString('hex')}`) }, limits)
+  const note = (flags: number, body: Buffer): unknown => frames.push(`${flags}:${body.toString('hex')}`)
+  const decoder = new FrameDecoder(
+    {
+      frame: note,
+      numbered: (number, body) => {
+        for (const [index, frame] of toNumbered(number, [body]).entries()) note(index < 2 ? 1 : 0, frame)
+      },
+    },
+    limits,
+  )
+  decoder.numbered = numbered
   try {
     for (const chunk of chunks) decoder.decode(chunk)
   } catch (error) {
@@ -140,11 +151,13 @@ const VECTORS: Vector[] = [
 
 describe('the frame decoder', () => {
   it.each(VECTORS)('reads at any cut: $name', ({ hex: stream, frames, fault, limits = LIMITS }) => {
-    for (const offsets of [[], ...cuts(stream.length)]) {
-      const outcome = decode(cutAt(stream, offsets), limits)
-      expect(outcome.frames).toEqual(frames)
-      if (fault === undefined) expect(outcome.fault).toBeUndefined()
-      else expect(outcome.fault).toMatch(fault)
+    for (const numbered of [false, true]) {
+      for (const offsets of [[], ...cuts(stream.length)]) {
+        const outcome = decode(cutAt(stream, offsets), limits, numbered)
+        expect(outcome.frames).toEqual(frames)
+        if (fault === undefined) expect(outcome.fault).toBeUndefined()
+        else expect(outcome.fault).toMatch(fault)
+      }
     }
   })
 
@@ -157,21 +170,49 @@ describe('the frame decoder', () => {
       fc.oneof(
         { weight: 4, arbitrary: fc.constantFrom('00', '01', '02', '03', '04', '06') },
         { weight: 4, arbitrary: fc.constantFrom('00*7', '00*6', '00', '01', '0100', '0109', '05', 'FF') },
+        { weight: 2, arbitrary: fc.constantFrom('01 04 00000007 01 00', '01 04 FFFFFFFE 01 00 00 04 "ping"', '01 04 "nine" 01 00 00') },
         { weight: 2, arbitrary: fc.constantFrom('04"PONG"', '61*5', '74*256', '09"SUBSCRIBE" 74*246', '00 01 61', '01 00') },
         { weight: 1, arbitrary: fc.uint8Array({ maxLength: 12 }).map((array) => Buffer.from(array).toString('hex')) },
       ),
       { maxLength: 40 },
     )
     fc.assert(
-      fc.property(soup, fc.array(fc.nat(600), { maxLength: 12 }), fc.boolean(), (parts, offsets, repair) => {
+      fc.property(soup, fc.array(fc.nat(600), { maxLength: 12 }), fc.boolean(), fc.boolean(), (parts, offsets, repair, numbered) => {
         const stream = bytes(...parts)
         const limits = repair ? REPAIR : LIMITS
         const sorted = offsets.map((offset) => Math.min(offset, stream.length)).sort((a, b) => a - b)
-        const { frames, fault } = decode(cutAt(stream, sorted), limits)
+        const { frames, fault } = decode(cutAt(stream, sorted), limits, numbered)
         expect({ frames, faulty: fault !== undefined }).toEqual(naiveDecode(stream, limits))
       }),
       { numRuns: 2000 },
     )
+  })
+
+  it('hands over a numbered message that lies whole in a chunk without its envelope, where that is asked for', () => {
+    const seen: string[] = []
+    const decoder = new FrameDecoder(
+      {
+        frame: (flags, body) => seen.push(`${flags}:${body.toString('hex')}`),
+        numbered: (number, body) => seen.push(`${number} ${body}`),
+      },
+      LIMITS,
+    )
+    const message = '01 04 FFFFFFFE 01 00 00 04 "ping"'
+    const frames = ['1:fffffffe', '1:', '0:70696e67']
+    decoder.decode(bytes(message))
+    decoder.numbered = true
+    // Whole; behind another frame of its message; with a second frame of body; with a body of the long form; cut.
+    decoder.decode(bytes(message, '01 00', message, '01 04 00000007 01 00 01 00 00 01 61', '01 04 00000007 01 00 02 00*7 01 62'))
+    decoder.decode(bytes('01 04 00000008 01 00 00'))
+    decoder.decode(bytes('00'))
+    expect(seen).toEqual([
+      ...frames,
+      '4294967294 ping',
+      ...['1:', ...frames],
+      ...['1:00000007', '1:', '1:', '0:61'],
+      ...['1:00000007', '1:', '0:62'],
+      ...['1:00000008', '1:', '0:'],
+    ])
   })
 
   it('stays failed: what follows a fault is not read', () => {

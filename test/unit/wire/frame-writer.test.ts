@@ -4,6 +4,7 @@ import { encodeMessage } from '../../../src/wire/encoded-message.ts'
 import { headerLength, type Message, messageBytes, writeHeader } from '../../../src/wire/frame.ts'
 import { FrameDecoder } from '../../../src/wire/frame-decoder.ts'
 import { BY_REFERENCE_BYTES, FrameWriter } from '../../../src/wire/frame-writer.ts'
+import { numberOfMessage, toNumbered } from '../../../src/wire/numbered.ts'
 import { bytes, naiveFrame, naiveMessage } from './helpers.ts'
 
 const MiB = 1024 * 1024
@@ -56,6 +57,19 @@ describe('the frame writer', () => {
     expect(encoded(frames)).toEqual(bytes(hex))
     expect(writer.pendingBytes).toBe(0)
     expect(writer.take()).toEqual([])
+  })
+
+  it.each([0, 1, 0x0102_0304, 0x8000_0000, 0xffff_ffff])('writes the envelope of a numbered message as its frames: %i', (number) => {
+    const body = [Buffer.from('one'), Buffer.alloc(BY_REFERENCE_BYTES, 'l')]
+    const [writer, plain] = [new FrameWriter(), new FrameWriter()]
+    // Behind a message that was encoded for many.
+    for (const one of [writer, plain]) one.writeEncoded(encodeMessage([Buffer.from('shared')]))
+    writer.writeNumber(number)
+    writer.writeMessage(body)
+    const message = toNumbered(number, body)
+    plain.writeMessage(message)
+    expect(Buffer.concat(writer.take())).toEqual(Buffer.concat(plain.take()))
+    expect(numberOfMessage(message)).toBe(number)
   })
 
   it('puts small messages into one piece', () => {

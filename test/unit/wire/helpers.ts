@@ -92,6 +92,7 @@ export interface RecorderOptions {
   heartbeat?: Partial<HeartbeatOptions>
   handshakeTimeoutMs?: number
   stagedGreeting?: boolean
+  numbered?: boolean
   /** What the application answers at once; without it the question stays open. */
   answer?: (request: AuthRequest) => AuthAnswer
 }
@@ -126,6 +127,7 @@ export class Recorder implements ConnectionHandler {
         heartbeat: { intervalMs: 0, timeoutMs: 0, ttlMs: 0, ...heartbeat },
         handshakeTimeoutMs,
         stagedGreeting,
+        numbered: options.numbered === true,
       },
       this,
     )
@@ -172,6 +174,10 @@ export class Recorder implements ConnectionHandler {
     const copy = message.map((body) => Buffer.from(body))
     this.messages.push(copy)
     this.#note(`message ${copy.map(show).join('|')}`)
+  }
+
+  numbered(number: number, body: Buffer): void {
+    this.#note(`numbered ${number} ${show(Buffer.from(body))}`)
   }
 
   subscription(subscribe: boolean, topic: Buffer): void {
