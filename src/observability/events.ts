@@ -38,6 +38,8 @@ export interface RpcEvents {
   'zmq-rpc:call:started': { endpoint: string; command: string | undefined; queued: number; inFlight: number }
   /** It ended for its caller, with `error` or without; of streams nothing is said. */
   'zmq-rpc:call:ended': { endpoint: string; command: string | undefined; durationMs: number; error: Error | undefined }
+  /** A buffer has a call on disk: `id` is that of its receipt, `by` the buffer's name. */
+  'zmq-rpc:call:accepted': { endpoint: string; command: string | undefined; id: string; by: string | undefined }
   /** A call is made once more, at `endpoint`: a retry, or a hedge. `earlier`: its attempts before this one. */
   'zmq-rpc:call:repeated': { endpoint: string; command: string; earlier: number }
   /** A server means a command otherwise than this client does; `differences` are for people. */

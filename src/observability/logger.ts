@@ -54,6 +54,7 @@ export const LOG_LINES: { readonly [N in RpcEventName]: readonly [level: LogLeve
   'zmq-rpc:command:refused': ['warn', 'a command was refused'],
   'zmq-rpc:call:started': ['debug', 'a call begins'],
   'zmq-rpc:call:ended': ['debug', 'a call has ended'],
+  'zmq-rpc:call:accepted': ['debug', 'a buffer has taken a command on'],
   'zmq-rpc:call:repeated': ['info', 'a call is made again'],
   'zmq-rpc:contract:mismatch': ['warn', 'a server means a command otherwise'],
   'zmq-rpc:server:draining': ['info', 'a server is about to stop'],

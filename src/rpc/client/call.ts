@@ -6,11 +6,13 @@
 import { performance } from 'node:perf_hooks'
 import { toError, ZmqRpcError } from '../../errors.ts'
 import { isHeard, publish } from '../../observability/events.ts'
+import type { Receipt } from '../../receipt.ts'
 import type { Message } from '../../wire/index.ts'
 import { onAbort } from '../abort-listeners.ts'
 import { Timed } from '../deadlines.ts'
 import { type Dialect, nativeKind } from '../dialect/announcement.ts'
 import { KIND } from '../dialect/native/header.ts'
+import { type Accepted, decodeAccepted } from '../dialect/native/message.ts'
 import type { WriteHooks } from '../dialect/native/writer.ts'
 import { errorText } from '../error/error-text.ts'
 import { type CallCounters, codeOf } from '../stats.ts'
@@ -40,6 +42,11 @@ export interface CallSettings {
   readonly signal: AbortSignal | undefined
   /** Told the reply's metadata, before the call resolves. */
   readonly onMetadata?: ((metadata: Readonly<Record<string, string>>) => void) | undefined
+  /**
+   * It does not wait for another connection than the one that is there: it fails when that is lost or takes no more calls, sent or not. For
+   * who keeps calls in order, and sends them again together.
+   */
+  readonly thisConnection?: boolean | undefined
 }
 
 export class Call extends Timed implements WriteHooks, CallOutlet {
@@ -58,6 +65,8 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
   dialect: Dialect = 'native'
   /** Set once it has ended for its caller. */
   settled = false
+  /** A buffer has it on disk. */
+  receipt: Receipt | undefined
   readonly #settings: CallSettings
   readonly #resolve: (value: unknown) => void
   readonly #reject: (error: Error) => void
@@ -91,6 +100,10 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
 
   get command(): string | undefined {
     return this.request.command
+  }
+
+  get thisConnection(): boolean {
+    return this.#settings.thisConnection === true
   }
 
   /** For the texts of errors. */
@@ -153,6 +166,7 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
   /** A message of the far end. */
   receive(body: Message): void {
     const kind = nativeKind(body[0] as Buffer)
+    if (kind === KIND.accepted) return this.#accepted(body)
     if (kind !== undefined && kind !== KIND.reply && kind !== KIND.error) {
       if (this.request.relay !== undefined) this.request.relay.fromServer(kind, body)
       else if (this.#streams !== undefined) receiveForStreams(this.#streams, kind, body, this.request.errors, this.#about)
@@ -176,6 +190,40 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
     }
   }
 
+  /** A buffer has it: that is all that was wanted, or else the reply may still come. */
+  #accepted(body: Message): void {
+    if (this.settled) return
+    const accepted = readAccepted(body)
+    if (accepted === undefined) return
+    const { endpoint } = this.carrier
+    const { id, by } = accepted
+    publish('zmq-rpc:call:accepted', () => ({ endpoint, command: this.command, id, by }))
+    if (this.request.accepted !== undefined) {
+      const value = this.request.accepted(accepted, endpoint)
+      this.#settle(undefined)
+      this.#forgetSignal?.()
+      this.#resolve(value)
+    } else if (this.command !== undefined) {
+      this.receipt = { id, command: this.command, endpoint, ...(by !== undefined && { by }) }
+    }
+    this.request.relay?.accepted(body)
+  }
+
+  /** Its connection is lost; a buffer may have it, and be asked. False where nobody can be. */
+  follow(): boolean {
+    const { receipt, request } = this
+    if (receipt === undefined || request.follow === undefined || this.settled) return false
+    this.#forgetSignal?.()
+    request.follow(receipt, { ...this.#settings, timeoutMs: Math.max(1, Math.floor(this.timeLeftMs)) }).then(
+      (value) => {
+        this.#settle(undefined)
+        this.#resolve(value)
+      },
+      (error: unknown) => this.fail(toError(error)),
+    )
+    return true
+  }
+
   /** The far end, or the way to it, takes more. */
   writable(): void {
     this.#streams?.writable()
@@ -193,7 +241,7 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
   giveUp(cause: unknown): void {
     this.carrier.abandoned(this)
     const when = !this.sent ? ' before it was sent' : ''
-    const about = { ...this.#about, cause, started: this.sent ? undefined : ('no' as const) }
+    const about = { ...this.#about, cause, started: this.sent ? undefined : ('no' as const), receipt: this.receipt }
     this.fail(new ZmqRpcError('ABORTED', `${this.what} was given up by its caller${when}: ${errorText(cause)}`, about))
   }
 
@@ -231,5 +279,14 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
 
   get #about(): { endpoint: string; command: string | undefined } {
     return { endpoint: this.carrier.endpoint, command: this.command }
+  }
+}
+
+/** Undefined for what cannot be read: it is as if it had not come. */
+function readAccepted(body: Message): Accepted | undefined {
+  try {
+    return decodeAccepted(body)
+  } catch {
+    return undefined
   }
 }

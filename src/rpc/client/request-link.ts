@@ -30,7 +30,7 @@ import type { SecurityOptions } from '../auth.ts'
 import { CallTable } from '../call-table.ts'
 import { type Deadlines, timerMs } from '../deadlines.ts'
 import { ANNOUNCEMENT, type Dialect, nativeKind, speaksNative } from '../dialect/announcement.ts'
-import { KIND } from '../dialect/native/header.ts'
+import { FLAG, KIND, numberOf, setNumber } from '../dialect/native/header.ts'
 import { decodeError, decodeGoAway, decodeHello, encodeCancel, encodeGoAway, FEATURE, type Hello } from '../dialect/native/message.ts'
 import { Drops } from '../drops.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from '../endpoint.ts'
@@ -95,6 +95,8 @@ export class RequestLink implements PeerListener, CallCarrier {
   #dialect: Dialect = 'native'
   #draining = false
   #keeps: boolean | undefined
+  /** Lanes, and how many calls of each are in flight. */
+  readonly #lanes = new Map<string, number>()
   #nextId: number
   /** Messages heard so far. */
   #heard = 0
@@ -183,6 +185,7 @@ export class RequestLink implements PeerListener, CallCarrier {
       if (settings.signal?.aborted)
         return call.fail(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
       if (this.#refusal !== undefined) return call.fail(this.#refusalError(call, this.#refusal))
+      if (call.thisConnection && !this.available) return call.fail(this.#notThisTime(call))
       this.#deadlines.add(call, settings.timeoutMs)
       try {
         if (this.#mayWrite && this.#queue.size === 0 ? this.#send(call, settings.timeoutMs) : this.#enqueue(call)) return
@@ -275,7 +278,13 @@ export class RequestLink implements PeerListener, CallCarrier {
       const text = `${what} was not sent: no connection to ${this.endpoint} within ${timeoutMs} ms${this.#because()}`
       return call.fail(this.#error('NOT_CONNECTED', call, text, this.#lastFailure))
     }
-    call.fail(this.#error('TIMED_OUT', call, `no reply from ${this.endpoint} to ${what} within ${timeoutMs} ms; it may have been executed`))
+    if (call.receipt !== undefined) {
+      const text = `${what} is on disk at ${this.endpoint}, but was not carried out within ${timeoutMs} ms; what comes of it can be asked for with its receipt`
+      call.fail(this.#error('NOT_YET_EXECUTED', call, text))
+    } else {
+      const text = `no reply from ${this.endpoint} to ${what} within ${timeoutMs} ms; it may have been executed`
+      call.fail(this.#error('TIMED_OUT', call, text))
+    }
     this.#cancel(call, 'its time is over')
     this.#askAgain(call)
   }
@@ -368,10 +377,16 @@ export class RequestLink implements PeerListener, CallCarrier {
     this.#overflow.length = 0
     this.#draining = false
     this.#keeps = undefined
+    this.#lanes.clear()
     for (const call of this.#sent) {
       this.#pending.delete(call.id)
       // Its streams have begun, and what they sent is gone.
       const body = unwritten.get(call.id)
+      if (body !== undefined && call.thisConnection) {
+        call.sent = false
+        waiting.push(call)
+        continue
+      }
       if (body !== undefined && !call.begun) {
         call.takeBack()
         // As it was when it was called for: its caller may have changed the command since.
@@ -380,6 +395,7 @@ export class RequestLink implements PeerListener, CallCarrier {
         continue
       }
       this.#deadlines.remove(call)
+      if (call.follow()) continue
       const why = reason === undefined ? '' : ` (${reason.message})`
       const text = `the connection to ${this.endpoint} was lost while ${call.what} was under way${why}; it may have been executed`
       call.fail(this.#error('CONNECTION_LOST', call, text, reason))
@@ -389,8 +405,14 @@ export class RequestLink implements PeerListener, CallCarrier {
       call.fail(this.#error('CONNECTION_LOST', call, text, reason))
     }
     this.#streaming.clear()
-    for (const call of waiting) this.#queue.add(call)
     this.#lastFailure = reason ?? new Error('the far end closed the connection')
+    for (const call of waiting) {
+      if (!call.thisConnection) this.#queue.add(call)
+      else {
+        this.#deadlines.remove(call)
+        call.fail(this.#notThisTime(call))
+      }
+    }
     this.#owner.away(this)
   }
 
@@ -420,6 +442,8 @@ export class RequestLink implements PeerListener, CallCarrier {
       return false
     }
     const body = call.request.encode(this.#dialect, timeLeftMs, call)
+    const { orderingKey } = call.request
+    if (orderingKey !== undefined && this.#dialect === 'native') setBehind(body, this.#lanes.has(orderingKey))
     // A number that is still in use belongs to a very old call: it is skipped. 0 is the connection's own.
     while (this.#nextId === CONNECTION_ID || this.#pending.has(this.#nextId) || this.#streaming.has(this.#nextId)) {
       this.#nextId = (this.#nextId + 1) >>> 0
@@ -430,6 +454,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     call.sent = true
     call.heardBefore = this.#heard
     this.#pending.add(call)
+    if (orderingKey !== undefined) this.#lanes.set(orderingKey, (this.#lanes.get(orderingKey) ?? 0) + 1)
     this.#nextId = (this.#nextId + 1) >>> 0
     call.startStreams()
     return true
@@ -465,6 +490,10 @@ export class RequestLink implements PeerListener, CallCarrier {
       this.#post(CONNECTION_ID, encodeGoAway({ reason: 'no more calls follow' }), false)
       const { endpoint } = this
       publish('zmq-rpc:server:draining', () => ({ endpoint, reason: readGoAway(body) }))
+      for (const call of [...this.#queue].filter(({ thisConnection }) => thisConnection)) {
+        this.#forget(call)
+        call.fail(this.#notThisTime(call))
+      }
       this.#owner.away(this)
     } else if (kind === KIND.hello) {
       try {
@@ -489,7 +518,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     if (!call.movable || call.begun || !saysShuttingDown(body)) return false
     const place = this.#owner.placeFor(this)
     if (place === undefined) return false
-    this.#pending.delete(call.id)
+    this.#leave(call)
     call.takeBack()
     place.adopt([call])
     return true
@@ -503,8 +532,18 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   #forget(call: Call): void {
     this.#deadlines.remove(call)
-    if (call.sent) this.#pending.delete(call.id)
+    if (call.sent) this.#leave(call)
     else this.#queue.delete(call)
+  }
+
+  /** It is not in flight any more. */
+  #leave(call: Call): void {
+    if (!this.#pending.delete(call.id)) return
+    const { orderingKey } = call.request
+    if (orderingKey === undefined) return
+    const left = (this.#lanes.get(orderingKey) ?? 1) - 1
+    if (left > 0) this.#lanes.set(orderingKey, left)
+    else this.#lanes.delete(orderingKey)
   }
 
   /** Has a call that the connection has not written yet left unsaid: nobody waits for its reply. */
@@ -570,12 +609,25 @@ export class RequestLink implements PeerListener, CallCarrier {
   #error(code: ErrorCode, call: Call | undefined, text: string, cause?: unknown): ZmqRpcError {
     // Whatever its code says: what was not sent was not carried out.
     const started = call?.sent === false ? 'no' : undefined
-    return new ZmqRpcError(code, text, { endpoint: this.endpoint, command: call?.command, cause, started })
+    return new ZmqRpcError(code, text, { endpoint: this.endpoint, command: call?.command, cause, started, receipt: call?.receipt })
+  }
+
+  /** For a call that was not sent, and does not wait for a better moment. */
+  #notThisTime(call: Call): ZmqRpcError {
+    const why = this.#draining ? 'it is about to stop' : `it is not connected${this.#because()}`
+    return this.#error('NOT_CONNECTED', call, `${call.what} was not sent to ${this.endpoint}: ${why}`, this.#lastFailure)
   }
 
   #because(): string {
     return this.#lastFailure === undefined ? '' : ` (last reason: ${wordsOf(this.#lastFailure)})`
   }
+}
+
+/** Says in a call's header whether calls of its lane are in flight. */
+function setBehind(body: Message, behind: boolean): void {
+  const head = body[0] as Buffer
+  const flags = numberOf(head)
+  setNumber(head, behind ? flags | FLAG.behind : flags & ~FLAG.behind)
 }
 
 /** The number of the call that a message makes; undefined for one that belongs to a call made before. */

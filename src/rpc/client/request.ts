@@ -4,17 +4,19 @@
  */
 
 import { RemoteError, toError, ZmqRpcError } from '../../errors.ts'
+import type { Receipt } from '../../receipt.ts'
 import type { Message } from '../../wire/index.ts'
 import { type Command, commandNameOf, OpaqueCommand } from '../command/command.ts'
 import { type CommandRegistry, type IncomingStreams, ValueMaker } from '../command/command-registry.ts'
 import { type Dialect, nativeKind } from '../dialect/announcement.ts'
 import { FLAG, KIND, NO_LIMIT, setAmount } from '../dialect/native/header.ts'
-import { decodeCall, decodeError, decodeReply, type Extras, encodeCall } from '../dialect/native/message.ts'
+import { type Accepted, decodeCall, decodeError, decodeReply, type Extras, encodeCall } from '../dialect/native/message.ts'
 import type { WriteHooks } from '../dialect/native/writer.ts'
 import * as pyzmqrpc3 from '../dialect/pyzmqrpc3.ts'
 import type { Endpoint } from '../endpoint.ts'
 import { ErrorRegistry, fromWireError } from '../error/service-error.ts'
 import type { Relay } from '../stream/relay.ts'
+import type { CallSettings } from './call.ts'
 
 /** A reply that was read. */
 export interface ReadReply {
@@ -31,12 +33,18 @@ export interface CallRequest {
   readonly errors: ErrorRegistry
   /** Where the call is passed on: whoever passes on what belongs to it. */
   readonly relay?: Relay
+  /** The lane that it belongs to: see `docs/protocol.md`. The flag BEHIND is the link's to set. */
+  readonly orderingKey?: string | undefined
   /** The frames to send. @throws ZmqRpcError BAD_COMMAND when they cannot be had. */
   encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Message
   /** From now on what is sent is the state of this moment: the caller may change the command while it waits. @throws as `encode` */
   freeze(hooks: WriteHooks): void
   /** As `freeze`: the frames of `encode`, which were not sent after all. */
   keep(dialect: Dialect, body: Message): void
+  /** For a call that is to be kept: what it resolves to when it is. Of others it is only noted that a buffer has them. */
+  accepted?(accepted: Accepted, endpoint: Endpoint): unknown
+  /** What came of a call that a buffer has, when the connection on which that would have been told is lost. @throws as `read`, NOT_YET_EXECUTED */
+  follow?(receipt: Receipt, settings: CallSettings): Promise<unknown>
   /** The result in a reply's body. @throws RemoteError, ZmqRpcError BAD_REPLY, and the errors that the client knows. */
   read(body: Message, endpoint: Endpoint, streams: IncomingStreams): ReadReply
 }
@@ -54,6 +62,8 @@ export interface RequestSettings {
   readonly errors: ErrorRegistry
   /** False where no server is ever spoken to in the native dialect. */
   readonly native: boolean
+  /** As {@link CallRequest.follow}. */
+  readonly follow?: (receipt: Receipt, settings: CallSettings) => Promise<unknown>
 }
 
 /** Thrown when a stream was found. One of our own: the writer passes it on as it is. */

@@ -61,6 +61,10 @@ export class CallRelay implements Relay {
     if (streams === 0) this.#toServer.close()
   }
 
+  accepted(body: Message): void {
+    if (this.#caller.dialect === 'native') this.#caller.send(body, false)
+  }
+
   answered(): void {
     this.#toCaller.open(this.#caller)
   }

@@ -35,6 +35,8 @@ export interface Relay {
   started(): void
   /** It was taken back, and will be sent anew: what belongs to it waits. */
   takenBack(): void
+  /** A buffer behind has it on disk. */
+  accepted(body: Message): void
   fromServer(kind: number, body: Message): void
   fromCaller(kind: number, body: Message): void
   /** The reply is on its way to the caller: what belongs to it may follow. */
