@@ -49,10 +49,9 @@ export function tooManyStreams(streams: number): Message {
 export function replyToNative(body: Message): Message {
   try {
     if (body.length !== 1) throw new Error(`it has ${body.length} frames, not one`)
-    const { status, statusText, result } = pyzmqrpc3.decodeReply(body[0] as Buffer)
-    if (status === STATUS.ok) return encodeReply(result)
-    // Another proxy's reason is the result of its reply.
-    return encodeError({ status, text: status === STATUS.proxyFailed && typeof result === 'string' ? result : statusText })
+    const decoded = pyzmqrpc3.decodeReply(body[0] as Buffer)
+    if (decoded.status === STATUS.ok) return encodeReply(decoded.result)
+    return encodeError({ status: decoded.status, text: pyzmqrpc3.reasonOf(decoded) })
   } catch (error) {
     return encodeError({
       status: STATUS.proxyFailed,

@@ -138,6 +138,7 @@ describe('something else in the place of options', () => {
     ['credentials takes an object of options, and was given null', () => make(RpcClient, { req: NOWHERE, credentials: null })],
     ['auth.users is no object of passwords by username', () => make(RpcServer, { rep: TCP, auth: { users: 'ada' } })],
     ['auth.authenticate has to be a function, and is a boolean', () => make(RpcServer, { rep: TCP, auth: { authenticate: true } })],
+    ['allowShutdown is of type string: it is true or false', () => make(RpcServer, { rep: TCP, allowShutdown: 'false' })],
     ['req has to be an array, and is a number', () => make(RpcClient, { req: 30000 })],
     ['interceptors has to be an array, and is a function', () => make(RpcServer, { rep: TCP, interceptors: () => {} })],
     ['commands has to be an array, and is a function', () => make(RpcClient, { req: NOWHERE, commands: Greet })],

@@ -23,7 +23,7 @@ import { type AttemptSettings, type Attempts, type HedgeOptions, type RetryOptio
 import type { CallSettings } from './call.ts'
 import { CALL_OPTIONS, type CallOptions, CLIENT_OPTIONS, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
 import { type ContractMismatch, ContractWatch } from './contract-watch.ts'
-import { CommandRequest, type RequestSettings } from './request.ts'
+import { CommandRequest, type RequestSettings, stateOf } from './request.ts'
 import type { RequestLink } from './request-link.ts'
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
 
@@ -218,8 +218,7 @@ export class RpcClient {
     const name = commandNameOf(command)
     const plain = (): Message => [encodeCommand(command)]
     if (!this.#native) return this.#outlets.publish({ plain })
-    const native = (): Message =>
-      encodeCall({ name, state: command.getCommandState(), timeLeftMs: NO_LIMIT, flags: FLAG.noReply }, NO_STREAMS)
+    const native = (): Message => encodeCall({ name, state: stateOf(command, name), timeLeftMs: NO_LIMIT, flags: FLAG.noReply }, NO_STREAMS)
     await this.#outlets.publish({ plain, native })
   }
 

@@ -14,6 +14,7 @@ import { type Accepted, decodeCall, decodeError, decodeReply, type Extras, encod
 import type { WriteHooks } from '../dialect/native/writer.ts'
 import * as pyzmqrpc3 from '../dialect/pyzmqrpc3.ts'
 import type { Endpoint } from '../endpoint.ts'
+import { errorText, wordsOf } from '../error/error-text.ts'
 import { ErrorRegistry, fromWireError } from '../error/service-error.ts'
 import type { Relay } from '../stream/relay.ts'
 import type { CallSettings } from './call.ts'
@@ -136,11 +137,10 @@ export class CommandRequest implements CallRequest {
   }
 
   #write(timeLeftMs: number, hooks: WriteHooks): Message {
-    const state = this.#subject.getCommandState()
     return encodeCall(
       {
         name: this.command,
-        state,
+        state: stateOf(this.#subject, this.command),
         timeLeftMs,
         flags: this.repeatable ? FLAG.repeatable : 0,
         extras: this.#extras,
@@ -163,6 +163,16 @@ export class CommandRequest implements CallRequest {
   #readError(body: Message, endpoint: Endpoint): Error {
     const about = { endpoint, command: this.command }
     return fromWireError(readOrThrow(() => decodeError(body), about).error, this.#settings.errors, about)
+  }
+}
+
+/** @throws ZmqRpcError BAD_COMMAND when its `getCommandState` throws. */
+export function stateOf(command: Command, name: string): unknown {
+  try {
+    return command.getCommandState()
+  } catch (cause) {
+    const text = `cannot write command "${name}": its state cannot be had: getCommandState threw ${errorText(cause)}`
+    throw new ZmqRpcError('BAD_COMMAND', text, { command: name, cause })
   }
 }
 
@@ -196,7 +206,7 @@ function readPlain(body: Message, endpoint: Endpoint, command: string | undefine
   const about = { endpoint, command }
   if (body.length !== 1) throw new ZmqRpcError('BAD_REPLY', `the reply of ${endpoint} has ${body.length} frames, not one`, about)
   const reply = readOrThrow(() => pyzmqrpc3.decodeReply(body[0] as Buffer), about)
-  if (reply.status !== pyzmqrpc3.STATUS.ok) throw new RemoteError(reply.status, reply.statusText, about)
+  if (reply.status !== pyzmqrpc3.STATUS.ok) throw new RemoteError(reply.status, pyzmqrpc3.reasonOf(reply), about)
   return { value: reply.result, extras: undefined }
 }
 
@@ -210,7 +220,7 @@ function readOrThrow<T>(read: () => T, about: { endpoint: Endpoint; command: str
 
 function unreadable(cause: unknown, about: { endpoint: Endpoint; command: string | undefined }): ZmqRpcError {
   const what = about.command === undefined ? '' : ` to command "${about.command}"`
-  const text = `${about.endpoint} answered${what} with something that cannot be read: ${toError(cause).message}`
+  const text = `${about.endpoint} answered${what} with something that cannot be read: ${wordsOf(toError(cause))}`
   return new ZmqRpcError('BAD_REPLY', text, { ...about, cause })
 }
 

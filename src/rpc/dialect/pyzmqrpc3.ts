@@ -175,6 +175,11 @@ export function decodeReply(frame: Uint8Array, limits: Pick<Pyzmqrpc3Limits, 'ma
   return { status, statusText: typeof text === 'string' && text !== '' ? text : fallback, result: members.get('response_message') }
 }
 
+/** What went wrong, in the far end's words: those of a proxy are its result. */
+export function reasonOf({ status, statusText, result }: Reply): string {
+  return status === STATUS.proxyFailed && typeof result === 'string' ? result : statusText
+}
+
 /** Writes commands as such, wherever they stand. */
 class CommandWriter extends PythonJsonWriter {
   protected override special(value: object, key: string | number | undefined): string | undefined {

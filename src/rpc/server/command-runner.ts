@@ -68,7 +68,10 @@ export class CommandRunner {
 }
 
 function unreadable(name: string, cause: unknown): Refused {
-  return new Refused({ status: STATUS.badCommand, text: `Command "${name}" cannot be read: ${wordsOf(toError(cause))}`, name, cause })
+  const words = wordsOf(toError(cause))
+  // What a schema says names the command already.
+  const text = words.includes(`command "${name}"`) ? words : `Command "${name}" cannot be read: ${words}`
+  return new Refused({ status: STATUS.badCommand, text, name, cause })
 }
 
 /** A result that keeps its contract. @throws Refused, now or later */

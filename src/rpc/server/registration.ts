@@ -23,7 +23,10 @@ const SERVICE_OPTIONS: OptionNames<ServiceOptions> = { allow: true, maxConcurren
 export interface Registration {
   readonly contract: Contract
   readonly name: string
-  /** As Python names it in an error's text. */
+  /**
+   * As Python names it in an error's text: the name of its class, or of the function; of one without, as pyzmqrpc3's own are called:
+   * the command's name, the one that the caller knows, and `Service`.
+   */
   readonly serviceName: string
   readonly allow: Allow
   readonly limit: CommandLimit | undefined
@@ -43,19 +46,21 @@ export function toRegistration(
   fallback: Allow,
 ): Registration {
   checkOptions('register', options, SERVICE_OPTIONS)
-  const { serviceName, execute } = toService(commandClass, service)
+  const { serviceName, execute } = toService(service)
   const max = resolveNumber('maxConcurrent', options.maxConcurrent, Number.POSITIVE_INFINITY, 1)
   const limit = max === Number.POSITIVE_INFINITY ? undefined : { max, running: 0 }
   const allow = resolveAllow('allow', options.allow, fallback)
   registry.register(commandClass)
   const contract = contractOf(commandClass)
-  return { contract, name: contract.name, serviceName, allow, limit, execute }
+  const { name } = contract
+  return { contract, name, serviceName: serviceName || `${name}Service`, allow, limit, execute }
 }
 
-function toService(commandClass: CommandClass, service: unknown): Pick<Registration, 'serviceName' | 'execute'> {
+/** A function need not have a name. */
+function toService(service: unknown): Pick<Registration, 'serviceName' | 'execute'> {
   if (typeof service === 'function' && !/^class\b/.test(Function.prototype.toString.call(service))) {
     const execute = service as Registration['execute']
-    return { serviceName: service.name || `${String(commandClass?.name)}Service`, execute: (command, context) => execute(command, context) }
+    return { serviceName: service.name, execute: (command, context) => execute(command, context) }
   }
   const candidate = service as Partial<Registration> | null | undefined
   if (typeof candidate !== 'object' || candidate === null || typeof candidate.execute !== 'function') {
@@ -66,5 +71,6 @@ function toService(commandClass: CommandClass, service: unknown): Pick<Registrat
     throw new ZmqRpcError('BAD_REGISTRATION', `a service is a function, or an object with a method execute(command, context); ${hint}`)
   }
   const found = candidate as Registration
-  return { serviceName: found.constructor?.name || 'Service', execute: (command, context) => found.execute(command, context) }
+  const className = found.constructor?.name ?? ''
+  return { serviceName: className === 'Object' ? '' : className, execute: (command, context) => found.execute(command, context) }
 }

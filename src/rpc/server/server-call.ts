@@ -36,8 +36,8 @@ export interface Refusal {
   readonly status: number
   /** For the caller. */
   readonly text: string
-  /** For the caller in the pyzmqrpc3 dialect, where Python has words of its own. @default `text` */
-  readonly pythonText?: string
+  /** Of what refuses, for a caller in the pyzmqrpc3 dialect who does not know the status. @default `name` */
+  readonly pythonName?: string
   /** For the event: what was wrong exactly. @default `text` */
   readonly detail?: string
   readonly name?: string | undefined
@@ -324,7 +324,7 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
       return this.#answer(status, [pyzmqrpc3.encodeReply({ status, statusText: STATUS_TEXT.proxyFailed, result: text })])
     }
     const pythonStatus = pythonStatusOf(status)
-    const statusText = pythonStatus === status ? (refusal.pythonText ?? text) : STATUS_TEXT.serviceRaised(name ?? 'Service', text)
+    const statusText = pythonStatus === status ? text : STATUS_TEXT.serviceRaised(refusal.pythonName ?? name ?? 'Service', text)
     this.#answer(status, [pyzmqrpc3.encodeReply({ status: pythonStatus, statusText })])
   }
 
@@ -443,7 +443,8 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
       this.#streams?.withdraw()
       // pyzmqrpc3 sends nothing here, and its REP socket is stuck from then on.
       if (this.dialect === 'pyzmqrpc3') return this.#failed(run, error)
-      const text = `The result of command "${run.command}" cannot be written: ${wordsOf(toError(error))}`
+      const why = wordsOf(toError(error)).replace(/^cannot write the result: /, '')
+      const text = `The result of command "${run.command}" cannot be written: ${why}`
       return this.refuse({ status: STATUS.badResult, text, name: run.command, cause: error })
     }
     if (this.remember !== undefined && this.#streams !== undefined && this.#streams.openOutgoing > 0) {

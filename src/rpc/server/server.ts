@@ -12,6 +12,7 @@ import { contractHash } from '../command/contract-hash.ts'
 import { type CallHead, decodeCallHead, decodeCallState, type Hello } from '../dialect/native/message.ts'
 import { DEFAULT_LIMITS, decodeCommand, STATUS_TEXT } from '../dialect/pyzmqrpc3.ts'
 import { resolveNumber } from '../endpoint.ts'
+import { wordsOf } from '../error/error-text.ts'
 import { ErrorRegistry, type ServiceErrorClass } from '../error/service-error.ts'
 import { STATUS } from '../error/status.ts'
 import type { ServerInterceptor } from '../interceptor.ts'
@@ -118,9 +119,7 @@ export class RpcServer extends MessageServer {
     this.#answers = answers
     this.#runner = new CommandRunner(registry, [...(options.interceptors ?? [])])
     this.#registry = registry
-    this.register(ShutdownServer, new ShutdownServerService(this, options.allowShutdown ?? (allow === 'nobody' ? false : undefined)), {
-      allow: 'everyone',
-    })
+    this.register(ShutdownServer, new ShutdownServerService(this), { allow: shutdownRule(options.allowShutdown, allow) })
     this.#introspection = introspection
     this.register(ListServices, (asked, { principal, peer }) => this.#describe(asked, principal, peer), { allow: introspection })
     this.register(Health, () => this.#report(), { allow: introspection })
@@ -185,7 +184,7 @@ export class RpcServer extends MessageServer {
     try {
       head = decodeCallHead(body)
     } catch (cause) {
-      return { status: STATUS.badCommand, text: `The call cannot be read: ${toError(cause).message}`, cause }
+      return { status: STATUS.badCommand, text: `The call cannot be read: ${wordsOf(toError(cause))}`, cause }
     }
     const { name, extras } = head
     const registration = this.#services.get(name)
@@ -293,8 +292,17 @@ function discardStreams(body: Message, head: CallHead, call: ServerCall): void {
 }
 
 function notAllowed(name: string, { principal }: ServerCall, cause?: unknown): Refusal {
+  if (name === ShutdownServer.commandName) return NO_SHUTDOWN
   const who = principal === undefined ? 'Those who are not known by a password or key' : `User "${principal.username}"`
   return { status: STATUS.notAllowed, text: `${who} may not have command "${name}" carried out.`, name, cause }
+}
+
+const NO_SHUTDOWN: Refusal = {
+  status: STATUS.notAllowed,
+  text: 'this server does not let you shut it down: it takes a password, a key that it knows, or its option allowShutdown',
+  // To a Python client its service fails, by the name that pyzmqrpc3's has.
+  pythonName: 'ShutdownServerService',
+  name: ShutdownServer.commandName,
 }
 
 function noService(name: string): Refusal {
@@ -302,20 +310,22 @@ function noService(name: string): Refusal {
   return { status: STATUS.noService, text: STATUS_TEXT.noService(shown), name: shown }
 }
 
-/** The service of {@link ShutdownServer}; its name is pyzmqrpc3's, since it stands in error texts. */
+/** @throws ZmqRpcError BAD_OPTION: whatever else were given would not be what it looks like, as the text "false". */
+function shutdownRule(given: unknown, allow: Allow): Allow {
+  if (given === undefined) return allow === 'nobody' ? 'nobody' : 'authenticated'
+  if (typeof given !== 'boolean') throw new ZmqRpcError('BAD_OPTION', `allowShutdown is of type ${typeof given}: it is true or false`)
+  return given ? 'everyone' : 'nobody'
+}
+
+/** The service of {@link ShutdownServer}. */
 class ShutdownServerService implements Service<ShutdownServer> {
   readonly #server: RpcServer
-  readonly #allowed: boolean | undefined
 
-  constructor(server: RpcServer, allowed: boolean | undefined) {
+  constructor(server: RpcServer) {
     this.#server = server
-    this.#allowed = allowed
   }
 
-  execute(_command: ShutdownServer, context: ServiceContext): void {
-    const allowed = this.#allowed ?? context.principal !== undefined
-    if (!allowed)
-      throw new Error('this server does not let you shut it down: it takes a password, a key that it knows, or its option allowShutdown')
+  execute(): void {
     // The answer first.
     setImmediate(() => void this.#server.stop())
   }

@@ -13,6 +13,7 @@ import {
   encodeItem,
   encodeStop,
 } from '../dialect/native/message.ts'
+import { wordsOf } from '../error/error-text.ts'
 import { type ErrorRegistry, fromWireError, toWireError } from '../error/service-error.ts'
 import type { CallStreams, StreamPort } from './streams.ts'
 
@@ -66,7 +67,7 @@ export function receiveForStreams(
       try {
         value = decodeItem(body)
       } catch (cause) {
-        const text = `an item of a stream cannot be read: ${toError(cause).message}`
+        const text = `an item of a stream cannot be read: ${wordsOf(toError(cause))}`
         return streams.unreadable(stream, new ZmqRpcError('BAD_REPLY', text, { ...about, cause }))
       }
       return streams.itemArrived(stream, amount, value, messageBytes(body))
@@ -88,7 +89,7 @@ function readFailure(body: Message, errors: ErrorRegistry, about: { endpoint: st
   try {
     return fromWireError(decodeFailed(body), errors, about)
   } catch (cause) {
-    return new ZmqRpcError('BAD_REPLY', `a stream failed, and its error cannot be read: ${toError(cause).message}`, { ...about, cause })
+    return new ZmqRpcError('BAD_REPLY', `a stream failed, and its error cannot be read: ${wordsOf(toError(cause))}`, { ...about, cause })
   }
 }
 

@@ -324,7 +324,7 @@ describe('what passes through it', () => {
   it('ShutdownServer stops the server, not the proxy, and only where the proxy itself may do so', async () => {
     const open = await serving(() => {})
     const toOpen = await proxied({ rep: LOCAL, req: open.endpoints })
-    expect(await failureOf(clientOf(toOpen).execute(new ShutdownServer()))).toMatchObject({ code: 'SERVICE_FAILED' })
+    expect(await failureOf(clientOf(toOpen).execute(new ShutdownServer()))).toMatchObject({ code: 'NOT_ALLOWED' })
     expect(open.running).toBe(true)
     const guarded = await serving(() => {}, { auth: { users: { inner: 'two' } } })
     const proxy = await proxied({ rep: LOCAL, req: guarded.endpoints, credentials: { username: 'inner', password: 'two' } })

@@ -11,6 +11,7 @@ import {
   ListServices,
   RpcClient,
   RpcServer,
+  type RpcServerOptions,
   streamOf,
 } from '../../../src/index.ts'
 import { ANNOUNCEMENT } from '../../../src/rpc/dialect/announcement.ts'
@@ -125,13 +126,24 @@ it('a server tells what it serves to those who may call it, and how it is doing'
     server.register(Readings, async function* () {}, { allow: 'nobody' })
   })
   const { services, limits } = await client.execute(new ListServices())
-  expect(services.map(({ name, maxConcurrent }) => ({ name, maxConcurrent }))).toEqual([
-    { name: 'SetTemperature', maxConcurrent: 3 },
-    { name: 'ShutdownServer', maxConcurrent: undefined },
-  ])
+  expect(services.map(({ name, maxConcurrent }) => ({ name, maxConcurrent }))).toEqual([{ name: 'SetTemperature', maxConcurrent: 3 }])
   expect(services[0]?.state).toMatchObject({ type: 'object', properties: { celsius: { minimum: 5, maximum: 30 } } })
   expect(limits).toMatchObject({ maxConcurrentCalls: 1000, maxQueuedCalls: 1000 })
   expect(await client.execute(new Health())).toMatchObject({ status: 'serving', running: 1, waiting: 0, clients: 1 })
+})
+
+it.each<[string, RpcServerOptions, string[]]>([
+  ['who showed a password', { auth: { users: { ada: 'secret' } } }, ['ShutdownServer']],
+  ['everybody, where everybody may', { allowShutdown: true }, ['ShutdownServer']],
+  ['nobody, where nobody may', { auth: { users: { ada: 'secret' } }, allowShutdown: false }, []],
+])('ShutdownServer is listed to %s', async (_who, options, listed) => {
+  const server = new RpcServer({ rep: 'tcp://127.0.0.1:0', ...options })
+  await server.start()
+  const credentials = options.auth && { username: 'ada', password: 'secret' }
+  const client = new RpcClient({ req: server.endpoints, credentials })
+  open.push({ [Symbol.asyncDispose]: () => server.stop({ drainMs: 0 }) }, client)
+  const { services } = await client.execute(new ListServices())
+  expect(services.map(({ name }) => name)).toEqual(listed)
 })
 
 it('a server that does not tell about itself refuses to', async () => {
@@ -160,7 +172,7 @@ it.each<[string, Allow]>([
     await one.start()
     open.push({ [Symbol.asyncDispose]: () => one.stop({ drainMs: 0 }) })
   }
-  expect((await helloOf(server)).contracts?.map(([name]) => name)).toEqual(['ShutdownServer'])
+  expect((await helloOf(server)).contracts).toEqual([])
   expect((await helloOf(closed)).contracts).toBeUndefined()
 })
 

@@ -227,6 +227,21 @@ describe.each(DIALECTS)('a RemoteError, in the %s dialect', (dialect) => {
     })
   })
 
+  it('names a service that has no name of its own for the command, as its caller knows it', async () => {
+    const anonymous = (): never => {
+      throw new Error('out of numbers')
+    }
+    class MinifiedName extends Count {
+      static override readonly commandName = 'CountWith'
+    }
+    for (const service of [() => anonymous(), { execute: () => anonymous() }]) {
+      const server = await rpc.started(NULL_ENDPOINT)
+      server.register(MinifiedName, service)
+      const error = await failureOf(rpc.client({ req: endpointOf(server) }).execute(new MinifiedName()))
+      expect(error).toMatchObject({ statusText: toldBy(dialect, 'CountWithService', 'out of numbers') })
+    }
+  })
+
   it('is 400 when the setter of a command refuses its state', async () => {
     class Strict extends Greet {
       static override readonly commandName = 'Strict'
@@ -247,7 +262,7 @@ describe.each(DIALECTS)('a RemoteError, in the %s dialect', (dialect) => {
       ...envelope,
       Buffer.from('{"status_code": 482, "status_message": "Error", "response_message": "not forwarded"}'),
     ])
-    expect(await failureOf(rpc.client({ req: endpoint }).execute(new Greet()))).toMatchObject({ status: 482, statusText: 'Error' })
+    expect(await failureOf(rpc.client({ req: endpoint }).execute(new Greet()))).toMatchObject({ status: 482, statusText: 'not forwarded' })
   })
 })
 

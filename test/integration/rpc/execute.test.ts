@@ -184,10 +184,7 @@ describe.each(DIALECTS)('a result that cannot be written, in the %s dialect', (d
 
   const [outcome, text] =
     dialect === 'native'
-      ? [
-          { code: 'BAD_RESULT', status: 500 },
-          /^\[BAD_RESULT\] The result of command "(Bad|Echo)" cannot be written: cannot write the result: result/,
-        ]
+      ? [{ code: 'BAD_RESULT', status: 500 }, /^\[BAD_RESULT\] The result of command "(Bad|Echo)" cannot be written: result/]
       : [{ code: 'SERVICE_FAILED', status: 463 }, /^\[SERVICE_FAILED\] Exception raised when calling service \w+\. Exception: /]
   const cycle: { self?: unknown } = {}
   cycle.self = cycle
@@ -315,6 +312,20 @@ describe.each(DIALECTS)('a command that cannot be written, in the %s dialect', (
     expect(error).toMatchObject({ code: 'BAD_COMMAND', command: 'Echo' })
     expect(error.message).toContain('state.value.later is a Promise')
     await expect(client.executeAll(new Echo(Symbol('x')))).rejects.toMatchObject({ code: 'BAD_COMMAND', command: 'Echo' })
+  })
+
+  it('fails at once when its getCommandState throws', async () => {
+    const client = rpc.client({ req: 'tcp://127.0.0.1:1', pub: 'tcp://127.0.0.1:0' })
+    class Broken extends Command {
+      override getCommandState(): unknown {
+        throw new Error('no state today')
+      }
+    }
+    for (const failing of [client.execute(new Broken()), client.executeAll(new Broken()), client.publish(new Broken())]) {
+      const error = await failureOf(failing)
+      expect(error).toMatchObject({ code: 'BAD_COMMAND', command: 'Broken', cause: { message: 'no state today' } })
+      expect(error.message).toContain('no state today')
+    }
   })
 
   it('is also what is no command at all', async () => {

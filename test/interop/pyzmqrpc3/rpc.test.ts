@@ -340,14 +340,14 @@ describe.skipIf(!python.available)('ShutdownServer', () => {
   })
 
   it('published by a Python client that showed no password is not obeyed otherwise', async () => {
-    const failures = ends.events('zmq-rpc:service:failed')
+    const refusals = ends.events('zmq-rpc:command:refused')
     const client = await ends.python.make('ZmqRpcClient', { zmq_pub_endpoint: FREE })
     const { server } = await ends.server({ sub: client.endpoint })
     await until(async () => {
       await client.execute('zmqrpc.ShutdownServer()')
-      return failures.length > 0
+      return refusals.length > 0
     }, 'our server hears it')
-    expect(failures[0]).toMatchObject({ command: 'ShutdownServer' })
+    expect(refusals[0]).toMatchObject({ command: 'ShutdownServer' })
     expect(server.running).toBe(true)
   })
 
