@@ -122,12 +122,12 @@ export class RpcProxy {
     })
   }
 
-  /** The `rep` endpoints as bound: wildcards and port 0 resolved. */
+  /** The `rep` endpoints as bound: wildcards and port 0 resolved. None before `start`, and none once it has stopped. */
   get endpoints(): Endpoint[] {
     return this.#front.endpoints
   }
 
-  /** The `pub` endpoint as bound; undefined without one, or before it is bound. */
+  /** The `pub` endpoint as bound; undefined without one, before it is bound, and once it has stopped. */
   get publishEndpoint(): Endpoint | undefined {
     return this.#outlets.publication?.endpoint
   }

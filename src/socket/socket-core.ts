@@ -106,8 +106,9 @@ export class SocketCore {
     return this.#lastEndpoint
   }
 
-  /** Endpoints that are bound, resolved. */
+  /** Endpoints that are bound, resolved; none from the beginning of `close` on. */
   get boundEndpoints(): string[] {
+    if (this.#closed !== undefined) return []
     return this.#bound.map(({ endpoint }) => endpoint)
   }
 

@@ -138,7 +138,7 @@ export class RpcClient {
     this.#intercepted = aroundClient(this.#interceptors, (call) => this.#call(call.command, call.options))
   }
 
-  /** The `pub` endpoint as bound, with wildcards and port 0 resolved; undefined without one, or before it is bound. */
+  /** The `pub` endpoint as bound, with wildcards and port 0 resolved; undefined without one, before it is bound, and once it is closed. */
   get publishEndpoint(): Endpoint | undefined {
     return this.#outlets.publication?.endpoint
   }

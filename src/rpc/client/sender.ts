@@ -20,7 +20,7 @@ export class Sender {
     this.#outlets = new Outlets(options)
   }
 
-  /** The `pub` endpoint as bound; undefined without one, or before it is bound. */
+  /** As `RpcClient.publishEndpoint`. */
   get publishEndpoint(): Endpoint | undefined {
     return this.#outlets.publication?.endpoint
   }

@@ -240,7 +240,7 @@ export abstract class MessageServer {
     })
   }
 
-  /** The `rep` endpoints as bound: wildcards and port 0 resolved. */
+  /** The `rep` endpoints as bound: wildcards and port 0 resolved. None before `start`, and none once it has stopped. */
   get endpoints(): Endpoint[] {
     return this.#listener.endpoints
   }

@@ -31,7 +31,7 @@ import {
 import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions } from './message-server.ts'
 import { type Registration, type ServiceOptions, toRegistration } from './registration.ts'
 import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from './server-call.ts'
-import type { PeerInfo, Service, ServiceContext, ServiceFunction } from './service.ts'
+import type { PeerInfo, Service, ServiceFunction } from './service.ts'
 
 export interface RpcServerOptions extends MessageServerOptions {
   /** Command classes that stand inside the states of others, and have no service of their own. @default [] */

@@ -194,6 +194,20 @@ describe.each(DIALECTS)('stop, in the %s dialect', (dialect) => {
     expect(await client.execute(new Count(2))).toBe(2)
   })
 
+  it('leaves no endpoint in the list', async () => {
+    const server = rpc.server({ rep: ['tcp://127.0.0.1:0', 'inproc://stopping'] })
+    expect(server.endpoints).toEqual([])
+    await server.start()
+    expect(server.endpoints).toHaveLength(2)
+    await server.stop()
+    expect(server.endpoints).toEqual([])
+    const client = rpc.client({ pub: 'tcp://127.0.0.1:0' })
+    await client.ready()
+    expect(client.publishEndpoint).toContain('tcp://')
+    await client.close()
+    expect(client.publishEndpoint).toBeUndefined()
+  })
+
   it('comes by itself when an endpoint cannot be had: nothing stays bound', async () => {
     const taken = await rpc.started(TCP)
     const server = rpc.server({ rep: ['tcp://127.0.0.1:0', endpointOf(taken)] })
