@@ -22,7 +22,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify, stripVTControlCharacters } from 'node:util'
 
-/** @typedef {'pyzmqrpc3' | 'libzmq' | 'netns' | 'jeromq' | 'go-zmq4' | 'zmq-rs' | 'nats-server'} PeerName */
+/** @typedef {'pyzmqrpc3' | 'libzmq' | 'netns' | 'jeromq' | 'go-zmq4' | 'zmq-rs' | 'nats-server' | 'old-nats-server'} PeerName */
 /**
  * `python`: the interpreter that has the packages. `command`: what runs the program of `test/interop/peers`, or the server.
  * @typedef {{ available: boolean, why?: string, python?: string, command?: string[] }} PeerStatus
@@ -116,6 +116,33 @@ async function installNatsServer() {
 }
 
 /**
+ * Debian's, which is too old to keep what it acknowledges: a buffer must refuse it. Unpacked, not installed.
+ *
+ * @returns {Promise<Found>}
+ */
+async function unpackOldNatsServer() {
+  const folder = `${PEERS}/old-nats-server`
+  const server = `${folder}/usr/sbin/nats-server`
+  if (!existsSync(server)) {
+    console.log('peers: unpacking Debian’s nats-server into .peers/old-nats-server')
+    mkdirSync(folder, { recursive: true })
+    const download = () => run('apt-get', ['download', 'nats-server'], { cwd: folder })
+    await download().catch(async () => {
+      await run('apt-get', ['update', '-q'])
+      await download()
+    })
+    const [archive] = readdirSync(folder).filter((file) => file.endsWith('.deb'))
+    await run('dpkg', ['-x', join(folder, archive ?? ''), folder])
+    const { stdout } = await execute(server, ['--version'])
+    if (!/ v2\.(\d|1[01])\./.test(stdout)) {
+      rmSync(folder, { recursive: true, force: true })
+      throw new Error(`Debian has ${stdout.trim()} now, which is not old any more`)
+    }
+  }
+  return { command: [server] }
+}
+
+/**
  * Builds what is in a folder of `test/interop/peers`, unless that was done before.
  *
  * @param {PeerName} name
@@ -199,6 +226,7 @@ const SET_UPS = {
   'go-zmq4': buildGo,
   'zmq-rs': buildRust,
   'nats-server': installNatsServer,
+  'old-nats-server': unpackOldNatsServer,
 }
 const STATUS_FILE = `${PEERS}/status.json`
 

@@ -47,6 +47,11 @@ export class LineProcess {
     await this.#ended
   }
 
+  /** Freezes it, or lets it go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal)
+  }
+
   /** Ends it without letting it do anything more. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL')

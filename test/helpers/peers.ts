@@ -42,6 +42,6 @@ function readStatus(): Record<PeerName, PeerStatus> {
   } catch {
     const missing = { available: false, why: 'not set up; run `npm run peers`' }
     const zmq = { pyzmqrpc3: missing, libzmq: missing, jeromq: missing, 'go-zmq4': missing, 'zmq-rs': missing }
-    return { ...zmq, netns: missing, 'nats-server': missing }
+    return { ...zmq, netns: missing, 'nats-server': missing, 'old-nats-server': missing }
   }
 }

@@ -1,0 +1,557 @@
+/**
+ * A buffer's store in NATS JetStream, for those who outgrow one machine: records lie with several servers, and survive the loss of some.
+ *
+ * Four streams, named after the store:
+ *
+ * - `NAME` has the live records: one message each. Its subject holds the id, hashed, and there is one message for a subject at most:
+ *   the server itself refuses an id that is live.
+ * - `NAME_dead` has those that were given up.
+ * - `NAME_journal` says what is about to be done with records: acknowledged, given up, put back. It is written before that is done, so
+ *   that whoever opens the store after a crash can finish it; and it is the memory of ids that ended (`dedupeWindow`).
+ * - `NAME_lease`: see {@link Lease}.
+ *
+ * Everything is read from the leader of a stream, never from a replica that may lag behind.
+ */
+
+import { hostname } from 'node:os'
+import type { JetStreamClient, JetStreamManager, StoredMsg, StreamConfig } from '@nats-io/jetstream'
+import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node'
+import { StoreError, toError, ZmqRpcError } from '../../errors.ts'
+import type { BufferStore, DeadEntry, Durability, ReadLimit, StoreCounts, StoreEntry, StoreOpening, StoreRecord } from '../buffer-store.ts'
+import { isTaken, toStoreError } from './errors.ts'
+import { Journal, MAX_RECORDS } from './journal.ts'
+import { Lease } from './lease.ts'
+import { decodeDead, decodeRecord, encodeDead, encodeRecord, Subjects, type Token, tokenOf } from './message.ts'
+import { askMonitors, askSystemAccount, requireVersion } from './proof.ts'
+
+/** Options of {@link JetStreamStore}. */
+export interface JetStreamStoreOptions {
+  /** What the streams are called: 1 to 100 letters, digits, `_` or `-`. One process uses a name at a time. */
+  readonly name: string
+  /** Where the servers are, and as whom to connect: options of `connect` of `@nats-io/transport-node`. */
+  readonly nats: NodeConnectionOptions
+  /**
+   * What the servers must promise: the store does not open (DURABILITY_TOO_WEAK) unless they do.
+   *
+   * - `quorum+fsync`: `replicas` is 3 or more, and each server that holds the stream has `sync_interval: always`.
+   * - `fsync`: the same with any number of `replicas`.
+   * - `os-cache`: nobody asks. A power cut may lose what was acknowledged in the two minutes before.
+   *
+   * The first two need `system` or `monitors`, to ask the servers.
+   *
+   * @default 'quorum+fsync'
+   */
+  readonly durability?: Durability | undefined
+  /** Servers that hold each record: 1, 3 or 5. @default 3; 1 with the durability `fsync` and `os-cache` */
+  readonly replicas?: number | undefined
+  /** As `nats`, but a user of the system account, who may ask all servers how they are set up. Only used while opening. */
+  readonly system?: NodeConnectionOptions | undefined
+  /** Addresses of the servers' monitoring ports (`http://host:8222`): the other way to ask them. One for each server. */
+  readonly monitors?: readonly string[] | undefined
+  /** Records that may be live; one more is refused (STORE_FULL). 1 or more. @default Infinity */
+  readonly maxRecords?: number | undefined
+  /** Bytes that live records may take on each server; beyond them a record is refused (STORE_FULL). @default Infinity */
+  readonly maxBytes?: number | undefined
+  /** Ids that are known after their records have ended, at least; about 100 bytes of memory each. @default 10000 */
+  readonly dedupeWindow?: number | undefined
+  /** Time for the servers to answer, ms; STORE_UNAVAILABLE then. @default 5000 */
+  readonly timeoutMs?: number | undefined
+  /** How long a process that ended without `close` keeps the store from being opened, ms; 3000 or more. @default 15000 */
+  readonly leaseMs?: number | undefined
+}
+
+const OPTIONS = [
+  'name',
+  'nats',
+  'durability',
+  'replicas',
+  'system',
+  'monitors',
+  'maxRecords',
+  'maxBytes',
+  'dedupeWindow',
+  'timeoutMs',
+  'leaseMs',
+] as const satisfies readonly (keyof JetStreamStoreOptions)[]
+
+const DEFAULTS = { replicas: 3, dedupeWindow: 10_000, timeoutMs: 5000, leaseMs: 15_000 }
+
+/** Questions to a server at a time. */
+const WIDTH = 64
+
+/** Messages that are remembered, so that their acknowledgement need not ask for them. */
+const MAX_KNOWN = 100_000
+
+/** Everything that is there while it is open. */
+interface Open {
+  readonly connection: NatsConnection
+  readonly client: JetStreamClient
+  readonly manager: JetStreamManager
+  readonly lease: Lease
+  readonly journal: Journal
+}
+
+export class JetStreamStore implements BufferStore {
+  readonly durability: Durability
+  readonly #options: JetStreamStoreOptions
+  readonly #replicas: number
+  readonly #subjects: Subjects
+  #open: Open | undefined
+  #state: 'new' | 'open' | 'closed' = 'new'
+  /** Why nothing works any more. */
+  #failure: StoreError | undefined
+  #live = 0
+  #bytes = 0
+  /** Those that were given up: their seq, and where they lie in their own stream. About 50 bytes of memory each. */
+  readonly #dead = new Map<number, number>()
+  /** Live as far as the server knows, but about to be given up. */
+  readonly #leaving = new Set<number>()
+  readonly #known = new Map<number, { token: Token; bytes: number }>()
+  /** Giving up and putting back: one at a time. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #closing: Promise<void> | undefined
+
+  /** @throws ZmqRpcError BAD_OPTION */
+  constructor(options: JetStreamStoreOptions) {
+    resolveOptions(options)
+    this.#options = options
+    this.durability = options.durability ?? 'quorum+fsync'
+    this.#replicas = options.replicas ?? (this.durability === 'quorum+fsync' ? DEFAULTS.replicas : 1)
+    this.#subjects = new Subjects(options.name)
+  }
+
+  /**
+   * Connects, makes the streams that are not there yet, asks the servers what they promise, and finishes what a crash interrupted.
+   *
+   * @throws StoreError DURABILITY_TOO_WEAK, STORE_LOCKED, STORE_UNAVAILABLE; ZmqRpcError BAD_OPTION when the packages of NATS are not installed.
+   */
+  async open(): Promise<StoreOpening> {
+    if (this.#state !== 'new') throw new StoreError('CLOSED', 'this store was opened before: make a new one')
+    this.#state = 'open'
+    const { connect, jetstream, jetstreamManager } = await loadNats()
+    const { nats, timeoutMs = DEFAULTS.timeoutMs, leaseMs = DEFAULTS.leaseMs } = this.#options
+    let connection: NatsConnection | undefined
+    try {
+      connection = await connect({ maxReconnectAttempts: -1, timeout: timeoutMs, ...nats })
+      requireVersion(connection.info?.version ?? '')
+      const client = jetstream(connection, { timeout: timeoutMs })
+      const manager = await jetstreamManager(connection, { timeout: timeoutMs })
+      const { name } = this.#options
+      await this.#makeStreams(manager)
+      await this.#requireDurability(connection, manager, connect)
+      const holder = `process ${process.pid} on ${hostname()} (connection ${connection.info?.client_id ?? '?'}, ${new Date().toISOString()})`
+      const lease = new Lease({ client, manager }, { stream: `${name}_lease`, subject: this.#subjects.lease, holder }, (error) => {
+        this.#failure ??= error
+      })
+      await lease.take(leaseMs)
+      const window = this.#options.dedupeWindow ?? DEFAULTS.dedupeWindow
+      const journal = new Journal({ client, manager }, { stream: `${name}_journal`, subject: this.#subjects.journal, window })
+      this.#open = { connection, client, manager, lease, journal }
+      await this.#finishWhatWasBegun()
+      return await this.#takeStock()
+    } catch (error) {
+      await this.#open?.lease.release()
+      this.#open = undefined
+      await connection?.close()
+      this.#state = 'closed'
+      throw error instanceof ZmqRpcError ? error : toStoreError(error, 'be opened')
+    }
+  }
+
+  async append(record: StoreRecord): Promise<{ seq: number; duplicate: boolean }> {
+    const { client, journal } = this.#use()
+    const idBytes = Buffer.byteLength(record.id)
+    if (idBytes === 0 || idBytes > 255) throw new ZmqRpcError('BAD_OPTION', `the id of a record has ${idBytes} bytes, not 1 to 255`)
+    const token = tokenOf(record.id)
+    const ended = journal.ended(token)
+    if (ended !== undefined) return { seq: ended, duplicate: true }
+    const message = encodeRecord(record)
+    const most = this.#use().connection.info?.max_payload
+    if (most !== undefined && message.length > most) {
+      const text = `a record of ${message.length} bytes is more than the NATS server takes (max_payload: ${most})`
+      throw new StoreError('RECORD_TOO_LARGE', text, { written: false })
+    }
+    try {
+      const { seq } = await client.publish(this.#subjects.live(token), message)
+      this.#added(seq, token, message.length)
+      return { seq, duplicate: false }
+    } catch (error) {
+      if (!isTaken(error)) throw toStoreError(error, 'append a record')
+      const first = await this.#message('', { last_by_subj: this.#subjects.live(token) })
+      if (first !== undefined) return { seq: first.seq, duplicate: true }
+      // It has ended between the two questions.
+      const seq = journal.ended(token)
+      return seq === undefined ? this.append(record) : { seq, duplicate: true }
+    }
+  }
+
+  async read(afterSeq: number, limit: ReadLimit): Promise<StoreEntry[]> {
+    const entries: StoreEntry[] = []
+    const filter = this.#subjects.live('*')
+    let bytes = 0
+    let next = afterSeq + 1
+    // The first question tells where the next record is; those behind it follow mostly without a gap, and can be asked for together.
+    let width = 1
+    while (entries.length < limit.count) {
+      const questions = Array.from({ length: width }, (_, index) => this.#message('', { seq: next + index, next_by_subj: filter }))
+      let last = false
+      for (const message of await Promise.all(questions)) {
+        if (message === undefined) last = true
+        // Behind a gap, several questions have the same answer.
+        if (message === undefined || message.seq < next) continue
+        next = message.seq + 1
+        if (this.#leaving.has(message.seq)) continue
+        bytes += message.data.length
+        if (entries.length > 0 && bytes > limit.bytes) return entries
+        this.#remember(message.seq, Subjects.token(message.subject), message.data.length)
+        entries.push(decodeRecord(message.seq, message.data))
+        if (entries.length >= limit.count || bytes >= limit.bytes) return entries
+      }
+      if (last) break
+      const each = Math.max(1, bytes / Math.max(1, entries.length))
+      width = Math.max(1, Math.min(WIDTH, limit.count - entries.length, Math.ceil((limit.bytes - bytes) / each)))
+    }
+    return entries
+  }
+
+  async find(id: string): Promise<{ state: 'live' | 'dead'; entry: StoreEntry } | undefined> {
+    const token = tokenOf(id)
+    const live = await this.#message('', { last_by_subj: this.#subjects.live(token) })
+    if (live !== undefined && !this.#leaving.has(live.seq)) return { state: 'live', entry: decodeRecord(live.seq, live.data) }
+    const dead = await this.#message('_dead', { last_by_subj: this.#subjects.dead(token, '*') })
+    return dead === undefined ? undefined : { state: 'dead', entry: decodeDead(dead.data).entry }
+  }
+
+  async ack(seqs: readonly number[] | { readonly upTo: number }): Promise<void> {
+    const { journal } = this.#use()
+    if ('upTo' in seqs) return this.#ackUpTo(seqs.upTo)
+    const known = await inGroups(seqs, async (seq) => {
+      const token = this.#known.get(seq)?.token ?? (await this.#tokenOfLive(seq))
+      return token === undefined || this.#leaving.has(seq) ? undefined : { seq, token }
+    })
+    const ended = known.filter((one) => one !== undefined)
+    if (ended.length === 0) return
+    await this.#asStoreErrors('acknowledge records', async () => {
+      for (let at = 0; at < ended.length; at += MAX_RECORDS) {
+        const records = ended.slice(at, at + MAX_RECORDS)
+        await journal.take({ kind: 'ended', records }, async () => {
+          await inGroups(records, ({ seq }) => this.#delete(seq))
+        })
+      }
+    })
+  }
+
+  deadLetter(seq: number, reason: string): Promise<void> {
+    return this.#inTurn('give a record up', async ({ client, journal }) => {
+      const message = await this.#message('', { seq })
+      if (message === undefined) return
+      const token = Subjects.token(message.subject)
+      this.#leaving.add(seq)
+      try {
+        await journal.take({ kind: 'dead', records: [{ seq, token }] }, async () => {
+          const { seq: deadSeq } = await client.publish(this.#subjects.dead(token, seq), encodeDead(seq, reason, message.data))
+          this.#dead.set(seq, deadSeq)
+          await this.#delete(seq)
+        })
+      } finally {
+        this.#leaving.delete(seq)
+      }
+    })
+  }
+
+  async readDead(afterSeq: number, limit: ReadLimit): Promise<DeadEntry[]> {
+    const seqs = [...this.#dead.keys()].filter((seq) => seq > afterSeq).sort((a, b) => a - b)
+    const entries: DeadEntry[] = []
+    let bytes = 0
+    for (let at = 0; at < seqs.length && entries.length < limit.count; at += WIDTH) {
+      const some = seqs.slice(at, at + WIDTH)
+      for (const message of await Promise.all(some.map((seq) => this.#message('_dead', { seq: this.#dead.get(seq) as number })))) {
+        if (message === undefined) continue
+        bytes += message.data.length
+        if (entries.length >= limit.count || (entries.length > 0 && bytes > limit.bytes)) return entries
+        entries.push(decodeDead(message.data).entry)
+      }
+    }
+    return entries
+  }
+
+  requeue(seq: number): Promise<number | undefined> {
+    return this.#inTurn('put a record back', async ({ client, manager, journal }) => {
+      const deadSeq = this.#dead.get(seq)
+      const message = deadSeq === undefined ? undefined : await this.#message('_dead', { seq: deadSeq })
+      if (deadSeq === undefined || message === undefined) return undefined
+      const { record } = decodeDead(message.data)
+      const { token } = Subjects.dead(message.subject)
+      let newSeq: number | undefined
+      await journal.take({ kind: 'requeued', records: [{ seq, token }] }, async () => {
+        newSeq = (await client.publish(this.#subjects.live(token), record)).seq
+        this.#added(newSeq, token, record.length)
+        await this.#deleteMessage(manager, this.#stream('_dead'), deadSeq)
+        this.#dead.delete(seq)
+      })
+      return newSeq
+    })
+  }
+
+  async dropDead(seqs: readonly number[]): Promise<void> {
+    const { manager } = this.#use()
+    await this.#asStoreErrors('drop records', () =>
+      inGroups(seqs, async (seq) => {
+        const deadSeq = this.#dead.get(seq)
+        if (deadSeq === undefined) return
+        await this.#deleteMessage(manager, this.#stream('_dead'), deadSeq)
+        this.#dead.delete(seq)
+      }),
+    )
+  }
+
+  count(): StoreCounts {
+    return { live: this.#live, dead: this.#dead.size, bytes: this.#bytes }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#state = 'closed'
+    const open = this.#open
+    this.#open = undefined
+    if (open === undefined) return
+    await this.#turn.catch(() => {})
+    // What is under way is answered, within the time that NATS gives it; who cannot be reached does not keep us.
+    await open.lease.release()
+    if (!open.connection.isClosed()) await open.connection.drain().catch(() => open.connection.close().catch(() => {}))
+  }
+
+  // ── Opening ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #makeStreams(manager: JetStreamManager): Promise<void> {
+    const { maxRecords, maxBytes, leaseMs = DEFAULTS.leaseMs } = this.#options
+    const common = { storage: 'file', retention: 'limits', num_replicas: this.#replicas, deny_delete: false } as const
+    const unlimited = (limit: number | undefined): number => (limit === undefined || limit === Number.POSITIVE_INFINITY ? -1 : limit)
+    const once = { discard: 'new', discard_new_per_subject: true, max_msgs_per_subject: 1 } as const
+    await this.#makeStream(manager, {
+      ...common,
+      ...once,
+      name: this.#stream(),
+      subjects: [this.#subjects.live('*')],
+      max_msgs: unlimited(maxRecords),
+      max_bytes: unlimited(maxBytes),
+    })
+    await this.#makeStream(manager, { ...common, ...once, name: this.#stream('_dead'), subjects: [this.#subjects.dead('*', '*')] })
+    await this.#makeStream(manager, { ...common, name: this.#stream('_journal'), subjects: [this.#subjects.journal] })
+    await this.#makeStream(manager, {
+      ...common,
+      name: this.#stream('_lease'),
+      subjects: [this.#subjects.lease],
+      max_msgs: 1,
+      max_age: leaseMs * 1e6,
+      duplicate_window: Math.min(leaseMs, 100) * 1e6,
+    })
+  }
+
+  /** What can be changed of a stream that is there is changed to what is asked for now. */
+  async #makeStream(manager: JetStreamManager, config: Partial<StreamConfig> & { name: string }): Promise<void> {
+    try {
+      await manager.streams.info(config.name)
+    } catch {
+      await manager.streams.add(config)
+      return
+    }
+    await manager.streams.update(config.name, config)
+  }
+
+  async #requireDurability(
+    connection: NatsConnection,
+    manager: JetStreamManager,
+    connect: (options: NodeConnectionOptions) => Promise<NatsConnection>,
+  ): Promise<void> {
+    const { system, monitors } = this.#options
+    if (this.durability === 'os-cache') return
+    const { cluster, config } = await manager.streams.info(this.#stream())
+    if (this.durability === 'quorum+fsync' && config.num_replicas < 3) {
+      throw new StoreError('DURABILITY_TOO_WEAK', `the stream has ${config.num_replicas} replicas, and quorum+fsync needs 3: give replicas`)
+    }
+    const holders = new Set([cluster?.leader ?? connection.info?.server_name ?? '', ...(cluster?.replicas ?? []).map(({ name }) => name)])
+    let syncing: Set<string>
+    if (system === undefined) syncing = await askMonitors(monitors ?? [])
+    else {
+      const asking = await connect({ timeout: this.#options.timeoutMs ?? DEFAULTS.timeoutMs, ...system })
+      try {
+        syncing = await askSystemAccount(asking, holders)
+      } finally {
+        await asking.close()
+      }
+    }
+    const weak = [...holders].filter((name) => !syncing.has(name))
+    if (weak.length === 0) return
+    throw new StoreError(
+      'DURABILITY_TOO_WEAK',
+      `these NATS servers hold the stream, and do not say that they sync each message: ${weak.join(', ')}. ` +
+        `Set jetstream { sync_interval: always } there, or accept less by name (durability: 'os-cache')`,
+    )
+  }
+
+  /** The last entries of the journal tell what a crash may have interrupted; to do it twice does no harm. */
+  async #finishWhatWasBegun(): Promise<void> {
+    const { manager, journal } = this.#use()
+    for (const { kind, records } of await journal.load()) {
+      for (const { seq, token } of records) {
+        if (kind === 'ended') await this.#deleteMessage(manager, this.#stream(), seq)
+        const dead = await this.#message('_dead', { last_by_subj: this.#subjects.dead(token, seq) })
+        if (kind === 'dead' && dead !== undefined) await this.#deleteMessage(manager, this.#stream(), seq)
+        if (kind !== 'requeued' || dead === undefined) continue
+        const live = await this.#message('', { last_by_subj: this.#subjects.live(token) })
+        if (live !== undefined) await this.#deleteMessage(manager, this.#stream('_dead'), dead.seq)
+      }
+    }
+  }
+
+  async #takeStock(): Promise<StoreOpening> {
+    const { manager } = this.#use()
+    const live = await manager.streams.info(this.#stream())
+    const dead = await manager.streams.info(this.#stream('_dead'), { subjects_filter: '>' })
+    this.#live = live.state.messages
+    this.#bytes = live.state.bytes + dead.state.bytes
+    const subjects = Object.keys(dead.state.subjects ?? {})
+    await inGroups(subjects, async (subject) => {
+      const message = await this.#message('_dead', { last_by_subj: subject })
+      if (message !== undefined) this.#dead.set(Subjects.dead(subject).seq, message.seq)
+    })
+    return { live: this.#live, dead: this.#dead.size, nextSeq: live.state.last_seq + 1, tornBytes: 0, damaged: [] }
+  }
+
+  // ── While it is open ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #use(): Open {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#open === undefined) throw new StoreError('CLOSED', 'the store is not open')
+    return this.#open
+  }
+
+  #stream(suffix: '' | '_dead' | '_journal' | '_lease' = ''): string {
+    return `${this.#options.name}${suffix}`
+  }
+
+  async #message(
+    suffix: '' | '_dead',
+    query: { seq: number } | { last_by_subj: string } | { seq: number; next_by_subj: string },
+  ): Promise<StoredMsg | undefined> {
+    const { manager } = this.#use()
+    try {
+      return (await manager.streams.getMessage(this.#stream(suffix), query)) ?? undefined
+    } catch (error) {
+      throw toStoreError(error, 'read a record')
+    }
+  }
+
+  async #tokenOfLive(seq: number): Promise<Token | undefined> {
+    const message = await this.#message('', { seq })
+    if (message === undefined) return undefined
+    this.#remember(seq, Subjects.token(message.subject), message.data.length)
+    return Subjects.token(message.subject)
+  }
+
+  #added(seq: number, token: Token, bytes: number): void {
+    this.#live++
+    this.#bytes += bytes
+    this.#remember(seq, token, bytes)
+  }
+
+  #remember(seq: number, token: Token, bytes: number): void {
+    this.#known.set(seq, { token, bytes })
+    if (this.#known.size <= MAX_KNOWN) return
+    for (const oldest of this.#known.keys()) {
+      this.#known.delete(oldest)
+      return
+    }
+  }
+
+  /** In one step for the server, but in several for the journal, which has to hold their ids. */
+  async #ackUpTo(upTo: number): Promise<void> {
+    let after = 0
+    while (after < upTo) {
+      const entries = await this.read(after, { count: 1000, bytes: 1024 * 1024 })
+      const seqs = entries.map(({ seq }) => seq).filter((seq) => seq <= upTo)
+      if (seqs.length === 0) return
+      await this.ack(seqs)
+      after = seqs.at(-1) as number
+    }
+  }
+
+  async #delete(seq: number): Promise<void> {
+    if (!(await this.#deleteMessage(this.#use().manager, this.#stream(), seq))) return
+    this.#live--
+    this.#bytes -= this.#known.get(seq)?.bytes ?? 0
+    this.#known.delete(seq)
+  }
+
+  /** False when it was not there. */
+  async #deleteMessage(manager: JetStreamManager, stream: string, seq: number): Promise<boolean> {
+    try {
+      return await manager.streams.deleteMessage(stream, seq, false)
+    } catch (error) {
+      // There is no number of its own for this refusal; whether it is gone can be asked.
+      if ((await manager.streams.getMessage(stream, { seq })) === null) return false
+      throw error
+    }
+  }
+
+  #inTurn<T>(doing: string, work: (open: Open) => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(() => this.#asStoreErrors(doing, () => work(this.#use())))
+    this.#turn = mine.catch(() => {})
+    return mine
+  }
+
+  async #asStoreErrors<T>(doing: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw toStoreError(error, doing)
+    }
+  }
+}
+
+/** @throws ZmqRpcError BAD_OPTION */
+function resolveOptions(options: JetStreamStoreOptions): void {
+  const refuse = (text: string): never => {
+    throw new ZmqRpcError('BAD_OPTION', `JetStreamStore: ${text}`)
+  }
+  if (typeof options !== 'object' || options === null) refuse('it needs options: { name, nats, … }')
+  for (const key of Object.keys(options)) if (!(OPTIONS as readonly string[]).includes(key)) refuse(`there is no option ${key}`)
+  const { name, nats, durability = 'quorum+fsync', replicas, system, monitors } = options
+  if (typeof name !== 'string' || !/^[\w-]{1,100}$/.test(name)) refuse('name has to be 1 to 100 letters, digits, _ or -')
+  if (typeof nats !== 'object' || nats === null) refuse("nats is missing: where the servers are, as { servers: 'host:4222' }")
+  if (!['quorum+fsync', 'fsync', 'os-cache'].includes(durability)) refuse("durability is one of 'quorum+fsync', 'fsync', 'os-cache'")
+  if (replicas !== undefined && ![1, 3, 5].includes(replicas)) refuse('replicas is 1, 3 or 5')
+  if (durability !== 'os-cache' && system === undefined && (monitors === undefined || monitors.length === 0)) {
+    refuse(`durability ${durability} has to be proved: give system or monitors, so that the servers can be asked; or accept 'os-cache'`)
+  }
+  const least = { maxRecords: 1, maxBytes: 1, dedupeWindow: 0, timeoutMs: 1, leaseMs: 3000 }
+  for (const [key, min] of Object.entries(least) as [keyof typeof least, number][]) {
+    const value = options[key]
+    if (value !== undefined && !(typeof value === 'number' && value >= min)) refuse(`${key} has to be a number of at least ${min}`)
+  }
+}
+
+async function loadNats() {
+  try {
+    const [{ connect }, { jetstream, jetstreamManager }] = await Promise.all([
+      import('@nats-io/transport-node'),
+      import('@nats-io/jetstream'),
+    ])
+    return { connect, jetstream, jetstreamManager }
+  } catch (cause) {
+    const text = `JetStreamStore needs two packages: npm install @nats-io/transport-node @nats-io/jetstream (${toError(cause).message})`
+    throw new ZmqRpcError('BAD_OPTION', text, { cause })
+  }
+}
+
+/** Not all at once: each is a question to the server. */
+async function inGroups<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  for (let at = 0; at < items.length; at += WIDTH) results.push(...(await Promise.all(items.slice(at, at + WIDTH).map(work))))
+  return results
+}
