@@ -19,7 +19,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
  */
 const STARTED_BY_ADDRESS = []
 
-const { exports, bin = {}, dependencies } = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'))
+const { exports, bin = {}, dependencies, peerDependencies } = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'))
 
 /** @type {string[]} */
 const targets = [...Object.values(exports).map((target) => target.default ?? target), ...Object.values(bin)]
@@ -31,7 +31,7 @@ const bundle = await rolldown({
   input,
   cwd: ROOT,
   platform: 'node',
-  external: Object.keys(dependencies).map((name) => new RegExp(`^${name}(/|$)`)),
+  external: Object.keys({ ...dependencies, ...peerDependencies }).map((name) => new RegExp(`^${name}(/|$)`)),
   transform: { target: 'es2022' },
 })
 await bundle.write({

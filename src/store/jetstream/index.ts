@@ -5,4 +5,5 @@
  * @packageDocumentation
  */
 
-export { JetStreamStore, type JetStreamStoreOptions } from './jetstream-store.ts'
+export { JetStreamStore } from './jetstream-store.ts'
+export type { JetStreamStoreOptions } from './options.ts'

@@ -14,67 +14,17 @@
  */
 
 import { hostname } from 'node:os'
-import type { JetStreamClient, JetStreamManager, StoredMsg, StreamConfig } from '@nats-io/jetstream'
-import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node'
+import type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
 import { StoreError, toError, ZmqRpcError } from '../../errors.ts'
 import type { BufferStore, DeadEntry, Durability, ReadLimit, StoreCounts, StoreEntry, StoreOpening, StoreRecord } from '../buffer-store.ts'
 import { isTaken, toStoreError } from './errors.ts'
 import { Journal, MAX_RECORDS } from './journal.ts'
 import { Lease } from './lease.ts'
 import { decodeDead, decodeRecord, encodeDead, encodeRecord, Subjects, type Token, tokenOf } from './message.ts'
-import { askMonitors, askSystemAccount, requireVersion } from './proof.ts'
-
-/** Options of {@link JetStreamStore}. */
-export interface JetStreamStoreOptions {
-  /** What the streams are called: 1 to 100 letters, digits, `_` or `-`. One process uses a name at a time. */
-  readonly name: string
-  /** Where the servers are, and as whom to connect: options of `connect` of `@nats-io/transport-node`. */
-  readonly nats: NodeConnectionOptions
-  /**
-   * What the servers must promise: the store does not open (DURABILITY_TOO_WEAK) unless they do.
-   *
-   * - `quorum+fsync`: `replicas` is 3 or more, and each server that holds the stream has `sync_interval: always`.
-   * - `fsync`: the same with any number of `replicas`.
-   * - `os-cache`: nobody asks. A power cut may lose what was acknowledged in the two minutes before.
-   *
-   * The first two need `system` or `monitors`, to ask the servers.
-   *
-   * @default 'quorum+fsync'
-   */
-  readonly durability?: Durability | undefined
-  /** Servers that hold each record: 1, 3 or 5. @default 3; 1 with the durability `fsync` and `os-cache` */
-  readonly replicas?: number | undefined
-  /** As `nats`, but a user of the system account, who may ask all servers how they are set up. Only used while opening. */
-  readonly system?: NodeConnectionOptions | undefined
-  /** Addresses of the servers' monitoring ports (`http://host:8222`): the other way to ask them. One for each server. */
-  readonly monitors?: readonly string[] | undefined
-  /** Records that may be live; one more is refused (STORE_FULL). 1 or more. @default Infinity */
-  readonly maxRecords?: number | undefined
-  /** Bytes that live records may take on each server; beyond them a record is refused (STORE_FULL). @default Infinity */
-  readonly maxBytes?: number | undefined
-  /** Ids that are known after their records have ended, at least; about 100 bytes of memory each. @default 10000 */
-  readonly dedupeWindow?: number | undefined
-  /** Time for the servers to answer, ms; STORE_UNAVAILABLE then. @default 5000 */
-  readonly timeoutMs?: number | undefined
-  /** How long a process that ended without `close` keeps the store from being opened, ms; 3000 or more. @default 15000 */
-  readonly leaseMs?: number | undefined
-}
-
-const OPTIONS = [
-  'name',
-  'nats',
-  'durability',
-  'replicas',
-  'system',
-  'monitors',
-  'maxRecords',
-  'maxBytes',
-  'dedupeWindow',
-  'timeoutMs',
-  'leaseMs',
-] as const satisfies readonly (keyof JetStreamStoreOptions)[]
-
-const DEFAULTS = { replicas: 3, dedupeWindow: 10_000, timeoutMs: 5000, leaseMs: 15_000 }
+import { DEFAULTS, durabilityOf, type JetStreamStoreOptions, resolveOptions } from './options.ts'
+import { requireDurability, requireVersion } from './proof.ts'
+import { makeStreams } from './streams.ts'
 
 /** Questions to a server at a time. */
 const WIDTH = 64
@@ -94,7 +44,6 @@ interface Open {
 export class JetStreamStore implements BufferStore {
   readonly durability: Durability
   readonly #options: JetStreamStoreOptions
-  readonly #replicas: number
   readonly #subjects: Subjects
   #open: Open | undefined
   #state: 'new' | 'open' | 'closed' = 'new'
@@ -115,8 +64,7 @@ export class JetStreamStore implements BufferStore {
   constructor(options: JetStreamStoreOptions) {
     resolveOptions(options)
     this.#options = options
-    this.durability = options.durability ?? 'quorum+fsync'
-    this.#replicas = options.replicas ?? (this.durability === 'quorum+fsync' ? DEFAULTS.replicas : 1)
+    this.durability = durabilityOf(options)
     this.#subjects = new Subjects(options.name)
   }
 
@@ -137,8 +85,8 @@ export class JetStreamStore implements BufferStore {
       const client = jetstream(connection, { timeout: timeoutMs })
       const manager = await jetstreamManager(connection, { timeout: timeoutMs })
       const { name } = this.#options
-      await this.#makeStreams(manager)
-      await this.#requireDurability(connection, manager, connect)
+      await makeStreams(manager, this.#options, this.#subjects)
+      await requireDurability(this.#options, { connection, manager, connect })
       const holder = `process ${process.pid} on ${hostname()} (connection ${connection.info?.client_id ?? '?'}, ${new Date().toISOString()})`
       const lease = new Lease({ client, manager }, { stream: `${name}_lease`, subject: this.#subjects.lease, holder }, (error) => {
         this.#failure ??= error
@@ -327,73 +275,6 @@ export class JetStreamStore implements BufferStore {
 
   // ── Opening ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async #makeStreams(manager: JetStreamManager): Promise<void> {
-    const { maxRecords, maxBytes, leaseMs = DEFAULTS.leaseMs } = this.#options
-    const common = { storage: 'file', retention: 'limits', num_replicas: this.#replicas, deny_delete: false } as const
-    const unlimited = (limit: number | undefined): number => (limit === undefined || limit === Number.POSITIVE_INFINITY ? -1 : limit)
-    const once = { discard: 'new', discard_new_per_subject: true, max_msgs_per_subject: 1 } as const
-    await this.#makeStream(manager, {
-      ...common,
-      ...once,
-      name: this.#stream(),
-      subjects: [this.#subjects.live('*')],
-      max_msgs: unlimited(maxRecords),
-      max_bytes: unlimited(maxBytes),
-    })
-    await this.#makeStream(manager, { ...common, ...once, name: this.#stream('_dead'), subjects: [this.#subjects.dead('*', '*')] })
-    await this.#makeStream(manager, { ...common, name: this.#stream('_journal'), subjects: [this.#subjects.journal] })
-    await this.#makeStream(manager, {
-      ...common,
-      name: this.#stream('_lease'),
-      subjects: [this.#subjects.lease],
-      max_msgs: 1,
-      max_age: leaseMs * 1e6,
-      duplicate_window: Math.min(leaseMs, 100) * 1e6,
-    })
-  }
-
-  /** What can be changed of a stream that is there is changed to what is asked for now. */
-  async #makeStream(manager: JetStreamManager, config: Partial<StreamConfig> & { name: string }): Promise<void> {
-    try {
-      await manager.streams.info(config.name)
-    } catch {
-      await manager.streams.add(config)
-      return
-    }
-    await manager.streams.update(config.name, config)
-  }
-
-  async #requireDurability(
-    connection: NatsConnection,
-    manager: JetStreamManager,
-    connect: (options: NodeConnectionOptions) => Promise<NatsConnection>,
-  ): Promise<void> {
-    const { system, monitors } = this.#options
-    if (this.durability === 'os-cache') return
-    const { cluster, config } = await manager.streams.info(this.#stream())
-    if (this.durability === 'quorum+fsync' && config.num_replicas < 3) {
-      throw new StoreError('DURABILITY_TOO_WEAK', `the stream has ${config.num_replicas} replicas, and quorum+fsync needs 3: give replicas`)
-    }
-    const holders = new Set([cluster?.leader ?? connection.info?.server_name ?? '', ...(cluster?.replicas ?? []).map(({ name }) => name)])
-    let syncing: Set<string>
-    if (system === undefined) syncing = await askMonitors(monitors ?? [])
-    else {
-      const asking = await connect({ timeout: this.#options.timeoutMs ?? DEFAULTS.timeoutMs, ...system })
-      try {
-        syncing = await askSystemAccount(asking, holders)
-      } finally {
-        await asking.close()
-      }
-    }
-    const weak = [...holders].filter((name) => !syncing.has(name))
-    if (weak.length === 0) return
-    throw new StoreError(
-      'DURABILITY_TOO_WEAK',
-      `these NATS servers hold the stream, and do not say that they sync each message: ${weak.join(', ')}. ` +
-        `Set jetstream { sync_interval: always } there, or accept less by name (durability: 'os-cache')`,
-    )
-  }
-
   /** The last entries of the journal tell what a crash may have interrupted; to do it twice does no harm. */
   async #finishWhatWasBegun(): Promise<void> {
     const { manager, journal } = this.#use()
@@ -511,28 +392,6 @@ export class JetStreamStore implements BufferStore {
     } catch (error) {
       throw toStoreError(error, doing)
     }
-  }
-}
-
-/** @throws ZmqRpcError BAD_OPTION */
-function resolveOptions(options: JetStreamStoreOptions): void {
-  const refuse = (text: string): never => {
-    throw new ZmqRpcError('BAD_OPTION', `JetStreamStore: ${text}`)
-  }
-  if (typeof options !== 'object' || options === null) refuse('it needs options: { name, nats, … }')
-  for (const key of Object.keys(options)) if (!(OPTIONS as readonly string[]).includes(key)) refuse(`there is no option ${key}`)
-  const { name, nats, durability = 'quorum+fsync', replicas, system, monitors } = options
-  if (typeof name !== 'string' || !/^[\w-]{1,100}$/.test(name)) refuse('name has to be 1 to 100 letters, digits, _ or -')
-  if (typeof nats !== 'object' || nats === null) refuse("nats is missing: where the servers are, as { servers: 'host:4222' }")
-  if (!['quorum+fsync', 'fsync', 'os-cache'].includes(durability)) refuse("durability is one of 'quorum+fsync', 'fsync', 'os-cache'")
-  if (replicas !== undefined && ![1, 3, 5].includes(replicas)) refuse('replicas is 1, 3 or 5')
-  if (durability !== 'os-cache' && system === undefined && (monitors === undefined || monitors.length === 0)) {
-    refuse(`durability ${durability} has to be proved: give system or monitors, so that the servers can be asked; or accept 'os-cache'`)
-  }
-  const least = { maxRecords: 1, maxBytes: 1, dedupeWindow: 0, timeoutMs: 1, leaseMs: 3000 }
-  for (const [key, min] of Object.entries(least) as [keyof typeof least, number][]) {
-    const value = options[key]
-    if (value !== undefined && !(typeof value === 'number' && value >= min)) refuse(`${key} has to be a number of at least ${min}`)
   }
 }
 

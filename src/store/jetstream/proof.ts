@@ -5,8 +5,10 @@
  * A stream does not tell. The servers do: to the system account, and on their monitoring port.
  */
 
-import type { NatsConnection } from '@nats-io/transport-node'
+import type { JetStreamManager } from '@nats-io/jetstream'
+import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node'
 import { StoreError, toError } from '../../errors.ts'
+import { DEFAULTS, durabilityOf, type JetStreamStoreOptions } from './options.ts'
 
 /** What a server says of itself, as far as it concerns us. */
 interface JetStreamConfig {
@@ -15,8 +17,44 @@ interface JetStreamConfig {
 
 const ANSWERS_WITHIN_MS = 2000
 
+/** What is needed to ask. */
+interface Nats {
+  readonly connection: NatsConnection
+  readonly manager: JetStreamManager
+  readonly connect: (options: NodeConnectionOptions) => Promise<NatsConnection>
+}
+
+/** @throws StoreError DURABILITY_TOO_WEAK unless the servers promise what is asked for; STORE_UNAVAILABLE when they do not answer. */
+export async function requireDurability(options: JetStreamStoreOptions, { connection, manager, connect }: Nats): Promise<void> {
+  const durability = durabilityOf(options)
+  if (durability === 'os-cache') return
+  const { cluster, config } = await manager.streams.info(options.name)
+  if (durability === 'quorum+fsync' && config.num_replicas < 3) {
+    const text = `the stream ${options.name} has replicas: ${config.num_replicas}, and quorum+fsync needs 3`
+    throw new StoreError('DURABILITY_TOO_WEAK', text)
+  }
+  const holders = new Set([cluster?.leader ?? connection.info?.server_name ?? '', ...(cluster?.replicas ?? []).map(({ name }) => name)])
+  let syncing: Set<string>
+  if (options.system === undefined) syncing = await askMonitors(options.monitors ?? [])
+  else {
+    const system = await connect({ timeout: options.timeoutMs ?? DEFAULTS.timeoutMs, ...options.system })
+    try {
+      syncing = await askSystemAccount(system, holders)
+    } finally {
+      await system.close()
+    }
+  }
+  const weak = [...holders].filter((name) => !syncing.has(name))
+  if (weak.length === 0) return
+  throw new StoreError(
+    'DURABILITY_TOO_WEAK',
+    `these NATS servers hold the stream, and do not say that they sync each message: ${weak.join(', ')}. ` +
+      `Set jetstream { sync_interval: always } there, or accept less by name (durability: 'os-cache')`,
+  )
+}
+
 /** Asks all servers that the system account reaches; those that sync each message. */
-export async function askSystemAccount(system: NatsConnection, expected: ReadonlySet<string>): Promise<Set<string>> {
+async function askSystemAccount(system: NatsConnection, expected: ReadonlySet<string>): Promise<Set<string>> {
   const syncing = new Set<string>()
   const heard = new Set<string>()
   const request = JSON.stringify({ config: true })
@@ -31,7 +69,7 @@ export async function askSystemAccount(system: NatsConnection, expected: Readonl
 }
 
 /** Asks the monitoring port of each server; those that sync each message. @throws StoreError STORE_UNAVAILABLE */
-export async function askMonitors(monitors: readonly string[]): Promise<Set<string>> {
+async function askMonitors(monitors: readonly string[]): Promise<Set<string>> {
   const syncing = new Set<string>()
   for (const monitor of monitors) {
     const url = new URL('/varz', monitor)

@@ -46,7 +46,7 @@ describe('options', () => {
     ['a promise that nobody can prove', { name: 'a', nats }, /has to be proved/],
     ['an unknown promise', { name: 'a', nats, durability: 'strong' }, /durability is one of/],
     ['two replicas', { name: 'a', nats, replicas: 2, durability: 'os-cache' }, /replicas is 1, 3 or 5/],
-    ['a misspelt option', { name: 'a', nats, durability: 'os-cache', maxrecords: 3 }, /no option maxrecords/],
+    ['a misspelt option', { name: 'a', nats, durability: 'os-cache', maxrecords: 3 }, /no option maxrecords: is maxRecords meant/],
     ['a limit below its range', { name: 'a', nats, durability: 'os-cache', maxRecords: 0 }, /maxRecords has to be a number/],
   ])('with %s are refused', (_, options, text) => {
     expect(() => new JetStreamStore(options as unknown as JetStreamStoreOptions)).toThrow(text)
@@ -122,7 +122,7 @@ describe.skipIf(!current.available)('a server that syncs each message', () => {
   it('does not make a quorum alone', async () => {
     const error = await failure(new JetStreamStore(options({ durability: 'quorum+fsync', replicas: 1 })).open())
     expect(error).toMatchObject({ code: 'DURABILITY_TOO_WEAK' })
-    expect(error.message).toMatch(/1 replicas, and quorum\+fsync needs 3/)
+    expect(error.message).toMatch(/replicas: 1, and quorum\+fsync needs 3/)
   })
 
   it('refuses a monitor that does not answer', async () => {
