@@ -13,11 +13,11 @@
  * Everything is read from the leader of a stream, never from a replica that may lag behind.
  */
 
-import { hostname } from 'node:os'
 import type { JetStreamClient, JetStreamManager, StoredMsg } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import { StoreError, toError, ZmqRpcError } from '../../errors.ts'
 import type { BufferStore, DeadEntry, Durability, ReadLimit, StoreCounts, StoreEntry, StoreOpening, StoreRecord } from '../buffer-store.ts'
+import { type ResolvedLimits, refusalOf, resolveLimits } from '../store-limits.ts'
 import { isTaken, toStoreError } from './errors.ts'
 import { Journal, MAX_RECORDS } from './journal.ts'
 import { Lease } from './lease.ts'
@@ -31,6 +31,11 @@ const WIDTH = 64
 
 /** Messages that are remembered, so that their acknowledgement need not ask for them. */
 const MAX_KNOWN = 100_000
+
+interface Appended {
+  readonly seq: number
+  readonly duplicate: boolean
+}
 
 /** Everything that is there while it is open. */
 interface Open {
@@ -49,7 +54,9 @@ export class JetStreamStore implements BufferStore {
   #state: 'new' | 'open' | 'closed' = 'new'
   /** Why nothing works any more. */
   #failure: StoreError | undefined
+  readonly #limits: ResolvedLimits
   #live = 0
+  #appending = 0
   #bytes = 0
   /** Those that were given up: their seq, and where they lie in their own stream. About 50 bytes of memory each. */
   readonly #dead = new Map<number, number>()
@@ -64,6 +71,7 @@ export class JetStreamStore implements BufferStore {
   constructor(options: JetStreamStoreOptions) {
     resolveOptions(options)
     this.#options = options
+    this.#limits = resolveLimits({ ...DEFAULTS, ...options })
     this.durability = durabilityOf(options)
     this.#subjects = new Subjects(options.name)
   }
@@ -87,12 +95,11 @@ export class JetStreamStore implements BufferStore {
       const { name } = this.#options
       await makeStreams(manager, this.#options, this.#subjects)
       await requireDurability(this.#options, { connection, manager, connect })
-      const holder = `process ${process.pid} on ${hostname()} (connection ${connection.info?.client_id ?? '?'}, ${new Date().toISOString()})`
-      const lease = new Lease({ client, manager }, { stream: `${name}_lease`, subject: this.#subjects.lease, holder }, (error) => {
+      const lease = new Lease({ client, manager }, { stream: `${name}_lease`, subject: this.#subjects.lease }, (error) => {
         this.#failure ??= error
       })
       await lease.take(leaseMs)
-      const window = this.#options.dedupeWindow ?? DEFAULTS.dedupeWindow
+      const { dedupeWindow: window } = this.#limits
       const journal = new Journal({ client, manager }, { stream: `${name}_journal`, subject: this.#subjects.journal, window })
       this.#open = { connection, client, manager, lease, journal }
       await this.#finishWhatWasBegun()
@@ -106,34 +113,74 @@ export class JetStreamStore implements BufferStore {
     }
   }
 
-  async append(record: StoreRecord): Promise<{ seq: number; duplicate: boolean }> {
-    const { client, journal } = this.#use()
-    const idBytes = Buffer.byteLength(record.id)
-    if (idBytes === 0 || idBytes > 255) throw new ZmqRpcError('BAD_OPTION', `the id of a record has ${idBytes} bytes, not 1 to 255`)
+  async append(record: StoreRecord): Promise<Appended> {
+    const { connection, journal } = this.#use()
+    const message = encodeRecord(record)
+    const overhead = message.length - record.data.length
+    const refusal = refusalOf(record, this.#limits)
+    if (refusal !== undefined) throw refusal
+    const most = connection.info?.max_payload ?? Number.POSITIVE_INFINITY
+    if (message.length > most) {
+      const text = `a record of ${record.data.length} bytes and ${overhead} around them is more than the NATS server takes (max_payload: ${most})`
+      throw new StoreError('RECORD_TOO_LARGE', text, { written: false })
+    }
     const token = tokenOf(record.id)
     const ended = journal.ended(token)
     if (ended !== undefined) return { seq: ended, duplicate: true }
-    const message = encodeRecord(record)
-    const most = this.#use().connection.info?.max_payload
-    if (most !== undefined && message.length > most) {
-      const text = `a record of ${message.length} bytes is more than the NATS server takes (max_payload: ${most})`
-      throw new StoreError('RECORD_TOO_LARGE', text, { written: false })
+    try {
+      return await this.#publish(token, message)
+    } catch (error) {
+      if (toStoreError(error, 'append a record').code !== 'STORE_FULL') throw toStoreError(error, 'append a record')
+      return this.#inTurn('append a record', () => this.#appendWhereFull(token, message, error))
     }
+  }
+
+  /** @throws errors of NATS; StoreError STORE_FULL */
+  async #publish(token: Token, message: Buffer): Promise<Appended> {
+    const { client } = this.#use()
+    const { maxRecords } = this.#limits
+    // The server limits the live ones alone.
+    const taken = this.#live + this.#dead.size + this.#appending
+    if (taken >= maxRecords) throw new StoreError('STORE_FULL', `${taken} records are kept already (maxRecords)`, { written: false })
+    this.#appending++
     try {
       const { seq } = await client.publish(this.#subjects.live(token), message)
       this.#added(seq, token, message.length)
       return { seq, duplicate: false }
-    } catch (error) {
-      if (!isTaken(error)) throw toStoreError(error, 'append a record')
-      const first = await this.#message('', { last_by_subj: this.#subjects.live(token) })
-      if (first !== undefined) return { seq: first.seq, duplicate: true }
-      // It has ended between the two questions.
-      const seq = journal.ended(token)
-      return seq === undefined ? this.append(record) : { seq, duplicate: true }
+    } finally {
+      this.#appending--
     }
   }
 
+  /** There is a record of this id, or there is no room. */
+  async #appendWhereFull(token: Token, message: Buffer, why: unknown): Promise<Appended> {
+    for (let refusal = why; ; ) {
+      const first = await this.#message('', { last_by_subj: this.#subjects.live(token) })
+      const seq = first?.seq ?? this.#use().journal.ended(token)
+      if (seq !== undefined) return { seq, duplicate: true }
+      // If it was taken, that record has ended and is forgotten since.
+      if (!isTaken(refusal)) {
+        if (this.#limits.whenFull === 'refuse') throw refusal
+        await this.#dropOldest(refusal)
+      }
+      try {
+        return await this.#publish(token, message)
+      } catch (error) {
+        if (toStoreError(error, 'append a record').code !== 'STORE_FULL') throw error
+        refusal = error
+      }
+    }
+  }
+
+  async #dropOldest(full: unknown): Promise<void> {
+    const [oldest] = await this.read(0, { count: 1, bytes: 1 })
+    if (oldest === undefined) throw full
+    await this.ack([oldest.seq])
+    this.#limits.onDropped?.({ count: 1, fromSeq: oldest.seq, toSeq: oldest.seq })
+  }
+
   async read(afterSeq: number, limit: ReadLimit): Promise<StoreEntry[]> {
+    this.#use()
     const entries: StoreEntry[] = []
     const filter = this.#subjects.live('*')
     let bytes = 0
@@ -173,7 +220,8 @@ export class JetStreamStore implements BufferStore {
   async ack(seqs: readonly number[] | { readonly upTo: number }): Promise<void> {
     const { journal } = this.#use()
     if ('upTo' in seqs) return this.#ackUpTo(seqs.upTo)
-    const known = await inGroups(seqs, async (seq) => {
+    const possible = [...new Set(seqs)].filter((seq) => Number.isSafeInteger(seq) && seq > 0)
+    const known = await inGroups(possible, async (seq) => {
       const token = this.#known.get(seq)?.token ?? (await this.#tokenOfLive(seq))
       return token === undefined || this.#leaving.has(seq) ? undefined : { seq, token }
     })
@@ -208,6 +256,7 @@ export class JetStreamStore implements BufferStore {
   }
 
   async readDead(afterSeq: number, limit: ReadLimit): Promise<DeadEntry[]> {
+    this.#use()
     const seqs = [...this.#dead.keys()].filter((seq) => seq > afterSeq).sort((a, b) => a - b)
     const entries: DeadEntry[] = []
     let bytes = 0

@@ -5,31 +5,45 @@
  * it is back. Until then both may deliver: at least once, as ever.
  */
 
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream'
 import { StoreError } from '../../errors.ts'
 import { JETSTREAM, refusalOf } from './errors.ts'
+
+/** Who has it. */
+interface Holder {
+  pid: number
+  host: string
+  since: string
+  /** What no other has. */
+  by: string
+}
 
 export class Lease {
   readonly #client: JetStreamClient
   readonly #manager: JetStreamManager
   readonly #stream: string
   readonly #subject: string
-  readonly #holder: string
+  readonly #holder = JSON.stringify({
+    pid: process.pid,
+    host: hostname(),
+    since: new Date().toISOString(),
+    by: randomUUID(),
+  } satisfies Holder)
   readonly #onLost: (error: StoreError) => void
   #timer: NodeJS.Timeout | undefined
   #seq = 0
 
-  /** `holder`: who has it, for the eyes of others. */
   constructor(
     nats: { client: JetStreamClient; manager: JetStreamManager },
-    { stream, subject, holder }: { stream: string; subject: string; holder: string },
+    { stream, subject }: { stream: string; subject: string },
     onLost: (error: StoreError) => void,
   ) {
     this.#client = nats.client
     this.#manager = nats.manager
     this.#stream = stream
     this.#subject = subject
-    this.#holder = holder
     this.#onLost = onLost
   }
 
@@ -70,8 +84,10 @@ export class Lease {
       if (held === null) this.#seq = await this.#publish(0)
       else if (held.string() === this.#holder) this.#seq = held.seq
       else {
-        const text = `the store ${this.#stream.replace(/_lease$/, '')} is in use by ${held.string()}: each buffer needs a name of its own`
-        throw new StoreError('STORE_LOCKED', text)
+        const { pid, host, since } = held.json<Holder>()
+        const name = this.#stream.replace(/_lease$/, '')
+        const text = `process ${pid} on ${host} has the store ${name} since ${since}: each buffer needs a name of its own`
+        throw new StoreError('STORE_LOCKED', text, { pid })
       }
     }
   }

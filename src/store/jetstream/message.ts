@@ -9,13 +9,13 @@
 import { createHash } from 'node:crypto'
 import { StoreError } from '../../errors.ts'
 import type { DeadEntry, StoreEntry, StoreRecord } from '../buffer-store.ts'
+import { cutReason } from '../store-limits.ts'
 
 /** 128 bits of an id's hash: who finds two ids with the same ones has broken more than this. */
 export type Token = string & { readonly brand: 'Token' }
 
 const NO_META = 0xffffffff
 const TOKEN_LENGTH = 22
-const MAX_REASON_BYTES = 4096
 
 export function tokenOf(id: string): Token {
   return createHash('sha256').update(id).digest('base64url').slice(0, TOKEN_LENGTH) as Token
@@ -76,15 +76,15 @@ export function decodeRecord(seq: number, message: Uint8Array): StoreEntry {
     const metaLength = bytes.readUInt32BE(2 + idLength)
     const dataAt = metaLength === NO_META ? metaAt : metaAt + metaLength
     if (dataAt > bytes.length) throw new RangeError('it is cut short')
-    const meta = metaLength === NO_META ? undefined : bytes.subarray(metaAt, dataAt)
-    return { seq, id, data: bytes.subarray(dataAt), meta }
+    const meta = metaLength === NO_META ? undefined : message.subarray(metaAt, dataAt)
+    return { seq, id, data: message.subarray(dataAt), meta }
   } catch (cause) {
     throw new StoreError('STORE_CORRUPT', `message ${seq} of the stream is no record of a buffer`, { fromSeq: seq, toSeq: seq, cause })
   }
 }
 
 export function encodeDead(seq: number, reason: string, record: Uint8Array): Buffer {
-  const why = cut(Buffer.from(reason, 'utf8'), MAX_REASON_BYTES)
+  const why = Buffer.from(cutReason(reason), 'utf8')
   const head = Buffer.allocUnsafe(10)
   head.writeBigUInt64BE(BigInt(seq), 0)
   head.writeUInt16BE(why.length, 8)
@@ -97,14 +97,6 @@ export function decodeDead(message: Uint8Array): { entry: DeadEntry; record: Uin
   if (bytes.length < 10) throw new StoreError('STORE_CORRUPT', 'a message of the stream of those given up is cut short')
   const seq = Number(bytes.readBigUInt64BE(0))
   const recordAt = 10 + bytes.readUInt16BE(8)
-  const record = bytes.subarray(recordAt)
+  const record = message.subarray(recordAt)
   return { entry: { ...decodeRecord(seq, record), reason: bytes.toString('utf8', 10, recordAt) }, record }
-}
-
-/** Not within a character. */
-function cut(text: Buffer, max: number): Buffer {
-  if (text.length <= max) return text
-  let end = max
-  while (end > 0 && ((text[end] as number) & 0xc0) === 0x80) end--
-  return text.subarray(0, end)
 }

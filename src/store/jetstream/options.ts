@@ -4,9 +4,14 @@ import type { NodeConnectionOptions } from '@nats-io/transport-node'
 import { ZmqRpcError } from '../../errors.ts'
 import { checkOptions, type OptionNames } from '../../options.ts'
 import type { Durability } from '../buffer-store.ts'
+import type { StoreLimits } from '../store-limits.ts'
 
-/** Options of `JetStreamStore`. */
-export interface JetStreamStoreOptions {
+/**
+ * Options of `JetStreamStore`. What it limits has other defaults than on one machine: `maxRecords` and `maxBytes` Infinity (the server has
+ * limits of its own), `maxRecordBytes` what the server takes (`max_payload`, 1 MiB unless it is told otherwise), `dedupeWindow` 10,000 (about 100
+ * bytes of memory each).
+ */
+export interface JetStreamStoreOptions extends StoreLimits {
   /** What the streams are called: 1 to 100 letters, digits, `_` or `-`. One process uses a name at a time. */
   readonly name: string
   /** Where the servers are, and as whom to connect: options of `connect` of `@nats-io/transport-node`. */
@@ -29,12 +34,6 @@ export interface JetStreamStoreOptions {
   readonly system?: NodeConnectionOptions | undefined
   /** Addresses of the servers' monitoring ports (`http://host:8222`): the other way to ask them. One for each server. */
   readonly monitors?: readonly string[] | undefined
-  /** Records that may be live; one more is refused (STORE_FULL). 1 or more. @default Infinity */
-  readonly maxRecords?: number | undefined
-  /** Bytes that live records may take on each server; beyond them a record is refused (STORE_FULL). @default Infinity */
-  readonly maxBytes?: number | undefined
-  /** Ids that are known after their records have ended, at least; about 100 bytes of memory each. @default 10000 */
-  readonly dedupeWindow?: number | undefined
   /** Time for the servers to answer, ms; STORE_UNAVAILABLE then. @default 5000 */
   readonly timeoutMs?: number | undefined
   /** How long a process that ended without `close` keeps the store from being opened, ms; 3000 or more. @default 15000 */
@@ -50,12 +49,22 @@ const OPTIONS: OptionNames<JetStreamStoreOptions> = {
   monitors: true,
   maxRecords: true,
   maxBytes: true,
+  maxRecordBytes: true,
   dedupeWindow: true,
+  whenFull: true,
+  onDropped: true,
   timeoutMs: true,
   leaseMs: true,
 }
 
-export const DEFAULTS = { replicas: 3, dedupeWindow: 10_000, timeoutMs: 5000, leaseMs: 15_000 }
+export const DEFAULTS = {
+  replicas: 3,
+  maxRecords: Number.MAX_SAFE_INTEGER,
+  maxBytes: Number.MAX_SAFE_INTEGER,
+  dedupeWindow: 10_000,
+  timeoutMs: 5000,
+  leaseMs: 15_000,
+}
 
 /** @throws ZmqRpcError BAD_OPTION */
 export function resolveOptions(options: JetStreamStoreOptions): void {
@@ -71,7 +80,7 @@ export function resolveOptions(options: JetStreamStoreOptions): void {
   if (durability !== 'os-cache' && system === undefined && (monitors === undefined || monitors.length === 0)) {
     refuse(`durability ${durability} has to be proved: give system or monitors, so that the servers can be asked; or accept 'os-cache'`)
   }
-  const least = { maxRecords: 1, maxBytes: 1, dedupeWindow: 0, timeoutMs: 1, leaseMs: 3000 }
+  const least = { timeoutMs: 1, leaseMs: 3000 }
   for (const [key, min] of Object.entries(least) as [keyof typeof least, number][]) {
     const value = options[key]
     if (value !== undefined && !(typeof value === 'number' && value >= min)) refuse(`${key} has to be a number of at least ${min}`)
