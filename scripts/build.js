@@ -39,6 +39,8 @@ await bundle.write({
   format: 'esm',
   entryFileNames: '[name].js',
   chunkFileNames: 'chunks/[name]-[hash].js',
+  // The types have them.
+  comments: { jsdoc: false },
   // `src` is in the package, too.
   sourcemap: true,
   sourcemapExcludeSources: true,

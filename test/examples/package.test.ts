@@ -1,10 +1,14 @@
 /** The built package, as its `exports` give it out. */
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { makeProject, type Project, ROOT } from './project.ts'
+import { makeProject, type Pack, type Project, pack, ROOT } from './project.ts'
+
+/** It is installed on devices over slow lines. CONTRIBUTING.md says how large it is. */
+const MOST_PACKED_BYTES = 800_000
 
 const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   exports: Record<string, string | { types: string; default: string }>
@@ -54,5 +58,36 @@ describe('the built package', () => {
     })
     expect(imported.length).toBeGreaterThan(0)
     expect(imported.filter((specifier) => !/^(node:|\.)/.test(specifier))).toEqual([])
+  })
+})
+
+describe('what is published', () => {
+  let folder: string
+  let packed: Pack
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'zmq-rpc-pack-'))
+    packed = pack(folder)
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('is small', () => {
+    expect(packed.size).toBeLessThan(MOST_PACKED_BYTES)
+    expect(packed.unpackedSize).toBeLessThan(4 * MOST_PACKED_BYTES)
+  })
+
+  it('is what runs, its types, its sources, and what people read', () => {
+    const tops = new Set(packed.files.map(({ path }) => path.split('/')[0]))
+    expect([...tops].sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'package.json', 'src'])
+  })
+
+  it('runs no script when it is installed, and neither does anything below it', () => {
+    const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { dev?: boolean; hasInstallScript?: boolean }>
+    }
+    const installed = Object.entries(packages).filter(([path, { dev }]) => path !== '' && dev !== true)
+    expect(installed.map(([path]) => path)).toContain('node_modules/@noble/ciphers')
+    expect(installed.filter(([, { hasInstallScript }]) => hasInstallScript === true)).toEqual([])
+    const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+    expect(Object.keys(scripts).filter((name) => /^(?:pre|post)?install$|^prepare$/.test(name))).toEqual([])
   })
 })

@@ -140,6 +140,20 @@ describe('the code in README.md and docs', () => {
     }
   })
 
+  it.each(['greet_server.py', 'greet-server.ts'])('is answered by the %s of docs/from-pyzmqrpc3.md', { timeout: 30_000 }, async (name) => {
+    const python = peer('pyzmqrpc3')
+    const file = `docs-from-pyzmqrpc3-md/${name}`
+    if (name.endsWith('.py') && !python.available) return
+    const server = name.endsWith('.py') ? Program.python(python.python, project.path(file)) : run(file)
+    try {
+      const client = run('docs-from-pyzmqrpc3-md/greet-client.ts')
+      await client.exits(0)
+      expect(client.lines).toEqual(['Hello Ada'])
+    } finally {
+      await server.stop()
+    }
+  })
+
   it('publishes and is heard, as the README says', async () => {
     const block = typescript.find(({ code }) => code.includes('publisher.publish'))
     const program = run(block?.file ?? '')
