@@ -81,7 +81,6 @@ const app = await Application.bootstrap({
   // What only the types of others are written with: there is nothing to be known about them.
   intentionallyNotExported: [
     'DROPS',
-    'ErrorRegistry',
     'FieldOutputs',
     'OfEndpoint',
     'OfFailure',

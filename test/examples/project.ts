@@ -28,8 +28,8 @@ export function makeProject(): Project {
   })
 }
 
-/** zod is what the docs write schemas with, pino what they log with. */
-const WRITTEN_WITH = ['pino', 'zod']
+/** What the docs write schemas with, log with, and keep a buffer in. */
+const WRITTEN_WITH = ['zod', 'pino', '@nats-io']
 
 /** What `npm pack` makes. */
 export interface Pack {
