@@ -381,6 +381,19 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
     if (this.relay !== undefined) return this.relay.fromCaller(kind, body)
     if (this.#streams === undefined) return this.#keepForLater(kind, body)
     receiveForStreams(this.#streams, kind, body, this.#host.errors, { endpoint: this.endpoint, command: this.#run?.command })
+    if (kind === KIND.stop && this.isOver) this.#unread()
+  }
+
+  /**
+   * Its last stream was stopped by its reader. A generator that waits for something of its own at that moment, and not in a `yield`, is
+   * not reached by `return`: the signal is what it hears.
+   */
+  #unread(): void {
+    this.#reason ??= new ZmqRpcError('ABORTED', 'nobody reads its streams any more', {
+      endpoint: this.endpoint,
+      command: this.#run?.command,
+    })
+    this.#controller?.abort(this.#reason)
   }
 
   /** Its streams begin when its state is read, and its caller does not wait for that. */

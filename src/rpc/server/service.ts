@@ -23,8 +23,8 @@ export interface ServiceContext {
   /** Where the call came from. */
   readonly peer: PeerInfo
   /**
-   * Aborted when nobody waits any more: the caller gave the call up, its time is over, its connection is gone, or the server stops and
-   * its drain time is over. What the service answers then goes nowhere.
+   * Aborted when nobody waits any more: the caller gave the call up, its time is over, its connection is gone, it has stopped reading the
+   * last stream of it, or the server stops and its drain time is over. What the service answers then goes nowhere.
    */
   readonly signal: AbortSignal
   /** The time that the caller still waits, ms, as far as it said so; Infinity for a caller without a limit, or of the pyzmqrpc3 dialect. */

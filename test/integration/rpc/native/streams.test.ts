@@ -307,6 +307,43 @@ describe('a reader that', () => {
     await expectIdle(server, client)
   })
 
+  it('leaves its loop while the writer waits for something else: the signal tells it', async () => {
+    const waiting = deferred<AbortSignal>()
+    let ended = false
+    const { client, server } = await serve((server) =>
+      server.register(Tail, async function* (_command, { signal }) {
+        try {
+          yield 1
+          waiting.resolve(signal)
+          await new Promise((resolve) => signal.addEventListener('abort', resolve))
+        } finally {
+          ended = true
+        }
+      }),
+    )
+    const stream = (await client.execute(new Tail()))[Symbol.asyncIterator]()
+    await stream.next()
+    const signal = await waiting.promise
+    expect(signal.aborted).toBe(false)
+    await stream.return?.()
+    await until(() => ended, 'the writer is told')
+    expect(signal.reason).toMatchObject({ code: 'ABORTED', command: 'Tail' })
+    await expectIdle(server, client)
+  })
+
+  it('to its end: the signal of its writer says nothing', async () => {
+    const given = deferred<AbortSignal>()
+    const { client, server } = await serve((server) =>
+      server.register(Tail, async function* (_command, { signal }) {
+        given.resolve(signal)
+        yield 1
+      }),
+    )
+    expect(await collect(await client.execute(new Tail()))).toEqual([1])
+    await expectIdle(server, client)
+    expect((await given.promise).aborted).toBe(false)
+  })
+
   it('gives its call up: gets what is there, then the reason; the writer is stopped', async () => {
     const source = new Source(Number.POSITIVE_INFINITY)
     const { client, server } = await serve(tail(source))
