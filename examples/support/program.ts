@@ -62,13 +62,17 @@ export class Program {
   }
 
   /** The first line that matches. @throws Error that shows what the program wrote, when it ends or the time is over without one. */
-  async line(pattern: RegExp, withinMs = 10_000): Promise<string> {
+  async line(pattern: RegExp, withinMs?: number): Promise<string> {
+    const find = (): string | undefined => this.lines.find((line) => pattern.test(line))
+    await this.#lineWhere(() => find() !== undefined, `a line like ${pattern}`, withinMs)
+    return find() as string
+  }
+
+  async #lineWhere(found: () => boolean, what: string, withinMs = 10_000): Promise<void> {
     const end = performance.now() + withinMs
-    for (;;) {
-      const found = this.lines.find((line) => pattern.test(line))
-      if (found !== undefined) return found
-      if (this.#over) throw this.#failure(`ended without a line like ${pattern}`)
-      if (performance.now() >= end) throw this.#failure(`wrote no line like ${pattern} within ${withinMs} ms`)
+    while (!found()) {
+      if (this.#over) throw this.#failure(`ended without ${what}`)
+      if (performance.now() >= end) throw this.#failure(`did not write ${what} within ${withinMs} ms`)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, end - performance.now())
         this.#waiting.push(() => {
@@ -77,6 +81,13 @@ export class Program {
         })
       })
     }
+  }
+
+  /** A line that it has not written yet. @throws Error as {@link line} */
+  async nextLine(withinMs?: number): Promise<string> {
+    const written = this.lines.length
+    await this.#lineWhere(() => this.lines.length > written, 'another line', withinMs)
+    return this.lines[written] as string
   }
 
   /** Waits for its end. @throws Error when that is not the expected one, or does not come. */

@@ -3,36 +3,13 @@
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { Program, type ProgramOptions } from '../../examples/support/program.ts'
+import { describe, expect, it } from 'vitest'
 import { peer } from '../helpers/peers.ts'
-import { makeProject, type Project, ROOT, TYPESCRIPT } from './project.ts'
+import { ROOT } from './project.ts'
+import { useExamples } from './use-examples.ts'
 
 const python = peer('pyzmqrpc3')
-const programs: Program[] = []
-let project: Project
-
-beforeAll(() => {
-  project = makeProject()
-  for (const path of ['examples', 'scripts', 'test/interop/python/requirements.txt'])
-    cpSync(join(ROOT, path), project.path(path), { recursive: true })
-})
-
-afterEach(async () => {
-  await Promise.all(programs.splice(0).map((program) => program.stop()))
-})
-
-afterAll(() => project.remove())
-
-function run(file: string, args: string[] = [], options: ProgramOptions = {}): Program {
-  const program = new Program(file, process.execPath, [...TYPESCRIPT, project.path(`examples/${file}`), ...args], options)
-  programs.push(program)
-  return program
-}
-
-async function endpointOf(program: Program): Promise<string> {
-  return (await program.line(/(listening|publishing) on/)).replace(/^.* on /, '')
-}
+const { run, runPython, endpointOf, project } = useExamples()
 
 describe('the request and reply example', () => {
   it('answers', async () => {
@@ -84,8 +61,7 @@ describe('the request and reply example', () => {
     await client.exits(0)
     expect(client.lines).toEqual([answer])
     if (python.available) {
-      const caller = Program.python(python.python, project.path('examples/request-reply/client.py'), '--endpoint', endpoint)
-      programs.push(caller)
+      const caller = runPython(python.python, 'request-reply/client.py', ['--endpoint', endpoint])
       await caller.line(/was executed/)
     }
     proxy.kill('SIGTERM')
@@ -144,8 +120,8 @@ describe('the publish and subscribe example', () => {
 describe('the demo', () => {
   it.skipIf(!python.available)('runs everything, ends with 0 and leaves nothing behind', { timeout: 60_000 }, async () => {
     // It finds what is installed already.
-    mkdirSync(project.path('.peers'))
-    symlinkSync(join(ROOT, '.peers/python'), project.path('.peers/python'))
+    mkdirSync(project().path('.peers'))
+    symlinkSync(join(ROOT, '.peers/python'), project().path('.peers/python'))
     const demo = run('demo.ts', [], { wholeGroup: true })
     await demo.exits(0, 50_000)
     for (const expected of [
@@ -159,27 +135,27 @@ describe('the demo', () => {
       await demo.line(expected)
     }
     expect(demo.lines.join('\n')).not.toContain('\x1b')
-    expect(processesOf(project.folder)).toEqual([])
+    expect(processesOf(project().folder)).toEqual([])
   })
 
   it('says why it leaves Python out, and ends with 0', { timeout: 60_000 }, async () => {
-    const elsewhere = project.path('without-python')
-    cpSync(project.path('examples'), join(elsewhere, 'examples'), { recursive: true })
-    cpSync(project.path('scripts'), join(elsewhere, 'scripts'), { recursive: true })
-    cpSync(project.path('test'), join(elsewhere, 'test'), { recursive: true })
+    const elsewhere = project().path('without-python')
+    cpSync(project().path('examples'), join(elsewhere, 'examples'), { recursive: true })
+    cpSync(project().path('scripts'), join(elsewhere, 'scripts'), { recursive: true })
+    cpSync(project().path('test'), join(elsewhere, 'test'), { recursive: true })
     const demo = run('../without-python/examples/demo.ts', [], { env: { PATH: elsewhere } })
     await demo.exits(0, 50_000)
     await demo.line(/left out, since pyzmqrpc3 cannot be had here: .*ENOENT/)
   })
 
   it('ends with 1 and says what is wrong', { timeout: 60_000 }, async () => {
-    cpSync(project.path('examples'), project.path('broken/examples'), { recursive: true })
-    project.write('broken/examples/request-reply/server.ts', 'console.log("no server of this kind")')
+    cpSync(project().path('examples'), project().path('broken/examples'), { recursive: true })
+    project().write('broken/examples/request-reply/server.ts', 'console.log("no server of this kind")')
     const demo = run('../broken/examples/demo.ts')
     await demo.exits(1, 50_000)
     await demo.line(/The demo failed: server\.ts ended without a line like/)
     await demo.line(/no server of this kind/)
-    expect(processesOf(project.path('broken'))).toEqual([])
+    expect(processesOf(project().path('broken'))).toEqual([])
   })
 })
 
