@@ -5,7 +5,7 @@
  * keeps those that were not written across reconnects. A peer of `bind` lives as long as its connection.
  */
 
-import { type EncodedMessage, encodeMessage, type Message, type PeerInfo, toNumbered } from '../wire/index.ts'
+import { type Body, type EncodedMessage, encodeMessage, type Message, type PeerInfo, toNumbered } from '../wire/index.ts'
 import { MessageQueue } from './message-queue.ts'
 
 export interface QueueLimits {
@@ -136,7 +136,7 @@ export abstract class Peer {
   abstract send(message: Message): boolean
 
   /** As `send`, of the message `[number][empty][body…]`. */
-  sendNumbered(number: number, body: Message): boolean {
+  sendNumbered(number: number, body: Body): boolean {
     return this.send(toNumbered(number, body))
   }
 

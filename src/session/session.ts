@@ -13,6 +13,7 @@ import type { Pipe, PipeHandler } from '../transport/pipe.ts'
 import {
   type AuthAnswer,
   type AuthRequest,
+  type Body,
   Connection,
   type ConnectionHandler,
   type ConnectionLimits,
@@ -181,7 +182,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
     return false
   }
 
-  override sendNumbered(number: number, body: Message): boolean {
+  override sendNumbered(number: number, body: Body): boolean {
     if (!this.#connected || this.#blocked || this.outbox.length > 0) return super.sendNumbered(number, body)
     const connection = this.#connection as Connection
     connection.sendNumbered(number, body)

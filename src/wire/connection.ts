@@ -35,7 +35,7 @@ import {
   unexpected,
 } from './mechanism/mechanism.ts'
 import { type Metadata, otherProperties, routingIdOf, socketTypeOf } from './metadata.ts'
-import { toNumbered } from './numbered.ts'
+import { type Body, toNumbered } from './numbered.ts'
 import { hearsSubscriptions, mayTalk, type SocketType } from './socket-type.ts'
 
 const EMPTY = Buffer.alloc(0)
@@ -269,10 +269,9 @@ export class Connection implements FrameSink {
   }
 
   /** As `send`, of a numbered message. */
-  sendNumbered(number: number, body: Message): void {
-    if (this.#codec !== undefined) return this.send(toNumbered(number, body))
-    this.#writer.writeNumber(number)
-    this.#writer.writeMessage(body)
+  sendNumbered(number: number, body: Body): void {
+    if (this.#codec === undefined) this.#writer.writeNumbered(number, body)
+    else this.send(toNumbered(number, body))
   }
 
   /** Only in traffic, and not when {@link encrypted}: a message that was encoded for several peers at once. */

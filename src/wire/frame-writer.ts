@@ -5,13 +5,13 @@
  *   slab. Whoever sends such a body must not change it until it is written.
  * - A slab belongs to a writer only while it has something to write, and its written part is never used again; what is
  *   left of it goes to the next writer. An idle connection holds no slab.
- * - Messages that were encoded for many stay where they are, as long as they follow each other there; a few of them that
- *   stand alone are copied like small frames, since each piece has its price.
+ * - What is encoded already, for many or with room for its number, stays where it is, as long as it follows each other there;
+ *   little of it that stands alone is copied like small frames, since each piece has its price.
  */
 
 import type { EncodedMessage } from './encoded-message.ts'
 import { headerLength, type Message, MORE, writeHeader } from './frame.ts'
-import { NUMBER_BYTES } from './numbered.ts'
+import { type Body, NUMBER_BYTES, SHORT_BODY_ROOM, writeNumber } from './numbered.ts'
 
 /** From this length on a body is not copied. Measured: below 1 KiB the copy wins, from 4 KiB on it loses. */
 export const BY_REFERENCE_BYTES = 2048
@@ -36,7 +36,7 @@ export class FrameWriter {
   #slab: Slab | undefined
   /** Where the unfinished piece begins in the slab. */
   #pieceStart = 0
-  /** Memory of encoded messages that follow each other, to be written behind everything else. */
+  /** Memory of encoded messages that follow each other there, to be written behind everything else. */
   #shared: Buffer | undefined
   #sharedStart = 0
   #sharedEnd = 0
@@ -69,23 +69,25 @@ export class FrameWriter {
     slab.used = offset + length
   }
 
-  /** What stands before the body of a numbered message; that follows with {@link writeMessage}. */
-  writeNumber(number: number): void {
+  /** `[number][empty][body…]`; of a {@link ShortBody} nothing is copied, as long as they follow each other. */
+  writeNumbered(number: number, body: Body): void {
+    if (!Array.isArray(body)) {
+      const { memory, start, end } = body
+      writeHeader(memory, writeNumber(memory, start - SHORT_BODY_ROOM, number), 0, end - start)
+      return this.#share(memory, start - SHORT_BODY_ROOM, end)
+    }
     if (this.#shared !== undefined) this.#settleShared()
     const slab = this.#room(NUMBER_BYTES)
-    const { buffer, used } = slab
-    buffer[used] = MORE
-    buffer[used + 1] = 4
-    buffer[used + 2] = number >>> 24
-    buffer[used + 3] = number >>> 16
-    buffer[used + 4] = number >>> 8
-    buffer[used + 5] = number
-    buffer[used + 6] = MORE
-    buffer[used + 7] = 0
-    slab.used = used + NUMBER_BYTES
+    slab.used = writeNumber(slab.buffer, slab.used, number)
+    this.writeMessage(body)
   }
 
   writeEncoded({ memory, start, end }: EncodedMessage): void {
+    this.#share(memory, start, end)
+  }
+
+  /** What lies somewhere else already stays there. */
+  #share(memory: Buffer, start: number, end: number): void {
     if (this.#shared === memory && this.#sharedEnd === start) {
       this.#sharedEnd = end
       return
@@ -131,7 +133,7 @@ export class FrameWriter {
     return slab
   }
 
-  /** What was encoded for many becomes a piece of its own, or, where it is small, part of the slab. */
+  /** What was encoded elsewhere becomes a piece of its own, or, where it is small, part of the slab. */
   #settleShared(): void {
     const memory = this.#shared as Buffer
     const [start, end] = [this.#sharedStart, this.#sharedEnd]

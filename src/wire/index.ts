@@ -23,7 +23,7 @@ export {
   type PeerInfo,
 } from './connection.ts'
 export { type EncodedMessage, encodeMessage } from './encoded-message.ts'
-export { type Message, messageBytes } from './frame.ts'
+export { MAX_SHORT_BODY, type Message, messageBytes } from './frame.ts'
 export { MechanismMismatch } from './greeting.ts'
 export { LimitExceeded } from './limit-exceeded.ts'
 export { KEY_BYTES, type KeyPair, keyPairOf, loadCrypto, toKeyPair } from './mechanism/crypto.ts'
@@ -32,6 +32,6 @@ export { type AuthAnswer, AuthRefused, type AuthRequest, type Mechanism, type Me
 export { NullMechanism } from './mechanism/null.ts'
 export { MAX_PLAIN_BYTES, PlainClient, PlainServer } from './mechanism/plain.ts'
 export { encodeMetadata, type Property, socketProperties } from './metadata.ts'
-export { numberOfMessage, toNumbered } from './numbered.ts'
+export { type Body, framesOf, numberOfMessage, SHORT_BODY_ROOM, ShortBody, toNumbered } from './numbered.ts'
 export { mayTalk, type SocketType } from './socket-type.ts'
 export { decodeZ85, encodeZ85 } from './z85.ts'

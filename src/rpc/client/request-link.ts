@@ -25,7 +25,7 @@ import type { Event } from '../../socket/observer.ts'
 import { DEFAULT_OPTIONS } from '../../socket/options.ts'
 import type { PeerListener } from '../../socket/pattern.ts'
 import { SocketCore } from '../../socket/socket-core.ts'
-import { AuthRefused, HelloRefused, MechanismMismatch, type Message, numberOfMessage, toNumbered } from '../../wire/index.ts'
+import { AuthRefused, framesOf, HelloRefused, MechanismMismatch, type Message, numberOfMessage, toNumbered } from '../../wire/index.ts'
 import type { SecurityOptions } from '../auth.ts'
 import { CallTable } from '../call-table.ts'
 import { type Deadlines, timerMs } from '../deadlines.ts'
@@ -441,9 +441,12 @@ export class RequestLink implements PeerListener, CallCarrier {
       this.#peer.askForRoom()
       return false
     }
-    const body = call.request.encode(this.#dialect, timeLeftMs, call)
+    let body = call.request.encode(this.#dialect, timeLeftMs, call)
     const { orderingKey } = call.request
-    if (orderingKey !== undefined && this.#dialect === 'native') setBehind(body, this.#lanes.has(orderingKey))
+    if (orderingKey !== undefined && this.#dialect === 'native') {
+      body = framesOf(body)
+      setBehind(body, this.#lanes.has(orderingKey))
+    }
     // A number that is still in use belongs to a very old call: it is skipped. 0 is the connection's own.
     while (this.#nextId === CONNECTION_ID || this.#pending.has(this.#nextId) || this.#streaming.has(this.#nextId)) {
       this.#nextId = (this.#nextId + 1) >>> 0

@@ -5,12 +5,12 @@
 
 import { RemoteError, toError, ZmqRpcError } from '../../errors.ts'
 import type { Receipt } from '../../receipt.ts'
-import type { Message } from '../../wire/index.ts'
+import { type Body, framesOf, type Message } from '../../wire/index.ts'
 import { type Command, commandNameOf, OpaqueCommand } from '../command/command.ts'
 import { type CommandRegistry, type IncomingStreams, ValueMaker } from '../command/command-registry.ts'
 import { type Dialect, nativeKind } from '../dialect/announcement.ts'
 import { FLAG, KIND, NO_LIMIT, setAmount } from '../dialect/native/header.ts'
-import { type Accepted, decodeCall, decodeError, decodeReply, type Extras, encodeCall } from '../dialect/native/message.ts'
+import { type Accepted, decodeCall, decodeError, decodeReply, type Extras, writeCall } from '../dialect/native/message.ts'
 import type { WriteHooks } from '../dialect/native/writer.ts'
 import * as pyzmqrpc3 from '../dialect/pyzmqrpc3.ts'
 import type { Endpoint } from '../endpoint.ts'
@@ -37,7 +37,7 @@ export interface CallRequest {
   /** The lane that it belongs to: see `docs/protocol.md`. The flag BEHIND is the link's to set. */
   readonly orderingKey?: string | undefined
   /** The frames to send. @throws ZmqRpcError BAD_COMMAND when they cannot be had. */
-  encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Message
+  encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Body
   /** From now on what is sent is the state of this moment: the caller may change the command while it waits. @throws as `encode` */
   freeze(hooks: WriteHooks): void
   /** As `freeze`: the frames of `encode`, which were not sent after all. */
@@ -103,7 +103,7 @@ export class CommandRequest implements CallRequest {
     return this.#settings.errors
   }
 
-  encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Message {
+  encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Body {
     if (dialect === 'pyzmqrpc3') {
       if (this.#frozen === undefined) return [pyzmqrpc3.encodeCommand(this.#subject)]
       return this.#settings.native ? [pyzmqrpc3.encodeCommand(thaw(this.#frozen, this.#subject))] : this.#frozen
@@ -131,13 +131,13 @@ export class CommandRequest implements CallRequest {
 
   freeze(hooks: WriteHooks): void {
     if (this.#frozen !== undefined) return
-    const [head, ...binaries] = this.#settings.native ? this.#write(0, hooks) : [pyzmqrpc3.encodeCommand(this.#subject)]
+    const [head, ...binaries] = this.#settings.native ? framesOf(this.#write(0, hooks)) : [pyzmqrpc3.encodeCommand(this.#subject)]
     // Large binaries are the caller's own memory.
     this.#frozen = [head as Buffer, ...binaries.map((binary) => Buffer.from(binary))]
   }
 
-  #write(timeLeftMs: number, hooks: WriteHooks): Message {
-    return encodeCall(
+  #write(timeLeftMs: number, hooks: WriteHooks): Body {
+    return writeCall(
       {
         name: this.command,
         state: stateOf(this.#subject, this.command),

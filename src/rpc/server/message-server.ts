@@ -10,7 +10,7 @@ import { performance } from 'node:perf_hooks'
 import { ZmqRpcError } from '../../errors.ts'
 import { checkOptions, type OptionNames } from '../../options.ts'
 import type { Peer } from '../../session/peer.ts'
-import type { Message } from '../../wire/index.ts'
+import type { Body, Message } from '../../wire/index.ts'
 import { type Auth, type Credentials, clientOptions, serverOptions } from '../auth.ts'
 import { CallTable } from '../call-table.ts'
 import { Deadlines, timerMs } from '../deadlines.ts'
@@ -468,7 +468,7 @@ export abstract class MessageServer {
     return false
   }
 
-  #send(call: ServerCall, body: Message, optional: boolean): boolean {
+  #send(call: ServerCall, body: Body, optional: boolean): boolean {
     if (call.envelope === undefined) return true
     if (optional) return this.#listener.trySend(call.from, call.envelope, body)
     this.#listener.send(call.from, call.envelope, body)

@@ -13,7 +13,7 @@ import { DEFAULT_OPTIONS } from '../../socket/options.ts'
 import type { PeerListener } from '../../socket/pattern.ts'
 import { envelopeLength } from '../../socket/reply.ts'
 import { SocketCore } from '../../socket/socket-core.ts'
-import { type Message, numberOfMessage, toNumbered } from '../../wire/index.ts'
+import { type Body, framesOf, type Message, numberOfMessage, toNumbered } from '../../wire/index.ts'
 import type { SecurityOptions } from '../auth.ts'
 import { ANNOUNCEMENT } from '../dialect/announcement.ts'
 import type { Drops } from '../drops.ts'
@@ -97,7 +97,7 @@ export class RequestListener implements PeerListener {
   }
 
   /** Sends a message that must not be lost: where the client does not keep up, it waits, and the client is not read any more. */
-  send(peer: Peer, envelope: Envelope, body: Message): void {
+  send(peer: Peer, envelope: Envelope, body: Body): void {
     if (!peer.connected) {
       this.#drops.drop('callerGone', peer)
       return
@@ -119,7 +119,7 @@ export class RequestListener implements PeerListener {
   }
 
   /** Sends a message if the client keeps up; else false, and `writable` follows. */
-  trySend(peer: Peer, envelope: Envelope, body: Message): boolean {
+  trySend(peer: Peer, envelope: Envelope, body: Body): boolean {
     if (this.#overflow.has(peer)) return false
     return !peer.connected || sendTo(peer, envelope, body)
   }
@@ -184,10 +184,10 @@ export class RequestListener implements PeerListener {
   detached(): void {}
 }
 
-function sendTo(peer: Peer, envelope: Envelope, body: Message): boolean {
+function sendTo(peer: Peer, envelope: Envelope, body: Body): boolean {
   return typeof envelope === 'number' ? peer.sendNumbered(envelope, body) : peer.send(joined(envelope, body))
 }
 
-function joined(envelope: Envelope, body: Message): Message {
-  return typeof envelope === 'number' ? toNumbered(envelope, body) : [...envelope, ...body]
+function joined(envelope: Envelope, body: Body): Message {
+  return typeof envelope === 'number' ? toNumbered(envelope, body) : [...envelope, ...framesOf(body)]
 }

@@ -10,13 +10,13 @@ import { performance } from 'node:perf_hooks'
 import { codeOfStatus, toError, ZmqRpcError } from '../../errors.ts'
 import { isHeard, publish } from '../../observability/events.ts'
 import type { Peer } from '../../session/peer.ts'
-import { type Message, messageBytes } from '../../wire/index.ts'
+import { type Body, framesOf, type Message, messageBytes } from '../../wire/index.ts'
 import type { Principal } from '../auth.ts'
 import { runInScope } from '../call-scope.ts'
 import { Timed } from '../deadlines.ts'
 import { type Dialect, nativeKind } from '../dialect/announcement.ts'
 import { KIND, numberOf } from '../dialect/native/header.ts'
-import { decodeError, encodeError, encodeReply } from '../dialect/native/message.ts'
+import { decodeError, encodeError, writeReply } from '../dialect/native/message.ts'
 import type { WriteHooks } from '../dialect/native/writer.ts'
 import * as pyzmqrpc3 from '../dialect/pyzmqrpc3.ts'
 import { errorText, wordsOf } from '../error/error-text.ts'
@@ -121,7 +121,7 @@ export interface CallHost<From extends Caller = Peer> {
   readonly load: { readonly running: number; readonly waiting: number }
   readonly counters: CallCounters
   /** Sends a message of the call. False only where `optional`: it cannot be taken now, and `call.writable` will be called. */
-  send(call: ServerCall<From>, body: Message, optional: boolean): boolean
+  send(call: ServerCall<From>, body: Body, optional: boolean): boolean
   /** Whether an optional message would be sent; else `call.writable` is called once it would. */
   hasRoom(call: ServerCall<From>): boolean
   /** It runs now, after it had to wait. */
@@ -449,9 +449,9 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
       return this.#answer(answered.status, answered.body)
     }
     if ((this.envelope === undefined || this.aborted) && this.remember === undefined) return this.#answer(STATUS.ok, undefined)
-    let body: Message
+    let body: Body
     try {
-      body = this.dialect === 'native' ? encodeReply(result, this.#extras(), this) : [pyzmqrpc3.encodeReply({ ...OK, result })]
+      body = this.dialect === 'native' ? writeReply(result, this.#extras(), this) : [pyzmqrpc3.encodeReply({ ...OK, result })]
     } catch (error) {
       this.#streams?.withdraw()
       // pyzmqrpc3 sends nothing here, and its REP socket is stuck from then on.
@@ -465,7 +465,11 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
       const text = `The result of command "${run.command}" streams: it cannot be kept for an idempotency key.`
       return this.refuse({ status: STATUS.badResult, text, name: run.command })
     }
-    this.#remember(body)
+    if (this.remember !== undefined) {
+      // Sent more than once.
+      body = framesOf(body)
+      this.#remember(body)
+    }
     this.#answer(STATUS.ok, body)
   }
 
@@ -504,7 +508,7 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
   }
 
   /** Once. What it streams follows; what the caller streams and nobody is going to read is stopped. */
-  #answer(status: number, body: Message | undefined): void {
+  #answer(status: number, body: Body | undefined): void {
     const ran = this.#state === 'running'
     if (this.#state === 'answered') return
     this.#state = 'answered'

@@ -4,7 +4,7 @@ import { encodeMessage } from '../../../src/wire/encoded-message.ts'
 import { headerLength, type Message, messageBytes, writeHeader } from '../../../src/wire/frame.ts'
 import { FrameDecoder } from '../../../src/wire/frame-decoder.ts'
 import { BY_REFERENCE_BYTES, FrameWriter } from '../../../src/wire/frame-writer.ts'
-import { numberOfMessage, toNumbered } from '../../../src/wire/numbered.ts'
+import { framesOf, numberOfMessage, ShortBody, toNumbered } from '../../../src/wire/numbered.ts'
 import { bytes, naiveFrame, naiveMessage } from './helpers.ts'
 
 const MiB = 1024 * 1024
@@ -64,12 +64,41 @@ describe('the frame writer', () => {
     const [writer, plain] = [new FrameWriter(), new FrameWriter()]
     // Behind a message that was encoded for many.
     for (const one of [writer, plain]) one.writeEncoded(encodeMessage([Buffer.from('shared')]))
-    writer.writeNumber(number)
-    writer.writeMessage(body)
+    writer.writeNumbered(number, body)
     const message = toNumbered(number, body)
     plain.writeMessage(message)
     expect(Buffer.concat(writer.take())).toEqual(Buffer.concat(plain.take()))
     expect(numberOfMessage(message)).toBe(number)
+  })
+
+  it('writes short bodies with room for their numbers as one piece, without a copy, as long as they follow each other', () => {
+    const memory = Buffer.alloc(4096)
+    const short = (start: number, end: number, text: string): ShortBody => {
+      memory.fill(text, start, end)
+      return new ShortBody(memory, start, end)
+    }
+    const bodies = [short(10, 12, 'a'), short(22, 22 + 255, 'b'), short(287, 287, '')]
+    const writer = new FrameWriter()
+    for (const [index, body] of bodies.entries()) writer.writeNumbered(0xffff_fff0 + index, body)
+    // Alone, and so copied.
+    writer.writeNumbered(7, short(3000, 3001, 'c'))
+    for (let start = 310; start < 2700; start += 210) writer.writeNumbered(start, short(start, start + 200, 'd'))
+    const pieces = writer.take()
+    expect(pieces.map((piece) => piece.buffer === memory.buffer)).toEqual([false, true])
+    const large = Array.from({ length: 12 }, (_, index) => index * 210 + 310)
+    expect(Buffer.concat(pieces)).toEqual(
+      Buffer.concat([
+        bytes('01 04 FFFFFFF0 01 00 00 02 "aa"', '01 04 FFFFFFF1 01 00 00 FF 62*255'),
+        bytes('01 04 FFFFFFF2 01 00 00 00', '01 04 00000007 01 00 00 01 "c"'),
+        ...large.map((number) => naiveMessage(toNumbered(number, [Buffer.alloc(200, 'd')]))),
+      ]),
+    )
+  })
+
+  it('writes a short body as a frame of its own where it must be kept', () => {
+    const body = new ShortBody(Buffer.from('0123456789body!'), 10, 14)
+    expect(framesOf(body)).toEqual([Buffer.from('body')])
+    expect(toNumbered(1, body)).toEqual([bytes('00000001'), Buffer.alloc(0), Buffer.from('body')])
   })
 
   it('puts small messages into one piece', () => {

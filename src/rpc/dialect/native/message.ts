@@ -7,7 +7,7 @@
  * apart (`kindOf`); what stands behind the last value that a decoder knows is ignored.
  */
 
-import type { Message } from '../../../wire/index.ts'
+import { type Body, framesOf, type Message } from '../../../wire/index.ts'
 import { MAX_CAUSES } from './format.ts'
 import { amountOf, FLAG, KIND, NO_LIMIT, numberOf, setAmount } from './header.ts'
 import { NativeReader, type ReadHooks, type ReadLimits } from './reader.ts'
@@ -105,6 +105,11 @@ function release(writer: NativeWriter): void {
 }
 
 export function encodeCall(call: CallToEncode, hooks?: WriteHooks): Message {
+  return framesOf(writeCall(call, hooks))
+}
+
+/** As {@link encodeCall}, to be sent once. */
+export function writeCall(call: CallToEncode, hooks?: WriteHooks): Body {
   const writer = claim()
   try {
     const { name, extras } = call
@@ -112,7 +117,7 @@ export function encodeCall(call: CallToEncode, hooks?: WriteHooks): Message {
     writeExtras(writer, extras)
     writer.text(name)
     writer.value(call.state)
-    return writer.finish()
+    return writer.finishToSend()
   } finally {
     release(writer)
   }
@@ -144,15 +149,21 @@ export function decodeCall(
 }
 
 export function encodeReply(value: unknown, extras?: Extras, hooks?: WriteHooks): Message {
+  return framesOf(writeReply(value, extras, hooks))
+}
+
+/** As {@link encodeReply}, to be sent once. */
+export function writeReply(value: unknown, extras?: Extras, hooks?: WriteHooks): Body {
   const writer = claim()
   try {
     writer.begin(KIND.reply, flagsOf(0, extras), 0, 'result', undefined, hooks)
     writeExtras(writer, extras)
     writer.value(value)
     const { streams } = writer
+    if (streams === 0) return writer.finishToSend()
     const message = writer.finish()
     // A proxy learns from it when the call is over.
-    if (streams > 0) setAmount(message[0] as Buffer, streams)
+    setAmount(message[0] as Buffer, streams)
     return message
   } finally {
     release(writer)

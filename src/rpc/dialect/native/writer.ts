@@ -13,7 +13,7 @@
 import { Buffer } from 'node:buffer' // the global of that name is a getter, which shows at every message
 import { types } from 'node:util'
 import { ZmqRpcError } from '../../../errors.ts'
-import { bufferOver, type Message } from '../../../wire/index.ts'
+import { type Body, bufferOver, MAX_SHORT_BODY, type Message, SHORT_BODY_ROOM, ShortBody } from '../../../wire/index.ts'
 import { type Command, commandNameOf, isCommand } from '../../command/command.ts'
 import { errorText } from '../../error/error-text.ts'
 import { pathOf, whyUnwritable } from '../unwritable.ts'
@@ -70,7 +70,7 @@ export class NativeWriter {
       this.#slabUsed = 0
     }
     const bytes = this.#slab
-    const at = this.#slabUsed
+    const at = this.#slabUsed + SHORT_BODY_ROOM
     bytes[at] = NATIVE_1
     bytes[at + 1] = kind
     bytes[at + 2] = number >>> 8
@@ -91,6 +91,14 @@ export class NativeWriter {
   /** Streams that stand in the message so far. */
   get streams(): number {
     return this.#streams
+  }
+
+  /** The message, to be sent once. */
+  finishToSend(): Body {
+    const bytes = this.#bytes
+    if (bytes !== this.#slab || this.#frames.length > 0 || this.#at - this.#start > MAX_SHORT_BODY) return this.finish()
+    this.#slabUsed = this.#at
+    return new ShortBody(bytes, this.#start, this.#at)
   }
 
   finish(): Message {
