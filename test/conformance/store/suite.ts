@@ -17,7 +17,7 @@ export interface StoreFixture {
   readonly gapFree: boolean
   /** Whether it keeps `maxRecords`, `maxBytes` and `maxRecordBytes`. */
   readonly limited: boolean
-  /** How many records more than `dedupeWindow` it may remember. */
+  /** How many records more than `dedupeWindow` it may remember: infinitely many leave a test out. */
   readonly dedupeSlack: number
 }
 
@@ -143,7 +143,7 @@ export function storeConformance(fixture: StoreFixture): void {
         }
       })
 
-      it('forgets the id of a record that ended long ago', async () => {
+      it.runIf(Number.isFinite(fixture.dedupeSlack))('forgets the id of a record that ended long ago', async () => {
         const store = await open({ dedupeWindow: 5 })
         await store.ack([(await store.append(record('first'))).seq])
         for (const index of range(5 + fixture.dedupeSlack)) await store.ack([(await store.append(record(`later ${index}`))).seq])
@@ -203,9 +203,15 @@ export function storeConformance(fixture: StoreFixture): void {
       it('finds a record by its id, as long as it is live or dead', async () => {
         const store = await open()
         const { seq } = await store.append(record('a'))
-        expect(await store.find('a')).toMatchObject({ state: 'live', entry: { seq, id: 'a', data: record('a').data } })
+        expect(asBuffers(await store.find('a'))).toMatchObject({
+          state: 'live',
+          entry: { seq, id: 'a', data: Buffer.from(record('a').data) },
+        })
         await store.deadLetter(seq, 'why')
-        expect(await store.find('a')).toMatchObject({ state: 'dead', entry: { seq, id: 'a', data: record('a').data } })
+        expect(asBuffers(await store.find('a'))).toMatchObject({
+          state: 'dead',
+          entry: { seq, id: 'a', data: Buffer.from(record('a').data) },
+        })
         await store.dropDead([seq])
         expect(await store.find('a')).toBeUndefined()
         expect(await store.find('b')).toBeUndefined()
@@ -252,7 +258,7 @@ export function storeConformance(fixture: StoreFixture): void {
           if (again) store = await reopen(store)
           expect((await store.read(0, ALL)).map(({ id }) => id)).toEqual(['1'])
           const [dead] = await store.readDead(0, ALL)
-          expect(dead).toMatchObject({ seq, id: '0', data: record('0').data })
+          expect(asBuffers(dead)).toMatchObject({ seq, id: '0', data: Buffer.from(record('0').data) })
           expect(dead?.reason).toMatch(/^no paper: ü+$/)
           expect(Buffer.byteLength(dead?.reason as string)).toBeLessThanOrEqual(4096)
           expect(store.count()).toMatchObject({ live: 1, dead: 1 })
@@ -290,7 +296,7 @@ export function storeConformance(fixture: StoreFixture): void {
         for (const again of [false, true]) {
           if (again) store = await reopen(store)
           expect((await store.read(0, ALL)).map(({ id }) => id)).toEqual(['1', '2', '0'])
-          expect((await store.read(0, ALL)).at(-1)).toMatchObject({ seq, id: '0', data: record('0').data })
+          expect(asBuffers((await store.read(0, ALL)).at(-1))).toMatchObject({ seq, id: '0', data: Buffer.from(record('0').data) })
           expect(await store.readDead(0, ALL)).toEqual([])
           expect(await store.find('0')).toMatchObject({ state: 'live', entry: { seq } })
           expect(await store.append(record('0'))).toEqual({ seq, duplicate: true })
@@ -401,6 +407,16 @@ export function storeConformance(fixture: StoreFixture): void {
 
 function record(id: string): { id: string; data: Uint8Array } {
   return { id, data: Uint8Array.from(Buffer.from(`data of ${id}`)) }
+}
+
+/** One kind of bytes, to be compared. */
+function asBuffers(found: object | undefined): unknown {
+  return Object.fromEntries(
+    Object.entries(found ?? {}).map(([key, value]) => [
+      key,
+      value instanceof Uint8Array ? Buffer.from(value) : key === 'entry' ? asBuffers(value) : value,
+    ]),
+  )
 }
 
 async function appendAll(store: BufferStore, count: number): Promise<number[]> {

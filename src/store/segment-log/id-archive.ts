@@ -1,0 +1,171 @@
+/**
+ * The ids of segments that are full, in files beside them (`id-index.ts`), and of those whose records have all ended: the ids stay for as
+ * long as that is promised (`dedupeWindow`), a whole segment's at a time.
+ */
+
+import { join } from 'node:path'
+import type { StoreError } from '../../errors.ts'
+import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES } from './file-header.ts'
+import { type FileSystem, isFull, isMissing, readAll, writeAll } from './file-system.ts'
+import type { IdHash } from './id-hash.ts'
+import { type Candidate, ColdIds, HotIds } from './id-index.ts'
+import type { Segment } from './segment.ts'
+import type { RetiredSegment } from './state-journal.ts'
+
+interface Retired extends RetiredSegment {
+  ids: HotIds | ColdIds
+}
+
+export interface IdArchiveOptions {
+  readonly disk: FileSystem
+  readonly folder: string
+  readonly storeId: Buffer
+  readonly failed: (error: unknown) => StoreError
+}
+
+export function idsName(firstSeq: number): string {
+  return `${String(firstSeq).padStart(15, '0')}.ids`
+}
+
+export class IdArchive {
+  readonly #options: IdArchiveOptions
+  /** In the order in which they went. */
+  readonly #retired: Retired[] = []
+  #writing: Promise<void> = Promise.resolve()
+  syncs = 0
+  writtenBytes = 0
+
+  constructor(options: IdArchiveOptions) {
+    this.#options = options
+  }
+
+  get retired(): readonly RetiredSegment[] {
+    return this.#retired
+  }
+
+  /** Its ids go to their file, and from memory, in a while. Where there is no room for them, they stay in memory. */
+  seal(segment: Segment): Promise<void> {
+    this.#writing = this.#writing.then(async () => {
+      if (segment.ids instanceof HotIds) segment.ids = await this.#write(segment.firstSeq, segment.ids, segment.count)
+    })
+    return this.#writing
+  }
+
+  /** What `seal` has begun is done. */
+  settled(): Promise<void> {
+    return this.#writing
+  }
+
+  /** The file of a segment, as it was written when it became full. Undefined if it is not there, or not right. */
+  async load(firstSeq: number): Promise<{ readonly ids: ColdIds; readonly count: number } | undefined> {
+    const { disk, storeId } = this.#options
+    const path = this.#path(firstSeq)
+    try {
+      const file = await disk.open(path, 'read')
+      try {
+        const all = await readAll(file, await file.size(), 0)
+        const header = decodeFileHeader(all.subarray(0, FILE_HEADER_BYTES), 'I', path)
+        if (header?.first !== firstSeq || !header.storeId.equals(storeId)) return undefined
+        const ids = ColdIds.of(all.subarray(FILE_HEADER_BYTES), header.count)
+        return ids && { ids, count: header.count }
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  }
+
+  /** All its records have ended, and its file will go. */
+  async keep(segment: Segment, endedBefore: number): Promise<void> {
+    await this.#writing
+    if (segment.ids === undefined) return
+    this.restore({ firstSeq: segment.firstSeq, endedBefore, ids: segment.ids })
+  }
+
+  /** Its file is gone: there may be room now for ids that had none. */
+  async retry(): Promise<void> {
+    for (const retired of this.#retired) {
+      if (retired.ids instanceof HotIds) retired.ids = await this.#write(retired.firstSeq, retired.ids, retired.ids.count)
+    }
+  }
+
+  restore(retired: Retired): void {
+    this.#retired.push(retired)
+  }
+
+  /** Ids of segments that went before so many records had ended are known no longer. */
+  async forget(endedBefore: number): Promise<void> {
+    while ((this.#retired[0]?.endedBefore ?? Number.POSITIVE_INFINITY) <= endedBefore) {
+      const { firstSeq } = this.#retired.shift() as Retired
+      await this.#options.disk.remove(this.#path(firstSeq))
+    }
+  }
+
+  mayKnow(hash: IdHash): boolean {
+    for (const { ids } of this.#retired) {
+      if (ids instanceof HotIds ? ids.find(hash) >= 0 : ids.mayHave(hash)) return true
+    }
+    return false
+  }
+
+  /** The `seq` of the newest record with this hash in a segment that is gone. */
+  async find(hash: IdHash): Promise<number | undefined> {
+    for (const { firstSeq, ids } of [...this.#retired].sort((one, other) => other.firstSeq - one.firstSeq)) {
+      if (ids instanceof HotIds) {
+        const index = ids.find(hash)
+        if (index >= 0) return firstSeq + index
+        continue
+      }
+      const found = await this.look(firstSeq, ids, hash)
+      if (found !== undefined) return firstSeq + found.index
+    }
+    return undefined
+  }
+
+  /** The newest record with this hash in a segment that is full. */
+  async look(firstSeq: number, ids: ColdIds, hash: IdHash): Promise<Candidate | undefined> {
+    if (!ids.mayHave(hash)) return undefined
+    try {
+      const file = await this.#options.disk.open(this.#path(firstSeq), 'read')
+      try {
+        return await ids.find(file, hash.high, hash.low)
+      } finally {
+        await file.close()
+      }
+    } catch (error) {
+      // Forgotten in the meantime.
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  }
+
+  /** What is to be kept in memory of it. */
+  async #write(firstSeq: number, ids: HotIds, count: number): Promise<HotIds | ColdIds> {
+    const { disk, folder, storeId, failed } = this.#options
+    const path = this.#path(firstSeq)
+    const body = ids.toFile()
+    try {
+      const file = await disk.open(path, 'create')
+      try {
+        const all = Buffer.concat([encodeFileHeader({ kind: 'I', storeId, first: firstSeq, count }), body])
+        await writeAll(file, all, all.length, 0)
+        await file.sync()
+        this.syncs++
+        this.writtenBytes += all.length
+      } finally {
+        await file.close()
+      }
+      await disk.syncFolder(folder)
+      return ColdIds.of(body, count) ?? ids
+    } catch (error) {
+      if (!isFull(error)) failed(error)
+      return ids
+    }
+  }
+
+  #path(firstSeq: number): string {
+    return join(this.#options.folder, idsName(firstSeq))
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * Which record of a segment has an id? By the id's hash, and never for sure: whoever asks reads the record and compares.
+ *
+ * The segment that is being written has a {@link HotIds}: a hash table. One that is full has {@link ColdIds}: a file of its own beside it,
+ * of which 16 bits per record are in memory. They say whether a look at the file is worth while (one in some thousand lookups of an
+ * unknown id is not), and where.
+ *
+ * | `.ids` file, behind the header | bytes |
+ * |---|---|
+ * | for each record, by bucket: hash high, hash low, index, offset | 16 |
+ * | CRC-32 of these | 4 |
+ */
+
+import { crc32 } from './crc32.ts'
+import { FILE_HEADER_BYTES } from './file-header.ts'
+import type { DiskFile } from './file-system.ts'
+import { readAll } from './file-system.ts'
+import type { IdHash } from './id-hash.ts'
+
+const ENTRY_BYTES = 16
+const PER_BUCKET = 8
+
+/** A record that may be the one. */
+export interface Candidate {
+  readonly index: number
+  readonly offset: number
+}
+
+export class HotIds {
+  #high = new Uint32Array(1024)
+  #low = new Uint32Array(1024)
+  #offset = new Uint32Array(1024)
+  /** The index of a record and 1; 0 is free. Linear probing, at most half full. */
+  #slots = new Int32Array(2048)
+  /** How many slots are taken: one for each hash. */
+  #taken = 0
+  /** Indices without a gap; those that are no record have offset 0. */
+  #count = 0
+  /** Since the last `settle`: the slot that was written, and what was in it. */
+  readonly #undo: number[] = []
+  #settled = 0
+
+  /** Room for so many more: no slot moves until then. */
+  reserve(more: number): void {
+    const needed = this.#count + more
+    if (needed > this.#high.length) {
+      const size = 2 ** Math.ceil(Math.log2(needed))
+      this.#high = grown(this.#high, size)
+      this.#low = grown(this.#low, size)
+      this.#offset = grown(this.#offset, size)
+    }
+    if ((this.#taken + more) * 2 <= this.#slots.length) return
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(needed * 2)))
+    this.#taken = 0
+    for (let index = 0; index < this.#count; index++) if (this.#offset[index] !== 0) this.#put(index)
+  }
+
+  /** The newest record of a hash; -1 if there is none. */
+  find(hash: IdHash): number {
+    const slot = this.#slotOf(hash.high, hash.low)
+    return (this.#slots[slot] as number) - 1
+  }
+
+  get count(): number {
+    return this.#count
+  }
+
+  offsetOf(index: number): number {
+    return this.#offset[index] as number
+  }
+
+  /** Of the next record; `reserve` has made room. */
+  add(hash: IdHash, offset: number): void {
+    const index = this.#count++
+    this.#high[index] = hash.high
+    this.#low[index] = hash.low
+    this.#offset[index] = offset
+    const slot = this.#slotOf(hash.high, hash.low)
+    this.#undo.push(slot, this.#slots[slot] as number)
+    if (this.#slots[slot] === 0) this.#taken++
+    this.#slots[slot] = index + 1
+  }
+
+  /** Numbers without a record. */
+  skip(count: number): void {
+    this.reserve(count)
+    this.#offset.fill(0, this.#count, this.#count + count)
+    this.#count += count
+    this.settle()
+  }
+
+  /** What was added stays. */
+  settle(): void {
+    this.#undo.length = 0
+    this.#settled = this.#count
+  }
+
+  /** What was added since `settle` was not written after all. */
+  undo(): void {
+    while (this.#undo.length > 0) {
+      const before = this.#undo.pop() as number
+      const slot = this.#undo.pop() as number
+      this.#slots[slot] = before
+      if (before === 0) this.#taken--
+    }
+    this.#count = this.#settled
+  }
+
+  /** The contents of the `.ids` file, without its header. */
+  toFile(): Buffer {
+    const count = this.#count
+    const buckets = bucketCount(count)
+    const starts = new Uint32Array(buckets + 1)
+    for (let index = 0; index < count; index++) starts[bucketOf(this.#high[index] as number, buckets) + 1]!++
+    for (let bucket = 0; bucket < buckets; bucket++) starts[bucket + 1]! += starts[bucket] as number
+    const body = Buffer.allocUnsafe(count * ENTRY_BYTES + 4)
+    const view = new DataView(body.buffer, body.byteOffset, body.length)
+    // From the newest on: of records with the same id it is found first.
+    for (let index = count - 1; index >= 0; index--) {
+      const high = this.#high[index] as number
+      const at = starts[bucketOf(high, buckets)]!++ * ENTRY_BYTES
+      view.setUint32(at, high, true)
+      view.setUint32(at + 4, this.#low[index] as number, true)
+      view.setUint32(at + 8, index, true)
+      view.setUint32(at + 12, this.#offset[index] as number, true)
+    }
+    view.setUint32(count * ENTRY_BYTES, crc32(body.subarray(0, count * ENTRY_BYTES)), true)
+    return body
+  }
+
+  #put(index: number): void {
+    const slot = this.#slotOf(this.#high[index] as number, this.#low[index] as number)
+    if (this.#slots[slot] === 0) this.#taken++
+    this.#slots[slot] = index + 1
+  }
+
+  #slotOf(high: number, low: number): number {
+    const mask = this.#slots.length - 1
+    for (let slot = low & mask; ; slot = (slot + 1) & mask) {
+      const index = (this.#slots[slot] as number) - 1
+      if (index < 0 || (this.#high[index] === high && this.#low[index] === low)) return slot
+    }
+  }
+}
+
+export class ColdIds {
+  readonly #prints: Uint16Array
+  readonly #starts: Uint32Array
+
+  /** Undefined if it is damaged. @param body of the file, without its header */
+  static of(body: Buffer, count: number): ColdIds | undefined {
+    const bytes = count * ENTRY_BYTES
+    if (body.length !== bytes + 4 || body.readUInt32LE(bytes) !== crc32(body.subarray(0, bytes))) return undefined
+    return new ColdIds(body, count)
+  }
+
+  private constructor(body: Buffer, count: number) {
+    const buckets = bucketCount(count)
+    this.#prints = new Uint16Array(count)
+    this.#starts = new Uint32Array(buckets + 1)
+    for (let rank = 0; rank < count; rank++) {
+      this.#prints[rank] = body.readUInt16LE(rank * ENTRY_BYTES + 4)
+      this.#starts[bucketOf(body.readUInt32LE(rank * ENTRY_BYTES), buckets) + 1]!++
+    }
+    for (let bucket = 0; bucket < buckets; bucket++) this.#starts[bucket + 1]! += this.#starts[bucket] as number
+  }
+
+  /** False: surely not. */
+  mayHave(hash: IdHash): boolean {
+    return this.#rank(hash.high, hash.low, 0) >= 0
+  }
+
+  /** The newest record of a hash. */
+  async find(file: DiskFile, high: number, low: number): Promise<Candidate | undefined> {
+    for (let rank = this.#rank(high, low, 0); rank >= 0; rank = this.#rank(high, low, rank + 1)) {
+      const entry = await readAll(file, ENTRY_BYTES, FILE_HEADER_BYTES + rank * ENTRY_BYTES)
+      if (entry.length < ENTRY_BYTES) return undefined
+      if (entry.readUInt32LE(0) === high && entry.readUInt32LE(4) === low && entry.readUInt32LE(12) !== 0) {
+        return { index: entry.readUInt32LE(8), offset: entry.readUInt32LE(12) }
+      }
+    }
+    return undefined
+  }
+
+  #rank(high: number, low: number, from: number): number {
+    const bucket = bucketOf(high, this.#starts.length - 1)
+    const print = low & 0xffff
+    for (let rank = Math.max(from, this.#starts[bucket] as number); rank < (this.#starts[bucket + 1] as number); rank++) {
+      if (this.#prints[rank] === print) return rank
+    }
+    return -1
+  }
+}
+
+function bucketCount(count: number): number {
+  return Math.max(1, 2 ** Math.ceil(Math.log2(count / PER_BUCKET)))
+}
+
+/** By the top bits: there are 2^n buckets. */
+function bucketOf(high: number, buckets: number): number {
+  return buckets === 1 ? 0 : high >>> (32 - Math.log2(buckets))
+}
+
+function grown(old: Uint32Array<ArrayBuffer>, size: number): Uint32Array<ArrayBuffer> {
+  const next = new Uint32Array(size)
+  next.set(old)
+  return next
+}

@@ -1,0 +1,241 @@
+/**
+ * Makes segments of the files that are there: reads all records, checks every one, and deals with what is torn or damaged. Nothing good is
+ * ever thrown away: what is damaged goes to a `.bad` file, and a gap takes its place, so that the records behind it keep their numbers.
+ */
+
+import { basename, dirname } from 'node:path'
+import { StoreError } from '../../errors.ts'
+import { decodeFileHeader, FILE_HEADER_BYTES, type FileKind } from './file-header.ts'
+import { type DiskFile, type FileSystem, isFull, readAll, writeAll } from './file-system.ts'
+import { IdHash } from './id-hash.ts'
+import { HotIds } from './id-index.ts'
+import { encodeRecord, idAt, KIND, kindAt, RECORD_OVERHEAD_BYTES, spanAt } from './record.ts'
+import { judgeTail, type ScanEnd, type ScanFrom, scanRecords, type Tail } from './scan.ts'
+import { Segment } from './segment.ts'
+
+export interface Damage {
+  readonly fromSeq: number
+  readonly toSeq: number
+  readonly file: string
+}
+
+export interface RecoveryOptions {
+  readonly disk: FileSystem
+  readonly kind: FileKind
+  readonly storeId: Buffer
+  readonly seed: number
+  readonly quarantine: boolean
+  /** Nothing is written, and what is wrong with the last file is left alone: somebody may be writing it. */
+  readonly readOnly: boolean
+  /** Of a file that belongs to the records up to the one with which the next file begins; undefined for the last one. */
+  readonly nextFirstSeq: number | undefined
+  /** No record that is still to come has a lower number. */
+  readonly leastNextSeq: number
+  /** How many records the file must have, where that is known, and its ids are, too. */
+  readonly knownCount: number | undefined
+  readonly withIds: boolean
+  readonly onRecord: (buffer: Buffer, at: number, seq: number) => void
+}
+
+export interface Recovered {
+  /** Undefined if nothing was ever written to it. */
+  readonly segment: Segment | undefined
+  readonly tornBytes: number
+  readonly damaged: readonly Damage[]
+}
+
+/** @throws StoreError STORE_CORRUPT, BAD_OPTION */
+export async function recoverSegment(path: string, firstSeq: number, options: RecoveryOptions): Promise<Recovered> {
+  const file = await options.disk.open(path, options.readOnly ? 'read' : 'write')
+  try {
+    return await new Recovery(file, path, firstSeq, options).run()
+  } finally {
+    await file.close()
+  }
+}
+
+class Recovery {
+  readonly #file: DiskFile
+  readonly #path: string
+  readonly #firstSeq: number
+  readonly #options: RecoveryOptions
+  readonly #segment: Segment
+  readonly #hot: HotIds | undefined
+  readonly #hash = new IdHash()
+  readonly #damaged: Damage[] = []
+  #tornBytes = 0
+  #size = 0
+
+  constructor(file: DiskFile, path: string, firstSeq: number, options: RecoveryOptions) {
+    this.#file = file
+    this.#path = path
+    this.#firstSeq = firstSeq
+    this.#options = options
+    this.#segment = new Segment(options.disk, options.kind, path, firstSeq)
+    this.#hot = options.withIds && options.knownCount === undefined ? new HotIds() : undefined
+    this.#segment.ids = this.#hot
+  }
+
+  async run(): Promise<Recovered> {
+    this.#size = await this.#file.size()
+    if (!(await this.#hasHeader())) return { segment: undefined, tornBytes: 0, damaged: [] }
+    let end = await this.#scan({ offset: FILE_HEADER_BYTES, seq: this.#firstSeq, lastBatch: undefined })
+    for (;;) {
+      const tail = await this.#tail(end)
+      if (tail === undefined) break
+      if (tail.name === 'torn') {
+        await this.#cutOff(end.offset, tail.bytes)
+        break
+      }
+      const resumed = await this.#quarantine(end, tail)
+      if (resumed === undefined) break
+      end = await this.#scan({ ...resumed, lastBatch: end.lastBatch })
+    }
+    const segment = this.#segment
+    segment.allocated = Math.max(this.#size, segment.end)
+    await this.#writeAgain(end.lastBatch)
+    return { segment, tornBytes: this.#tornBytes, damaged: this.#damaged }
+  }
+
+  get #isLast(): boolean {
+    return this.#options.nextFirstSeq === undefined
+  }
+
+  #from(offset: number, seq: number): ScanFrom {
+    return { offset, seq, counting: true, seed: this.#options.seed, size: this.#size }
+  }
+
+  /** False where the power went before there was one. */
+  async #hasHeader(): Promise<boolean> {
+    const { kind, storeId, quarantine, readOnly } = this.#options
+    const bytes = await readAll(this.#file, FILE_HEADER_BYTES, 0)
+    const header = decodeFileHeader(bytes, kind, this.#path)
+    if (header !== undefined) {
+      if (!header.storeId.equals(storeId)) {
+        throw new StoreError('BAD_OPTION', `${this.#path} belongs to another buffer: give each one a folder of its own`, {
+          file: this.#path,
+        })
+      }
+      if (header.first === this.#firstSeq) return true
+    }
+    const first = { offset: FILE_HEADER_BYTES, seq: this.#firstSeq, lastBatch: undefined }
+    const end = await scanRecords(this.#file, this.#from(first.offset, first.seq), () => {})
+    const tail = await judgeTail(this.#file, this.#from(first.offset, first.seq), end, false)
+    if (this.#isLast && end.offset === FILE_HEADER_BYTES && tail.name === 'end') return false
+    if (readOnly || quarantine) return true
+    throw this.#corrupt(0, this.#firstSeq, (this.#options.nextFirstSeq ?? this.#firstSeq + 1) - 1)
+  }
+
+  async #scan(start: ScanEnd): Promise<ScanEnd> {
+    const { onRecord } = this.#options
+    const segment = this.#segment
+    const hot = this.#hot
+    let at = start.offset
+    const end = await scanRecords(this.#file, this.#from(start.offset, start.seq), (buffer, place, offset, seq) => {
+      const kind = kindAt(buffer, place)
+      const index = seq - this.#firstSeq
+      if (kind === KIND.gap) {
+        this.#skip(spanAt(buffer, place))
+        return
+      }
+      segment.note(index, offset)
+      segment.count = index + 1
+      if (hot !== undefined) {
+        const id = idAt(buffer, place)
+        this.#hash.of(id, 0, id.length)
+        hot.reserve(1)
+        hot.add(this.#hash, offset)
+        hot.settle()
+      }
+      onRecord(buffer, place, seq)
+    })
+    at = end.offset
+    segment.end = at
+    return { ...end, lastBatch: end.lastBatch ?? start.lastBatch }
+  }
+
+  /** Numbers without records. */
+  #skip(count: number): void {
+    const segment = this.#segment
+    for (let index = segment.count; index < segment.count + count; index++) segment.markEnded(index)
+    segment.count += count
+    this.#hot?.skip(count)
+  }
+
+  /** What is behind the last good record, if it is anything to be dealt with. */
+  async #tail(end: ScanEnd): Promise<Exclude<Tail, { name: 'end' }> | undefined> {
+    const { knownCount, readOnly } = this.#options
+    if (readOnly && this.#isLast) return undefined
+    const tail = await judgeTail(this.#file, this.#from(FILE_HEADER_BYTES, this.#firstSeq), end, this.#isLast)
+    if (tail.name !== 'end') return tail
+    const isShort = knownCount !== undefined && this.#segment.count < knownCount
+    // Only the last one ends in zeros: before another is begun, they are cut off.
+    if (this.#isLast || (end.offset === this.#size && !isShort)) return undefined
+    return { name: 'damaged', resume: undefined, bytes: this.#size - end.offset }
+  }
+
+  async #cutOff(offset: number, bytes: number): Promise<void> {
+    this.#tornBytes += bytes
+    await this.#file.truncate(offset)
+    await this.#file.sync()
+    this.#size = offset
+  }
+
+  /** Puts damaged bytes aside. Returns where records go on. */
+  async #quarantine(end: ScanEnd, tail: Extract<Tail, { name: 'damaged' }>): Promise<{ offset: number; seq: number } | undefined> {
+    const { quarantine, readOnly, nextFirstSeq, leastNextSeq } = this.#options
+    const nextSeq = tail.resume?.seq ?? nextFirstSeq ?? Math.max(leastNextSeq, end.seq + 1)
+    if (!quarantine && !readOnly) throw this.#corrupt(end.offset, end.seq, nextSeq - 1)
+    const missing = nextSeq - end.seq
+    const until = tail.resume?.offset ?? end.offset + Math.max(RECORD_OVERHEAD_BYTES, tail.bytes)
+    if (!readOnly) await this.#putAside(end, tail, until, missing)
+    this.#damaged.push({ fromSeq: end.seq, toSeq: nextSeq - 1, file: this.#path })
+    this.#skip(missing)
+    this.#segment.end = until
+    return tail.resume
+  }
+
+  async #putAside(end: ScanEnd, tail: Extract<Tail, { name: 'damaged' }>, until: number, missing: number): Promise<void> {
+    const { disk, seed } = this.#options
+    const path = `${this.#path}.${end.offset}.bad`
+    const bad = await disk.open(path, 'create')
+    try {
+      const bytes = await readAll(this.#file, tail.bytes, end.offset)
+      await writeAll(bad, bytes, bytes.length, 0)
+      await bad.sync()
+    } finally {
+      await bad.close()
+    }
+    await disk.syncFolder(dirname(path))
+    const gap = Buffer.alloc(until - end.offset)
+    const data = gap.subarray(0, gap.length - RECORD_OVERHEAD_BYTES)
+    const parts = { kind: KIND.gap, firstOfBatch: true, idLength: 0, data: Buffer.alloc(data.length), missing }
+    encodeRecord(gap, new DataView(gap.buffer, gap.byteOffset, gap.length), 0, seed, end.seq, parts)
+    await writeAll(this.#file, gap, gap.length, end.offset)
+    if (tail.resume === undefined) {
+      await this.#file.truncate(until)
+      this.#size = until
+    }
+    await this.#file.sync()
+  }
+
+  /**
+   * The last batch may be in the memory of the system only: its process died before it was synced. A sync now would not tell whether an
+   * earlier one has failed, so it is written again.
+   */
+  async #writeAgain(lastBatch: number | undefined): Promise<void> {
+    if (this.#options.readOnly || !this.#isLast || lastBatch === undefined) return
+    const bytes = await readAll(this.#file, this.#segment.end - lastBatch, lastBatch)
+    await writeAll(this.#file, bytes, bytes.length, lastBatch).catch((error: unknown) => {
+      // Some file systems want room for that, too.
+      if (!isFull(error)) throw error
+    })
+    await this.#file.sync()
+  }
+
+  #corrupt(offset: number, fromSeq: number, toSeq: number): StoreError {
+    const which = fromSeq === toSeq ? `record ${fromSeq} is` : `records ${fromSeq} to ${toSeq} are`
+    const text = `${which} damaged, at byte ${offset} of ${basename(this.#path)} in ${dirname(this.#path)}: with onDamage 'quarantine' the others are kept`
+    return new StoreError('STORE_CORRUPT', text, { file: this.#path, offset, fromSeq, toSeq })
+  }
+}
