@@ -40,6 +40,16 @@ export type {
   Principal,
   UserEntry,
 } from './rpc/auth.ts'
+export type {
+  BufferOptions,
+  CommandDrain,
+  DrainOptions,
+  DrainOrder,
+  OutcomeOptions,
+  StoreSource,
+} from './rpc/buffer/buffer-options.ts'
+export type { BufferStats, DeadLetter } from './rpc/buffer/command-buffer.ts'
+export type { EndState } from './rpc/buffer/outcomes.ts'
 export type { HedgeOptions, RetryOptions } from './rpc/client/attempts.ts'
 export type { BalancePolicy } from './rpc/client/balancer.ts'
 export { type Answer, RpcClient, type RpcClientOptions } from './rpc/client/client.ts'

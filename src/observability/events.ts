@@ -71,6 +71,30 @@ export interface RpcEvents {
   'zmq-rpc:service:failed': { endpoint: string; remoteAddress: string | undefined; command: string; error: unknown }
   /** A message or reply was let go. `stats().dropped` counts the same by reason. */
   'zmq-rpc:dropped': { endpoint: string; remoteAddress: string | undefined; reason: string }
+  /** A buffer's store is open: what was found in it. `tornBytes`: cut off at its end, of a record that nobody was told of. */
+  'zmq-rpc:buffer:opened': { buffer: string; waiting: number; dead: number; tornBytes: number; damaged: number }
+  /** A command is on disk. `duplicate`: it was before. */
+  'zmq-rpc:buffer:accepted': { buffer: string; command: string | undefined; id: string; duplicate: boolean }
+  /** A command was not kept, and its sender was told so. */
+  'zmq-rpc:buffer:refused': { buffer: string; command: string | undefined; error: Error }
+  /** There is no room for another command. */
+  'zmq-rpc:buffer:full': { buffer: string; waiting: number; bytes: number; whenFull: 'refuse' | 'dropOldest' }
+  /** An attempt to deliver came to nothing; the next comes in `retryMs`. `attempts`: those that may have reached the service. */
+  'zmq-rpc:buffer:repeated': {
+    buffer: string
+    endpoint: string
+    command: string | undefined
+    id: string
+    attempts: number
+    reason: string
+    retryMs: number
+  }
+  /** A command has ended, and nothing is left to do about it: it was executed, or delivered to the next buffer, or a newer one stands for it. */
+  'zmq-rpc:buffer:ended': { buffer: string; command: string | undefined; id: string; state: string; ageMs: number }
+  /** A command was given up (`dead`, `dropped`), or its service `failed`; `reason` says why. */
+  'zmq-rpc:buffer:dead': { buffer: string; command: string | undefined; id: string; state: string; reason: string; ageMs: number }
+  /** A buffer's store failed, or could not be opened again: nothing is accepted before it is. */
+  'zmq-rpc:buffer:failed': { buffer: string; error: Error }
   /** Nothing was heard on a SUB endpoint for longer than its heartbeat time-out; it is made again. */
   'zmq-rpc:sub:silent': { endpoint: string; heartbeatTimeoutMs: number }
 }

@@ -62,6 +62,14 @@ export const LOG_LINES: { readonly [N in RpcEventName]: readonly [level: LogLeve
   'zmq-rpc:service:ended': ['debug', 'a service has ended'],
   'zmq-rpc:service:failed': ['error', 'a service failed'],
   'zmq-rpc:dropped': ['warn', 'a message was dropped'],
+  'zmq-rpc:buffer:opened': ['info', 'a buffer is open'],
+  'zmq-rpc:buffer:accepted': ['debug', 'a command is kept'],
+  'zmq-rpc:buffer:refused': ['warn', 'a command was not kept'],
+  'zmq-rpc:buffer:full': ['warn', 'a buffer is full'],
+  'zmq-rpc:buffer:repeated': ['info', 'a kept command is to be sent again'],
+  'zmq-rpc:buffer:ended': ['debug', 'a kept command has ended'],
+  'zmq-rpc:buffer:dead': ['warn', 'a kept command was given up, or failed'],
+  'zmq-rpc:buffer:failed': ['error', "a buffer's store failed"],
   'zmq-rpc:sub:silent': ['warn', 'a publisher is silent'],
 }
 

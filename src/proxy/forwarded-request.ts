@@ -6,12 +6,12 @@
 import { type CallRequest, type ReadReply, wireTime } from '../rpc/client/request.ts'
 import { type Dialect, nativeKind } from '../rpc/dialect/announcement.ts'
 import { amountOf, FLAG, KIND, numberOf, setAmount, setNumber } from '../rpc/dialect/native/header.ts'
+import { callToPython, replyOfPython, replyToNative, replyToPython, tooManyStreams } from '../rpc/dialect/translate.ts'
 import { ErrorRegistry } from '../rpc/error/service-error.ts'
 import { Answered } from '../rpc/server/server-call.ts'
 import type { CallRelay } from '../rpc/stream/call-relay.ts'
 import { MAX_STREAMS } from '../rpc/stream/streams.ts'
 import type { Message } from '../wire/index.ts'
-import { callToPython, replyOfPython, replyToNative, replyToPython, tooManyStreams } from './translate.ts'
 
 const NO_ERRORS = new ErrorRegistry()
 

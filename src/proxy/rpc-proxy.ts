@@ -9,12 +9,16 @@ import { isDeepStrictEqual } from 'node:util'
 import { toError, ZmqRpcError } from '../errors.ts'
 import { checkOptions, type OptionNames } from '../options.ts'
 import type { Auth, Credentials } from '../rpc/auth.ts'
+import type { BufferOptions } from '../rpc/buffer/buffer-options.ts'
+import type { BufferStats, DeadLetter } from '../rpc/buffer/command-buffer.ts'
+import { Custody } from '../rpc/buffer/custody.ts'
 import { type ClientOptions, Outlets } from '../rpc/client/client-options.ts'
 import type { Published } from '../rpc/client/publication.ts'
 import type { Dialect } from '../rpc/dialect/announcement.ts'
 import { FLAG, NO_LIMIT, numberOf, setAmount, setNumber } from '../rpc/dialect/native/header.ts'
-import { decodeCallHead, encodeReply, type Hello } from '../rpc/dialect/native/message.ts'
-import * as pyzmqrpc3 from '../rpc/dialect/pyzmqrpc3.ts'
+import { type CallHead, decodeCallHead, encodeReply, FEATURE, type Hello } from '../rpc/dialect/native/message.ts'
+import { decodeOpaque } from '../rpc/dialect/pyzmqrpc3.ts'
+import { callToPython, isText } from '../rpc/dialect/translate.ts'
 import type { Endpoint } from '../rpc/endpoint.ts'
 import { wordsOf } from '../rpc/error/error-text.ts'
 import { STATUS } from '../rpc/error/status.ts'
@@ -23,8 +27,9 @@ import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } fro
 import type { ClientStats, ServerStats } from '../rpc/stats.ts'
 import { CallRelay } from '../rpc/stream/call-relay.ts'
 import type { Message } from '../wire/index.ts'
+import { DONE } from './done.ts'
 import { ForwardedRequest } from './forwarded-request.ts'
-import { callToPython, isText } from './translate.ts'
+import { Keeper } from './keeper.ts'
 
 /** Options of `RpcProxy`: those of a server for the side where messages come in, those of a client for the side where they go out. */
 export interface RpcProxyOptions
@@ -38,6 +43,13 @@ export interface RpcProxyOptions
   readonly pubAuth?: Auth | undefined
   /** Time for the far end's answer, ms; never more than the caller has left. @default 60000, as pyzmqrpc3 */
   readonly timeoutMs?: number | undefined
+  /**
+   * Keeps commands on disk until `req` has carried them out: see `docs/delivery.md`. Callers of the pyzmqrpc3 dialect hear that they are kept,
+   * and get no result.
+   *
+   * @default what cannot be passed on at once is refused
+   */
+  readonly buffer?: BufferOptions | undefined
 }
 
 const { exposeStacks: _, ...FRONT_OPTIONS } = MESSAGE_SERVER_OPTIONS
@@ -52,6 +64,7 @@ const RPC_PROXY_OPTIONS: OptionNames<RpcProxyOptions> = {
   balance: true,
   pubAuth: true,
   timeoutMs: true,
+  buffer: true,
 }
 
 /** What `RpcProxy.stats()` tells. */
@@ -60,6 +73,8 @@ export interface ProxyStats {
   readonly incoming: ServerStats
   /** On `req` and `pub`, where they go out. */
   readonly outgoing: ClientStats
+  /** What it keeps; undefined without a buffer. */
+  readonly buffer: BufferStats | undefined
 }
 
 /**
@@ -82,6 +97,8 @@ export interface ProxyStats {
 export class RpcProxy {
   readonly #front: Front
   readonly #outlets: Outlets
+  readonly #custody: Custody | undefined
+  readonly #keeper: Keeper | undefined
   #started = false
   #stopping: Promise<void> | undefined
   #markStopped: () => void = () => {}
@@ -89,13 +106,18 @@ export class RpcProxy {
   /**
    * Begins to connect to `req`, or to bind `pub`.
    *
-   * @throws ZmqRpcError BAD_OPTION, also unless there is one of `rep` and `sub`, and either `req` or `pub`.
+   * @throws ZmqRpcError BAD_OPTION, also unless there is one of `rep` and `sub`, and either `req` or `pub`; `buffer` goes with `req`.
    */
   constructor(options: RpcProxyOptions) {
     checkOptions('RpcProxy', options, RPC_PROXY_OPTIONS)
-    const { req, pub, credentials, pubAuth, timeoutMs, maxQueued, maxPublished, heartbeatIntervalMs, balance, ...front } = options
+    const { req, pub, credentials, pubAuth, timeoutMs, maxQueued, maxPublished, heartbeatIntervalMs, balance, buffer, ...front } = options
     if ((req === undefined) === (pub === undefined))
       throw new ZmqRpcError('BAD_OPTION', 'a proxy passes messages on either to req or to pub: give it one of the two')
+    if (buffer !== undefined && req === undefined)
+      throw new ZmqRpcError(
+        'BAD_OPTION',
+        'buffer keeps what req has to carry out: nobody could say of what is published that it has arrived',
+      )
     const { dialect, maxMessageBytes } = options
     const back: ClientOptions = {
       req,
@@ -110,9 +132,19 @@ export class RpcProxy {
       dialect,
       maxMessageBytes,
     }
-    this.#front = new Front(front, () => this.#outlets)
+    this.#custody = buffer && new Custody(buffer, defaultName(front.rep), () => this.#outlets.requester.links)
+    this.#keeper = this.#custody && new Keeper(this.#custody)
+    this.#front = new Front(front, () => this.#outlets, this.#keeper)
     try {
-      this.#outlets = new Outlets(back, (_link, hello) => this.#front.heard(hello))
+      const changed = (): void => this.#custody?.buffer.changed()
+      this.#outlets = new Outlets(
+        back,
+        (_link, hello) => {
+          this.#front.heard(hello)
+          changed()
+        },
+        changed,
+      )
     } catch (error) {
       void this.#front.stop({ drainMs: 0 })
       throw error
@@ -142,19 +174,39 @@ export class RpcProxy {
 
   /** What it does and has done, in numbers. Cheap: the counters are always on. */
   stats(): ProxyStats {
-    return { incoming: this.#front.stats(), outgoing: this.#outlets.stats() }
+    return { incoming: this.#front.stats(), outgoing: this.#outlets.stats(), buffer: this.#custody?.buffer.stats() }
+  }
+
+  /**
+   * Commands that the buffer has given up, a hundred at a time, those behind `afterSeq`: see `docs/delivery.md`. None without a buffer.
+   *
+   * @throws StoreError; ZmqRpcError STORE_FAILED, CLOSED while the buffer is not open.
+   */
+  async deadLetters(afterSeq = 0): Promise<DeadLetter[]> {
+    return this.#custody === undefined ? [] : this.#custody.buffer.deadLetters(afterSeq)
+  }
+
+  /** Has one of those delivered once more, behind all that wait. False if there is none. @throws as {@link deadLetters} */
+  async requeue(seq: number): Promise<boolean> {
+    return this.#custody === undefined ? false : this.#custody.buffer.requeue(seq)
+  }
+
+  /** Forgets some of those. @throws as {@link deadLetters} */
+  async dropDeadLetters(seqs: readonly number[]): Promise<void> {
+    await this.#custody?.buffer.drop(seqs)
   }
 
   /**
    * Binds `rep` and `pub`, and begins to connect to `sub`. Resolves when all is bound.
    *
-   * @throws as `RpcServer.start`: nothing is left open then.
+   * @throws as `RpcServer.start`, and StoreError where the buffer cannot be opened: nothing is left open then.
    */
   async start(): Promise<void> {
     if (this.#started) throw new ZmqRpcError('CLOSED', 'it was started before: make a new one')
     this.#started = true
     try {
       await this.#outlets.publication?.whenHeard(0, Number.POSITIVE_INFINITY)
+      await this.#custody?.buffer.open()
       await this.#front.start()
     } catch (error) {
       await this.stop({ drainMs: 0 })
@@ -164,11 +216,16 @@ export class RpcProxy {
 
   /** Takes no more messages, waits for the answers that are on their way (`drainMs`), and closes both sides. Never rejects. */
   stop(options: StopOptions = {}): Promise<void> {
-    this.#stopping ??= this.#front
-      .stop(options)
-      .then(() => this.#outlets.close())
-      .then(() => this.#markStopped())
+    this.#stopping ??= this.#stop(options)
     return this.#stopping
+  }
+
+  async #stop(options: StopOptions): Promise<void> {
+    this.#keeper?.stopWaiting()
+    await this.#front.stop(options)
+    await this.#custody?.buffer.close(options.drainMs ?? DRAIN_MS)
+    await this.#outlets.close()
+    this.#markStopped()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -178,17 +235,20 @@ export class RpcProxy {
 
 const lostFarEnd = (error: Error) => ({ status: STATUS.proxyFailed, text: `the proxy lost the far end: ${wordsOf(error)}` })
 
-const DONE = [pyzmqrpc3.encodeReply({ status: STATUS.ok, statusText: pyzmqrpc3.STATUS_TEXT.ok })]
+/** For what the buffer has sent on to be answered. */
+const DRAIN_MS = 5000
 
 /** The side where messages come in. */
 class Front extends MessageServer {
   readonly #outlets: () => Outlets
+  readonly #keeper: Keeper | undefined
   /** What the far end says that it serves. */
   #contracts: Hello['contracts']
 
-  constructor(options: MessageServerOptions, outlets: () => Outlets) {
+  constructor(options: MessageServerOptions, outlets: () => Outlets, keeper: Keeper | undefined) {
     super(options)
     this.#outlets = outlets
+    this.#keeper = keeper
   }
 
   /** The far end tells about itself: those who come in are told the same. */
@@ -201,7 +261,8 @@ class Front extends MessageServer {
 
   protected override hello(peer: Parameters<MessageServer['hello']>[0]): Hello {
     const told = super.hello(peer)
-    return this.#contracts === undefined ? told : { ...told, contracts: this.#contracts }
+    const features = this.#keeper === undefined ? told.features : [...told.features, FEATURE.buffer]
+    return { ...told, features, ...(this.#contracts !== undefined && { contracts: this.#contracts }) }
   }
 
   /** A heartbeat only says something about the link that it came on; where there are listeners, theirs depends on it. */
@@ -211,10 +272,13 @@ class Front extends MessageServer {
   }
 
   protected override open(body: Message, call: ServerCall): ServiceRun | Refusal {
+    const keeper = this.#keeper
     let name: string | undefined
+    let head: CallHead | undefined
     if (call.dialect === 'native') {
       try {
-        name = decodeCallHead(body).name
+        head = decodeCallHead(body)
+        name = head.name
       } catch (cause) {
         return { status: STATUS.badCommand, text: `The call cannot be read: ${wordsOf(toError(cause))}`, cause }
       }
@@ -222,6 +286,12 @@ class Front extends MessageServer {
       return { status: STATUS.badCommand, text: 'The message is not one frame of UTF-8 text.' }
     }
     const about = { command: name ?? '(message)', serviceName: 'RpcProxy' }
+    if (keeper !== undefined) {
+      const answer = head && keeper.question(head.name, body, head, call)
+      if (answer !== undefined) return { ...about, execute: answer }
+      const incoming = { call, body, name: name ?? decodeOpaque(body[0] as Buffer)?.name, extras: head?.extras }
+      if (keeper.keeps(incoming)) return { ...about, execute: () => keeper.keep(incoming) }
+    }
     const { requester } = this.#outlets()
     if (requester.links.length === 0) return { ...about, execute: () => this.#publish(name, body, call.dialect) }
     return { ...about, execute: () => this.#forward(name, body, call) }
@@ -249,6 +319,12 @@ class Front extends MessageServer {
     }
     return new Answered(dialect === 'native' ? encodeReply(undefined) : DONE)
   }
+}
+
+/** What receipts call its buffer. */
+function defaultName(rep: MessageServerOptions['rep']): string {
+  const [first] = [rep].flat()
+  return first ?? 'proxy'
 }
 
 /** What goes to each listener in a dialect that it reads: all read pyzmqrpc3's. */

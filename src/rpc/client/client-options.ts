@@ -124,8 +124,8 @@ export class Outlets {
   readonly #drops = new Drops()
   readonly timeoutMs: number
 
-  /** Begins to connect and to bind. @throws ZmqRpcError BAD_OPTION. */
-  constructor(options: ClientOptions, onHello?: (link: RequestLink, hello: Hello) => void) {
+  /** Begins to connect and to bind. `onChange`: a server of `req` is there, or has gone. @throws ZmqRpcError BAD_OPTION. */
+  constructor(options: ClientOptions, onHello?: (link: RequestLink, hello: Hello) => void, onChange?: () => void) {
     const { credentials, auth } = options
     const req = resolveEndpoints('req', options.req, 'connect')
     const [pub] = resolveEndpoints('pub', options.pub, 'bind')
@@ -145,7 +145,7 @@ export class Outlets {
     // Sockets come last: what is refused leaves nothing open.
     const [counters, drops] = [this.#counters, this.#drops]
     const linkOptions = { security: ofClient, maxQueued, maxMessageBytes, native, counters, drops }
-    this.requester = new Requester(req, linkOptions, new Deadlines(), balance, onHello)
+    this.requester = new Requester(req, linkOptions, new Deadlines(), balance, onHello, onChange)
     this.publication =
       pub === undefined
         ? undefined

@@ -157,6 +157,11 @@ export class RequestLink implements PeerListener, CallCarrier {
     return this.#keeps
   }
 
+  /** What the far end is spoken to in; of the last one, where none is connected. */
+  get dialect(): Dialect {
+    return this.#dialect
+  }
+
   /** Calls that wait or are in flight. */
   get callCount(): number {
     return this.#queue.size + this.#pending.size

@@ -21,11 +21,18 @@ export class Requester {
     deadlines: Deadlines,
     balance: BalancePolicy,
     onHello: (link: RequestLink, hello: Hello) => void = () => {},
+    onChange: () => void = () => {},
   ) {
     this.#balancer = new Balancer(balance)
     const owner = {
-      ready: (link: RequestLink) => this.#gather(link),
-      away: (link: RequestLink) => this.#handOver(link),
+      ready: (link: RequestLink) => {
+        this.#gather(link)
+        onChange()
+      },
+      away: (link: RequestLink) => {
+        this.#handOver(link)
+        onChange()
+      },
       hello: onHello,
       placeFor: (link: RequestLink) => this.#placeFor(link),
     }

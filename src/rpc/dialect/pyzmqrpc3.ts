@@ -10,7 +10,7 @@
 
 import { deflateSync, inflateSync } from 'node:zlib'
 import { toError, ZmqRpcError } from '../../errors.ts'
-import { type Command, commandNameOf, isCommand, requireCommand } from '../command/command.ts'
+import { type Command, commandNameOf, isCommand, OpaqueCommand, requireCommand } from '../command/command.ts'
 import { type CommandRegistry, constructCommand, MAX_SHOWN_NAME } from '../command/command-registry.ts'
 import { errorText } from '../error/error-text.ts'
 import { STATUS } from '../error/status.ts'
@@ -120,6 +120,18 @@ export function decodeCommand(frame: Uint8Array, registry: CommandRegistry, limi
     return interpret(decodeUtf8(json), registry, limits)
   } catch (cause) {
     return failure(NOT_INTERPRETED, errorText(cause), cause)
+  }
+}
+
+/** The command in a request's frame, whatever its class, as name and state; undefined for what is none. For who passes commands on. */
+export function decodeOpaque(frame: Uint8Array, limits: Pyzmqrpc3Limits = {}): OpaqueCommand | undefined {
+  const { maxDepth = DEFAULT_LIMITS.maxDepth, maxNodes = DEFAULT_LIMITS.maxNodes } = limits
+  try {
+    const value = parsePythonJson(decodeUtf8(inflate(frame, limits)), { maxDepth, maxNodes })
+    decodeMembers(value, (name, state) => new OpaqueCommand(name, state))
+    return hasCommandKey(value) ? new OpaqueCommand(...nameAndState(value)) : undefined
+  } catch {
+    return undefined
   }
 }
 
@@ -247,7 +259,7 @@ function store(text: string): Buffer {
 function interpret(text: string, registry: CommandRegistry, limits: Pyzmqrpc3Limits): DecodedCommand {
   const { maxDepth = DEFAULT_LIMITS.maxDepth, maxNodes = DEFAULT_LIMITS.maxNodes } = limits
   const value = parsePythonJson(text, { maxDepth, maxNodes })
-  decodeMembers(value, registry)
+  decodeMembers(value, (name, state) => constructCommand(registry, name, state))
   if (!hasCommandKey(value)) {
     const type = pythonTypeOf(value, text)
     return noService(type, `the message is JSON, but no command: a ${type}`)
@@ -262,22 +274,24 @@ function interpret(text: string, registry: CommandRegistry, limits: Pyzmqrpc3Lim
   return { kind: 'command', name, command: constructCommand(registry, name, state) }
 }
 
+type MakeCommand = (name: string, state: unknown) => Command
+
 /** Replaces, in a value fresh from the parser, every object that stands for a command; innermost first. */
-function decodeMembers(container: unknown, registry: CommandRegistry): void {
+function decodeMembers(container: unknown, make: MakeCommand): void {
   if (Array.isArray(container)) {
     // By number: to ask for the keys of an array makes a string of each, and a peer may send an array of millions.
-    for (let index = 0; index < container.length; index++) container[index] = decodeMember(container[index], registry)
+    for (let index = 0; index < container.length; index++) container[index] = decodeMember(container[index], make)
   } else if (typeof container === 'object' && container !== null) {
     const members = container as Record<string, unknown>
     // The key exists as an own property, so that even `__proto__` is assigned as one.
-    for (const key of Object.keys(members)) members[key] = decodeMember(members[key], registry)
+    for (const key of Object.keys(members)) members[key] = decodeMember(members[key], make)
   }
 }
 
-function decodeMember(member: unknown, registry: CommandRegistry): unknown {
+function decodeMember(member: unknown, make: MakeCommand): unknown {
   if (typeof member !== 'object' || member === null) return member
-  decodeMembers(member, registry)
-  return hasCommandKey(member) ? constructCommand(registry, ...nameAndState(member)) : member
+  decodeMembers(member, make)
+  return hasCommandKey(member) ? make(...nameAndState(member)) : member
 }
 
 function hasCommandKey(value: unknown): value is { [COMMAND_KEY]: unknown } {

@@ -198,6 +198,7 @@ export abstract class MessageServer {
       hasRoom: ({ from }) => this.#listener.hasRoom(from),
       started: ({ from }) => this.#readOn(from),
       left: (call) => this.#left(call),
+      madeRoom: (call) => this.#admission.leave(call),
       over: (call) => this.#over(call),
     }
     this.#rep = resolveEndpoints('rep', options.rep, 'bind')
@@ -490,7 +491,7 @@ export abstract class MessageServer {
 
   #left(call: ServerCall): void {
     this.#deadlines.remove(call)
-    this.#admission.leave(call)
+    if (!call.makesRoom) this.#admission.leave(call)
   }
 
   #over(call: ServerCall): void {

@@ -126,6 +126,8 @@ export interface CallHost<From extends Caller = Peer> {
   hasRoom(call: ServerCall<From>): boolean
   /** It runs now, after it had to wait. */
   started(call: ServerCall<From>): void
+  /** It still runs, but others may begin in its place. */
+  madeRoom(call: ServerCall<From>): void
   /** It runs no more. */
   left(call: ServerCall<From>): void
   /** Nothing more is to come. */
@@ -149,6 +151,8 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
   metadata: Metadata = NOTHING
   /** What it is known by among the calls of its peer. */
   id: number | string = 0
+  /** See {@link makeRoom}. */
+  makesRoom = false
   /** Whether its server keeps account of it: not if it ended as soon as it began. */
   kept = false
   /**
@@ -368,6 +372,13 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
     const input = this.#ownStreams().incoming(number)
     for (const [kind, body] of this.#early ?? []) if (numberOf(body[0] as Buffer) === number) this.receive(kind, body)
     return input
+  }
+
+  /** From now on it only waits, and no longer counts among those that are under way. */
+  makeRoom(): void {
+    if (this.#state !== 'running' || this.makesRoom) return
+    this.makesRoom = true
+    this.#host.madeRoom(this)
   }
 
   /** It is passed on, with what belongs to it: what has come of that already, too. */

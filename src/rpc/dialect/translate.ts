@@ -4,15 +4,15 @@
  */
 
 import { isUtf8 } from 'node:buffer'
-import { toError, ZmqRpcError } from '../errors.ts'
-import { OpaqueCommand } from '../rpc/command/command.ts'
-import { KIND } from '../rpc/dialect/native/header.ts'
-import { decodeCall, decodeError, decodeReply, encodeError, encodeReply } from '../rpc/dialect/native/message.ts'
-import type { ReadHooks } from '../rpc/dialect/native/reader.ts'
-import * as pyzmqrpc3 from '../rpc/dialect/pyzmqrpc3.ts'
-import { wordsOf } from '../rpc/error/error-text.ts'
-import { pythonStatusOf, STATUS } from '../rpc/error/status.ts'
-import type { Message } from '../wire/index.ts'
+import { toError, ZmqRpcError } from '../../errors.ts'
+import type { Message } from '../../wire/index.ts'
+import { OpaqueCommand } from '../command/command.ts'
+import { wordsOf } from '../error/error-text.ts'
+import { pythonStatusOf, STATUS } from '../error/status.ts'
+import { KIND } from './native/header.ts'
+import { decodeCall, decodeError, decodeReply, type Extras, encodeCall, encodeError, encodeReply } from './native/message.ts'
+import type { ReadHooks } from './native/reader.ts'
+import * as pyzmqrpc3 from './pyzmqrpc3.ts'
 
 /** Commands stay what they are: name and state. */
 const OPAQUE: ReadHooks = {
@@ -26,6 +26,12 @@ const OPAQUE: ReadHooks = {
 export function callToPython(body: Message): Message {
   const { name, state } = decodeCall(body, OPAQUE)
   return [pyzmqrpc3.encodeCommand(new OpaqueCommand(name, state))]
+}
+
+/** A command of pyzmqrpc3 as a native call; undefined for a text that is none. */
+export function callOfPython(body: Message, timeLeftMs: number, extras: Extras): Message | undefined {
+  const command = body.length === 1 ? pyzmqrpc3.decodeOpaque(body[0] as Buffer) : undefined
+  return command && encodeCall({ name: command.name, state: command.state, timeLeftMs, flags: 0, extras })
 }
 
 /** What a program of pyzmqrpc3 survives: one frame of text. Binary ends it, and a second frame has its socket stuck. */

@@ -1,0 +1,151 @@
+/** What a buffer may be told, with defaults, checked. */
+
+import { ZmqRpcError } from '../../errors.ts'
+import type { BufferStore } from '../../store/buffer-store.ts'
+import { resolveNumber } from '../endpoint.ts'
+
+/** A store, or what makes one: only that can be opened again after the disk failed. */
+export type StoreSource = BufferStore | (() => BufferStore)
+
+/** In which order commands of one kind are delivered that have waited. */
+export type DrainOrder = 'oldestFirst' | 'newestFirst' | 'lastValue'
+
+/** How a kind of command is delivered after an outage. */
+export interface CommandDrain {
+  /**
+   * `oldestFirst`: as they came, one after the other for each sender. `newestFirst`: what is new goes out at once, what is old when there
+   * is nothing newer. `lastValue`: of those with the same `key` only the newest; the others end as superseded.
+   */
+  readonly order: DrainOrder
+  /** Of `lastValue`: a member of the command's state, whose values tell apart what is not to replace each other. @default one for each sender */
+  readonly key?: string | undefined
+}
+
+export interface DrainOptions {
+  /** Commands that had to wait (were accepted while older ones waited, or nobody took them) delivered in a second, at most. @default Infinity */
+  readonly maxPerSecond?: number | undefined
+  /** Which part goes to senders whose commands did not have to wait, while others have a backlog: 0 to 1. @default 0.5 */
+  readonly liveShare?: number | undefined
+  /** Kinds of commands, by name, that are not delivered oldest first. @default {} */
+  readonly commands?: Readonly<Record<string, CommandDrain>> | undefined
+}
+
+/** How long it is known how commands ended, for those who ask. Whatever comes first; the oldest goes first. */
+export interface OutcomeOptions {
+  /** ms. @default 604800000 (a week) */
+  readonly ttlMs?: number | undefined
+  /** @default 100000 */
+  readonly maxCount?: number | undefined
+  /** On disk, bytes. @default 268435456 (256 MiB) */
+  readonly maxBytes?: number | undefined
+}
+
+/** Where a buffer is kept, and what it does. */
+export interface BufferOptions {
+  /** A folder for this buffer alone; made if it is not there. Either this or `store` and `outcomes`. */
+  readonly path?: string | undefined
+  /** Where commands are kept; with `outcomes`, in the place of `path`. Give functions that make them, so that they can be opened again. */
+  readonly store?: StoreSource | undefined
+  /** Where it is kept how they ended. */
+  readonly outcomes?: StoreSource | OutcomeOptions | undefined
+  /** What receipts call it. @default the endpoint where it takes commands, or `client` */
+  readonly name?: string | undefined
+  /** On disk, bytes, of what waits or was given up. Of a `store` of one's own, its own limit counts. @default 1073741824 (1 GiB) */
+  readonly maxBytes?: number | undefined
+  /** Commands that may wait. @default Infinity */
+  readonly maxCommands?: number | undefined
+  /** For how long a command is of use whose sender does not say, ms. @default Infinity */
+  readonly maxAgeMs?: number | undefined
+  /** `refuse`: its sender hears STORE_FULL. `dropOldest`: the oldest is given up for it, and counted. @default 'refuse' */
+  readonly whenFull?: 'refuse' | 'dropOldest' | undefined
+  /** Attempts that may have reached the service, before a command is given up. @default 20 */
+  readonly maxAttempts?: number | undefined
+  /** For the answer to one attempt, ms. @default 60000 */
+  readonly attemptTimeoutMs?: number | undefined
+  /** Between attempts, ms: doubles from the first to the second, with jitter. @default [100, 30000] */
+  readonly backoffMs?: readonly [first: number, most: number] | undefined
+  /** Commands of one lane on the way at a time, where the far end keeps their order; else it is one. @default 64 */
+  readonly pipeline?: number | undefined
+  /** Commands on the way at a time, in all. @default 500 */
+  readonly maxInFlight?: number | undefined
+  /** Callers that may wait for a result at a time; one more is told NOT_YET_EXECUTED at once. @default 10000 */
+  readonly maxWaiting?: number | undefined
+  /** Which commands are kept; others are passed on live. @default all but what streams, and questions to the server itself */
+  readonly keep?: readonly string[] | ((command: string) => boolean) | undefined
+  readonly drain?: DrainOptions | undefined
+  /**
+   * What an acknowledged command survives: `fsync` power loss, `os-cache` only the end of the process. Of a `store` of one's own, what that says.
+   *
+   * @default 'fsync'
+   */
+  readonly durability?: 'fsync' | 'os-cache' | undefined
+  /** A damaged record: `refuse` to start, or put it aside and go on. @default 'refuse' */
+  readonly onDamage?: 'refuse' | 'quarantine' | undefined
+}
+
+/** All that the engine needs to know. */
+export interface BufferSettings {
+  readonly maxCommands: number
+  readonly maxBytes: number
+  readonly maxAgeMs: number
+  readonly whenFull: 'refuse' | 'dropOldest'
+  readonly maxAttempts: number
+  readonly attemptTimeoutMs: number
+  readonly backoffMs: readonly [number, number]
+  readonly pipeline: number
+  readonly maxInFlight: number
+  readonly maxWaiting: number
+  readonly keeps: (command: string) => boolean
+  readonly drain: { readonly maxPerSecond: number; readonly liveShare: number; readonly commands: ReadonlyMap<string, CommandDrain> }
+  readonly outcomes: { readonly ttlMs: number; readonly maxCount: number; readonly maxBytes: number }
+}
+
+const ORDERS: readonly unknown[] = ['oldestFirst', 'newestFirst', 'lastValue'] satisfies DrainOrder[]
+
+/** @throws ZmqRpcError BAD_OPTION */
+export function resolveBuffer(options: BufferOptions): BufferSettings {
+  const number = (name: keyof BufferOptions, fallback: number, least: number): number =>
+    resolveNumber(`buffer.${name}`, options[name] as number | undefined, fallback, least)
+  const { drain = {}, whenFull = 'refuse', backoffMs = [100, 30_000], keep } = options
+  if (whenFull !== 'refuse' && whenFull !== 'dropOldest') refuse(`whenFull is ${String(whenFull)}, not "refuse" or "dropOldest"`)
+  const outcomes = isStore(options.outcomes) ? {} : (options.outcomes ?? {})
+  const liveShare = resolveNumber('buffer.drain.liveShare', drain.liveShare, 0.5)
+  if (liveShare > 1) refuse(`drain.liveShare is ${liveShare}, not a number from 0 to 1`)
+  for (const [name, { order }] of Object.entries(drain.commands ?? {}))
+    if (!ORDERS.includes(order)) refuse(`drain.commands.${name}.order is ${String(order)}, not one of ${ORDERS.join(', ')}`)
+  return {
+    maxCommands: number('maxCommands', Number.POSITIVE_INFINITY, 1),
+    maxBytes: number('maxBytes', 1024 ** 3, 1),
+    maxAgeMs: number('maxAgeMs', Number.POSITIVE_INFINITY, 1),
+    whenFull,
+    maxAttempts: number('maxAttempts', 20, 1),
+    attemptTimeoutMs: number('attemptTimeoutMs', 60_000, 1),
+    backoffMs: [
+      resolveNumber('buffer.backoffMs', backoffMs[0], 100, 1),
+      resolveNumber('buffer.backoffMs', backoffMs[1], 30_000, backoffMs[0]),
+    ],
+    pipeline: number('pipeline', 64, 1),
+    maxInFlight: number('maxInFlight', 500, 1),
+    maxWaiting: number('maxWaiting', 10_000, 0),
+    keeps: keep === undefined ? () => true : typeof keep === 'function' ? keep : (command) => keep.includes(command),
+    drain: {
+      maxPerSecond: resolveNumber('buffer.drain.maxPerSecond', drain.maxPerSecond, Number.POSITIVE_INFINITY, Number.MIN_VALUE),
+      liveShare,
+      commands: new Map(Object.entries(drain.commands ?? {})),
+    },
+    outcomes: {
+      ttlMs: resolveNumber('buffer.outcomes.ttlMs', outcomes.ttlMs, 7 * 24 * 3_600_000),
+      maxCount: resolveNumber('buffer.outcomes.maxCount', outcomes.maxCount, 100_000, 1),
+      maxBytes: resolveNumber('buffer.outcomes.maxBytes', outcomes.maxBytes, 256 * 1024 * 1024, 1),
+    },
+  }
+}
+
+/** Rather than limits of outcomes. */
+export function isStore(given: BufferOptions['outcomes']): given is StoreSource {
+  return typeof given === 'function' || (typeof given === 'object' && 'append' in given)
+}
+
+function refuse(text: string): never {
+  throw new ZmqRpcError('BAD_OPTION', `buffer.${text}`)
+}
