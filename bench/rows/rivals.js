@@ -28,6 +28,7 @@ export async function run(plan) {
     echoEntrant('net, JSON lines', json),
     echoEntrant('zmq-rpc', () => Peer.node('rpc.js')),
     echoEntrant('zmq-rpc, pyzmqrpc3 dialect', () => Peer.node('rpc.js', ['pyzmqrpc3'])),
+    echoEntrant('net, JSON lines, a write each', () => Peer.node('net-json.js', ['each'])),
     rivalEntrant('zeromq, JSON', 'zeromq-json.js'),
     rival('Moleculer, TCP', 'moleculer.js'),
     rivalEntrant('NATS, CPU with its server', '../rivals/nats.js', missing, startNatsServer),
