@@ -2,11 +2,13 @@
  * Bundles `src` into `dist`: an import then reads a few files instead of a hundred, which is most of what it costs. Types are
  * emitted beside them by `tsc`, file by file.
  *
- * What `exports` and `bin` of package.json point to are the entries: `./dist/a/b.js` is made of `src/a/b.ts`. Entries share
- * what they have in common, so there is one of each class, whichever way it is imported. Dependencies stay imports.
+ * What `exports` and `bin` of package.json point to are the entries: `./dist/a/b.js` is made of `src/a/b.ts`. Those of `exports` share
+ * what they have in common, so there is one of each class, whichever way it is imported; each of `bin` is one file, which imports the
+ * library as others do. Dependencies stay imports.
  */
 
 import { readFileSync, rmSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 
@@ -20,29 +22,46 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const STARTED_BY_ADDRESS = []
 
 const { exports, bin = {}, dependencies, peerDependencies } = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'))
-
-/** @type {string[]} */
-const targets = [...Object.values(exports).map((target) => target.default ?? target), ...Object.values(bin)]
-const names = targets.flatMap((target) => /^\.\/dist\/(.*)\.js$/.exec(target)?.[1] ?? [])
-const input = Object.fromEntries([...names, ...STARTED_BY_ADDRESS].map((name) => [name, `${ROOT}/src/${name}.ts`]))
+const library = Object.values(exports).map((target) => target.default ?? target)
 
 rmSync(`${ROOT}/dist`, { recursive: true, force: true })
-const bundle = await rolldown({
-  input,
-  cwd: ROOT,
-  platform: 'node',
-  external: Object.keys({ ...dependencies, ...peerDependencies }).map((name) => new RegExp(`^${name}(/|$)`)),
-  transform: { target: 'es2022' },
-})
-await bundle.write({
-  dir: `${ROOT}/dist`,
-  format: 'esm',
-  entryFileNames: '[name].js',
-  chunkFileNames: 'chunks/[name]-[hash].js',
-  // The types have them.
-  comments: { jsdoc: false },
-  // `src` is in the package, too.
-  sourcemap: true,
-  sourcemapExcludeSources: true,
-})
-await bundle.close()
+await build([...namesOf(library), ...STARTED_BY_ADDRESS])
+for (const name of namesOf(Object.values(bin))) await build([name], [libraryFrom(name)])
+
+/** @param {string[]} targets @returns {string[]} `a/b` of `./dist/a/b.js` */
+function namesOf(targets) {
+  return targets.flatMap((target) => /^\.\/dist\/(.*)\.js$/.exec(target)?.[1] ?? [])
+}
+
+/** @param {string[]} names @param {import('rolldown').Plugin[]} [plugins] */
+async function build(names, plugins = []) {
+  const bundle = await rolldown({
+    input: Object.fromEntries(names.map((name) => [name, `${ROOT}/src/${name}.ts`])),
+    cwd: ROOT,
+    platform: 'node',
+    external: Object.keys({ ...dependencies, ...peerDependencies }).map((name) => new RegExp(`^${name}(/|$)`)),
+    plugins,
+    transform: { target: 'es2022' },
+  })
+  await bundle.write({
+    dir: `${ROOT}/dist`,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'chunks/[name]-[hash].js',
+    // The types have them.
+    comments: { jsdoc: false },
+    // `src` is in the package, too.
+    sourcemap: true,
+    sourcemapExcludeSources: true,
+  })
+  await bundle.close()
+}
+
+/** A program uses the library as it is in `dist`: nothing of the one is in the files of the other. @param {string} program */
+function libraryFrom(program) {
+  const id = `${'../'.repeat(program.split('/').length - 1)}index.js`
+  /** @param {string} source @param {string | undefined} importer */
+  const resolveId = (source, importer) =>
+    importer !== undefined && resolve(dirname(importer), source) === `${ROOT}src/index.ts` ? { id, external: true } : null
+  return { name: 'library', resolveId }
+}

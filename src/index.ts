@@ -57,7 +57,15 @@ export type { CallOptions, ClientOptions, ReadyOptions } from './rpc/client/clie
 export type { ContractMismatch } from './rpc/client/contract-watch.ts'
 export type { RetryBudgetOptions } from './rpc/client/retry-budget.ts'
 export { Sender } from './rpc/client/sender.ts'
-export { type AnswerOf, Command, type CommandClass, type CommandTraits, type ResultOf, ShutdownServer } from './rpc/command/command.ts'
+export {
+  type AnswerOf,
+  Command,
+  type CommandClass,
+  type CommandTraits,
+  OpaqueCommand,
+  type ResultOf,
+  ShutdownServer,
+} from './rpc/command/command.ts'
 export {
   type CommandDefinition,
   type Contract,
@@ -68,6 +76,7 @@ export {
 } from './rpc/command/contract.ts'
 export type { JsonSchema } from './rpc/command/json-schema.ts'
 export { fieldsOf, type InputOf, type OutputOf, type Schema, streamOf } from './rpc/command/schema.ts'
+export type { Dialect } from './rpc/dialect/announcement.ts'
 export type { RpcDropReason } from './rpc/drops.ts'
 export type { Endpoint } from './rpc/endpoint.ts'
 export { ServiceError, type ServiceErrorClass, type ServiceErrorOptions } from './rpc/error/service-error.ts'
@@ -80,6 +89,7 @@ export { Receiver } from './rpc/server/receiver.ts'
 export type { ServiceOptions } from './rpc/server/registration.ts'
 export { RpcServer, type RpcServerOptions } from './rpc/server/server.ts'
 export type { Metadata, PeerInfo, Service, ServiceContext, ServiceFunction } from './rpc/server/service.ts'
+export { type Overheard, Snoop, type SnoopOptions } from './rpc/server/snoop.ts'
 export type { ClientStats, FailureCounts, RpcDropCounts, ServerLinkStats, ServerStats } from './rpc/stats.ts'
 export { type CurveKeyPair, curveKeyPair, curvePublicKey } from './socket/curve-key-pair.ts'
 export type { AuthOrigin } from './socket/options.ts'

@@ -1,6 +1,7 @@
 /** Clients and servers in numbers: what they hold now, and what came of all that they did. Plain counters, which are always on. */
 
 import { type ErrorCode, ZmqRpcError } from '../errors.ts'
+import type { Dialect } from './dialect/announcement.ts'
 import type { RpcDropReason } from './drops.ts'
 import type { Endpoint } from './endpoint.ts'
 
@@ -43,6 +44,8 @@ export interface ServerLinkStats {
   readonly connected: boolean
   /** Connected, and not about to stop: it gets new calls. */
   readonly available: boolean
+  /** What it is spoken to in; undefined while it is not connected. */
+  readonly dialect: Dialect | undefined
   /** Calls that wait for it. */
   readonly queued: number
   /** Calls that it has to answer. */

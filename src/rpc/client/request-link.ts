@@ -177,7 +177,8 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   stats(): ServerLinkStats {
     const { endpoint, connected, available } = this
-    return { endpoint, connected, available, queued: this.#queue.size, inFlight: this.#pending.size }
+    const dialect = connected ? this.#dialect : undefined
+    return { endpoint, connected, available, dialect, queued: this.#queue.size, inFlight: this.#pending.size }
   }
 
   /** The result, or an error. A movable call may end up with another endpoint that is connected sooner. */

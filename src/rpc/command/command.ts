@@ -138,7 +138,15 @@ export class ShutdownServer extends Command<void> {
   static readonly commandName: string = 'ShutdownServer'
 }
 
-/** A command whose class is not known here, as name and state: it is only passed on. */
+/**
+ * A command whose class is not known here, as name and state: for programs that make calls which somebody else has thought of, such as gateways
+ * and tools. Its state may be anything that a dialect can write.
+ *
+ * @example
+ * ```ts
+ * const result = await client.execute(new OpaqueCommand('Greet', { name: 'Ada' }))
+ * ```
+ */
 export class OpaqueCommand extends Command {
   readonly name: string
   readonly state: unknown

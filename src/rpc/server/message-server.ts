@@ -308,7 +308,7 @@ export abstract class MessageServer {
   protected abstract open(body: Message, call: ServerCall): ServiceRun | Refusal
 
   /** A heartbeat has come; it is answered, where it has to be. */
-  protected heartbeat(): void {}
+  protected heartbeat(_from: Peer): void {}
 
   /** What a native client is told about this server when it is there. */
   protected hello(_peer: Peer): Hello {
@@ -413,7 +413,7 @@ export abstract class MessageServer {
     if (kind === undefined && body.length === 1 && isHeartbeat(body[0] as Buffer)) {
       // Python's REP would be stuck after this one; ours says that it is alive.
       if (envelope !== undefined) this.#listener.send(peer, envelope, OK_REPLY)
-      this.heartbeat()
+      this.heartbeat(peer)
       return
     }
     const unanswered = kind !== undefined && (numberOf(body[0] as Buffer) & FLAG.noReply) !== 0

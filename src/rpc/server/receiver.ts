@@ -45,7 +45,8 @@ export class Receiver extends MessageServer {
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-function readText(body: Message): string | undefined {
+/** The text of a message that is one frame of UTF-8; undefined for any other. */
+export function readText(body: Message): string | undefined {
   if (body.length !== 1) return undefined
   try {
     return UTF8.decode(body[0])

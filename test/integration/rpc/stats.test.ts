@@ -38,7 +38,9 @@ describe('calls', () => {
     const failed = { SERVICE_FAILED: 3, NO_SERVICE: 1, NOT_ALLOWED: 1 }
     expect(server.stats()).toMatchObject({ received: 7, started: 5, ended: 7, running: 0, waiting: 0, streams: 0, connections: 1, failed })
     expect(client.stats()).toMatchObject({ started: 7, ended: 7, queued: 0, inFlight: 0, streams: 0, subscribers: 0, failed })
-    expect(client.stats().servers).toEqual([{ endpoint: endpointOf(server), connected: true, available: true, queued: 0, inFlight: 0 }])
+    expect(client.stats().servers).toEqual([
+      { endpoint: endpointOf(server), connected: true, available: true, dialect: 'native', queued: 0, inFlight: 0 },
+    ])
     addsUp(server.stats(), client.stats())
   })
 

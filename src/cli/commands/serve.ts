@@ -1,0 +1,100 @@
+/** `zmq-rpc serve`: runs a server whose services a module registers. */
+
+import { pathToFileURL } from 'node:url'
+import { type Endpoint, RpcServer } from '../../index.ts'
+import { defineCommand } from '../command-line.ts'
+import { AUTH_OPTIONS, authOf } from '../connection.ts'
+import { EXIT } from '../exit-codes.ts'
+import { wordsOf } from '../failure.ts'
+import { startLog, VERBOSE_OPTION } from '../log.ts'
+import type { Session } from '../session.ts'
+import { untilStopped } from '../until-stopped.ts'
+import { UsageError } from '../usage-error.ts'
+import { readDuration, readEndpoint, readOwnEndpoint } from '../values.ts'
+
+/** Heard on this machine only. */
+const DEFAULT_ENDPOINT = 'tcp://127.0.0.1:30000'
+
+export const serve = defineCommand({
+  summary: 'run a server, whose services a module registers',
+  usage: 'MODULE',
+  positionals: [1, 1],
+  options: {
+    rep: {
+      type: 'string',
+      multiple: true,
+      value: 'ENDPOINT',
+      text: `where clients connect to (${DEFAULT_ENDPOINT}); may be given several times`,
+    },
+    sub: { type: 'string', multiple: true, value: 'ENDPOINT', text: 'a publisher to listen to; may be given several times' },
+    drain: { type: 'string', value: 'TIME', text: 'for calls under way to end when it is stopped (5s)' },
+    ...AUTH_OPTIONS,
+    ...VERBOSE_OPTION,
+  },
+  details: [
+    'MODULE is a file in JavaScript, or in TypeScript where this Node can read that (22.18 and newer). Its default export is a function that is given the server, and registers the services:',
+    [
+      "    import { Command } from 'zmq-rpc'",
+      "    export class Greet extends Command { name = '' }",
+      "    export default (server) => server.register(Greet, ({ name }) => 'Hello ' + name)",
+    ].join('\n'),
+    'Ctrl-C lets calls under way end, and a second one does not. A client with a password or a key may stop it by the command ShutdownServer.',
+  ],
+  examples: [
+    ['zmq-rpc serve greet.js', `listens on ${DEFAULT_ENDPOINT}, for this machine`],
+    ['zmq-rpc serve greet.js --rep :30000 -u pi --password-file pi.password', 'for all machines, with a password'],
+    ['zmq-rpc serve greet.js --sub lab-1:30001', 'carries out what lab-1 publishes'],
+  ],
+  async run({ options, positionals: [module = ''] }, session) {
+    const rep = options.rep?.map(readOwnEndpoint)
+    const sub = options.sub?.map(readEndpoint)
+    const drainMs = readDuration('drain', options.drain)
+    using _log = startLog(session, options.verbose)
+    const server = new RpcServer({ rep: rep ?? (sub === undefined ? DEFAULT_ENDPOINT : undefined), sub, auth: authOf(options, session) })
+    try {
+      await (await load(module, session))(server)
+      await server.start()
+      await tell(server.endpoints, sub ?? [], session)
+      await untilStopped(session.signal, server.stopped)
+    } finally {
+      const { running, streams } = server.stats()
+      if (server.running && running + streams > 0) session.note('calls under way have time to end; Ctrl-C once more ends them')
+      await server.stop({ drainMs })
+    }
+    return EXIT.done
+  },
+})
+
+async function load(module: string, session: Session): Promise<(server: RpcServer) => unknown> {
+  const url = pathToFileURL(module).href
+  let loaded: { readonly default?: unknown }
+  try {
+    loaded = await import(url)
+  } catch (error) {
+    throw whyNotLoaded(module, url, error as NodeJS.ErrnoException, session)
+  }
+  const register = loaded.default
+  if (typeof register === 'function' && !/^class\b/.test(Function.prototype.toString.call(register)))
+    return register as (server: RpcServer) => unknown
+  const what =
+    register === undefined ? 'no default export' : `a default export that is ${register === null ? 'null' : `a ${typeof register}`}`
+  throw new UsageError(`${module} has ${what}: it must be a function that registers services, (server) => server.register(…)`)
+}
+
+function whyNotLoaded(module: string, url: string, error: NodeJS.ErrnoException, session: Session): Error {
+  if (error.code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${new URL(url).pathname}'`))
+    return new UsageError(`there is no file ${module}`)
+  if (error.code === 'ERR_UNKNOWN_FILE_EXTENSION') {
+    const how = `with tsx installed, NODE_OPTIONS='--import tsx' zmq-rpc serve ${module} does`
+    return new UsageError(`Node ${process.versions.node} cannot read ${module}: TypeScript needs Node 22.18 or newer; ${how}`)
+  }
+  // It is the user's own code: where it went wrong, he wants to know.
+  if (!session.json && error.stack !== undefined) session.note(session.paintNote.dim(error.stack))
+  return new Error(`${module} could not be loaded: ${wordsOf(error)}`, { cause: error })
+}
+
+async function tell(endpoints: readonly Endpoint[], sub: readonly Endpoint[], session: Session): Promise<void> {
+  if (session.json) return session.data({ endpoints, sub })
+  if (endpoints.length > 0) await session.line(`listening on ${endpoints.join(', ')}`)
+  if (sub.length > 0) await session.line(`listening to ${sub.join(', ')}`)
+}

@@ -1,0 +1,54 @@
+/** An error that ended a command, in words: what happened, and what to do about it. */
+
+import { RemoteError, SocketError, ZmqRpcError } from '../index.ts'
+import { exitCodeOf } from './exit-codes.ts'
+import { printable } from './json.ts'
+import { UsageError } from './usage-error.ts'
+
+/** The text of an error without its code in front; of others what there is. */
+export function wordsOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(wordsOf).join('; ')
+  const text = error instanceof Error ? error.message || error.name : String(error)
+  return printable(text.replace(/^\[[A-Z_]+\] /, ''))
+}
+
+/** What to do about it; undefined where the text says all. `name`: of the command that failed. */
+export function adviceOn(error: unknown, name: string): string | undefined {
+  if (error instanceof UsageError) return `zmq-rpc ${name === '' ? '' : `${name} `}--help shows how it is used`
+  if (!(error instanceof ZmqRpcError)) return undefined
+  const { code, endpoint = 'ENDPOINT' } = error
+  switch (code) {
+    case 'NOT_CONNECTED':
+      if (name === 'publish')
+        return `a listener connects to this endpoint: zmq-rpc snoop ${endpoint.replace('0.0.0.0', 'localhost')} is one`
+      return name === 'doctor' ? undefined : `zmq-rpc doctor ${endpoint} looks for the reason`
+    case 'AUTH_REFUSED':
+      return error.message.includes('without credentials')
+        ? 'a name and a password are given by ZMQ_RPC_USERNAME and ZMQ_RPC_PASSWORD, keys by --server-key and --key: see zmq-rpc help secrets'
+        : 'is the name right, and the password or the key? Who is let in, the other side decides'
+    case 'NO_SERVICE':
+      return name === 'ls' ? undefined : `zmq-rpc ls ${endpoint} shows what is served there; names count with upper and lower case`
+    case 'TIMED_OUT':
+      return '--timeout gives it more time'
+    case 'BAD_COMMAND':
+      if (!(error instanceof RemoteError)) return undefined
+      return error.statusText.startsWith('Incorrectly marshalled')
+        ? 'a pyzmqrpc3 server says so of a command that it does not know, too: are its name and the names of its fields right?'
+        : `zmq-rpc ls ${endpoint} ${error.command ?? ''} shows what it takes`
+    default:
+      return undefined
+  }
+}
+
+/** For programs. The keys stay. */
+export function failureAsData(error: unknown): object {
+  const exitCode = exitCodeOf(error)
+  const message = wordsOf(error)
+  if (error instanceof ZmqRpcError) {
+    const { code, endpoint, command, started, retrySafe } = error
+    const remote = error instanceof RemoteError ? { status: error.status, statusText: error.statusText, details: error.details } : {}
+    return { error: { code, message, endpoint, command, started, retrySafe, ...remote, exitCode } }
+  }
+  const code = error instanceof UsageError ? 'USAGE' : error instanceof SocketError ? error.code : 'FAILED'
+  return { error: { code, message, exitCode } }
+}
