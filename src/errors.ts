@@ -410,13 +410,15 @@ export class RemoteError extends ZmqRpcError {
 
 /** What a store knows of its failure besides the code. */
 export interface StoreErrorDetails {
+  /** What led to it. */
   cause?: unknown
   /** The file concerned. */
   file?: string | undefined
   /** Where in it, bytes. */
   offset?: number | undefined
-  /** The records concerned, both included. */
+  /** The first of the records concerned. */
   fromSeq?: number | undefined
+  /** The last of them. */
   toSeq?: number | undefined
   /** Of a refused `append`: false says that nothing of the record can come back; undefined that nobody knows. */
   written?: false | undefined
@@ -427,11 +429,17 @@ export interface StoreErrorDetails {
 /** A buffer's store could not do what was asked: one of the codes `STORE_…`, `RECORD_TOO_LARGE`, `DURABILITY_TOO_WEAK`, `CLOSED`. */
 export class StoreError extends ZmqRpcError {
   override readonly name = 'StoreError'
+  /** The file concerned. */
   declare readonly file: string | undefined
+  /** Where in it, bytes. */
   declare readonly offset: number | undefined
+  /** The first of the records concerned. */
   declare readonly fromSeq: number | undefined
+  /** The last of them. */
   declare readonly toSeq: number | undefined
+  /** Of a refused `append`: false says that nothing of the record can come back; undefined that nobody knows. */
   declare readonly written: false | undefined
+  /** The process that has the folder, where it is locked. */
   declare readonly pid: number | undefined
 
   constructor(code: ErrorCode, text: string, { cause, ...known }: StoreErrorDetails = {}) {

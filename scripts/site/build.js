@@ -68,7 +68,7 @@ const app = await Application.bootstrap({
   categoryOrder: [...new Set(pages.map(({ category }) => category)), 'API'],
   searchInDocuments: true,
   searchInComments: true,
-  highlightLanguages: ['typescript', 'javascript', 'json', 'jsonc', 'shellscript', 'python', 'ini', 'yaml'],
+  highlightLanguages: ['typescript', 'javascript', 'json', 'jsonc', 'shellscript', 'python', 'ini', 'yaml', 'console'],
   ignoredHighlightLanguages: ['hex', 'values', 'text'],
   excludeInternal: true,
   excludeProtected: true,
@@ -80,8 +80,11 @@ const app = await Application.bootstrap({
   treatWarningsAsErrors: true,
   // What only the types of others are written with: there is nothing to be known about them.
   intentionallyNotExported: [
+    'Answer',
+    'Appended',
     'DROPS',
     'FieldOutputs',
+    'FileSystem',
     'OfEndpoint',
     'OfFailure',
     'PEERS',

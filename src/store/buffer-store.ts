@@ -28,6 +28,7 @@ export type Durability = 'fsync' | 'quorum+fsync' | 'os-cache'
 export interface StoreRecord {
   /** 1 to 255 bytes of UTF-8. */
   readonly id: string
+  /** The record's content; not changed as long as it is being written. */
   readonly data: Uint8Array
   /** Small, and read by whoever wrote it. */
   readonly meta?: Uint8Array | undefined
@@ -35,19 +36,27 @@ export interface StoreRecord {
 
 /** What is kept. */
 export interface StoreEntry {
+  /** Its place: grows in the order of `append`. */
   readonly seq: number
+  /** As it was given. */
   readonly id: string
+  /** As it was given. */
   readonly data: Uint8Array
+  /** As it was given; undefined without any. */
   readonly meta: Uint8Array | undefined
 }
 
 /** What was given up, and why. */
 export interface DeadEntry extends StoreEntry {
+  /** As `deadLetter` was told, cut at 4096 bytes. */
   readonly reason: string
 }
 
+/** How much a store holds. */
 export interface StoreCounts {
+  /** Records that wait. */
   readonly live: number
+  /** Records that were given up. */
   readonly dead: number
   /** On disk, of live and dead records and of what is not cleared away yet. */
   readonly bytes: number
@@ -55,7 +64,9 @@ export interface StoreCounts {
 
 /** What `open` found. */
 export interface StoreOpening {
+  /** Records that wait. */
   readonly live: number
+  /** Records that were given up. */
   readonly dead: number
   /** What the next record gets. */
   readonly nextSeq: number
@@ -67,16 +78,24 @@ export interface StoreOpening {
 
 /** As much as is asked for at a time; one record is given even if it is larger than `bytes`. */
 export interface ReadLimit {
+  /** Records. */
   readonly count: number
+  /** Bytes of their data. */
   readonly bytes: number
 }
 
+/**
+ * A place where records are kept until they are done. A record is durable once `append` has resolved; the same id makes no second one; and
+ * it is read again after a crash, until `ack` or `deadLetter` was durable. Every method rejects with `StoreError`.
+ */
 export interface BufferStore {
+  /** What a record survives for which `append` has resolved. */
   readonly durability: Durability
 
   /** Takes the lock, and finds out what is there. Once. */
   open(): Promise<StoreOpening>
 
+  /** Keeps a record: durable when it resolves. `duplicate`: its id was known already, and `seq` is that record's. */
   append(record: StoreRecord): Promise<{ readonly seq: number; readonly duplicate: boolean }>
 
   /** Live records behind `afterSeq` (0: from the first), ascending. Takes nothing away. */

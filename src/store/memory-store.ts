@@ -10,6 +10,7 @@ import { cutReason, type ResolvedLimits, refusalOf, resolveLimits, type StoreLim
 /** What a record costs besides its bytes. */
 const OVERHEAD_BYTES = 32
 
+/** A store in memory, for tests: nothing survives the process. */
 export class MemoryStore implements BufferStore {
   readonly durability = 'os-cache'
   readonly #limits: ResolvedLimits

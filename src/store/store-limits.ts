@@ -5,11 +5,15 @@ import type { StoreRecord } from './buffer-store.ts'
 
 /** Records that were thrown away to make room: only with `whenFull: 'dropOldest'`. */
 export interface DroppedRecords {
+  /** How many. */
   readonly count: number
+  /** The first of them. */
   readonly fromSeq: number
+  /** The last of them. */
   readonly toSeq: number
 }
 
+/** What a store limits. */
 export interface StoreLimits {
   /**
    * How many records are kept, live and dead.

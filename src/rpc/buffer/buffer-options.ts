@@ -21,6 +21,7 @@ export interface CommandDrain {
   readonly key?: string | undefined
 }
 
+/** How what has waited is delivered after an outage. */
 export interface DrainOptions {
   /** Commands that had to wait (were accepted while older ones waited, or nobody took them) delivered in a second, at most. @default Infinity */
   readonly maxPerSecond?: number | undefined
@@ -72,6 +73,7 @@ export interface BufferOptions {
   readonly maxWaiting?: number | undefined
   /** Which commands are kept; others are passed on live. @default all but what streams, and questions to the server itself */
   readonly keep?: readonly string[] | ((command: string) => boolean) | undefined
+  /** How what has waited is delivered. @default all at once, oldest first */
   readonly drain?: DrainOptions | undefined
   /**
    * What an acknowledged command survives: `fsync` power loss, `os-cache` only the end of the process. Of a `store` of one's own, what that says.

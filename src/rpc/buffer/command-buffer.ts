@@ -24,6 +24,7 @@ import { type EndState, type Outcome, Outcomes } from './outcomes.ts'
 
 /** A buffer in numbers. Sums are since it was made. */
 export interface BufferStats {
+  /** What receipts call it. */
   readonly name: string
   /** False while its store cannot be used. */
   readonly open: boolean
@@ -39,6 +40,7 @@ export interface BufferStats {
   readonly oldestAgeMs: number
   /** Callers that wait for a result. */
   readonly callers: number
+  /** Commands that were accepted since it was made. */
   readonly accepted: number
   /** Of those, how they ended. */
   readonly ended: Readonly<Record<EndState, number>>
@@ -58,10 +60,13 @@ export interface DeadLetter {
   readonly command: string | undefined
   /** Of its receipt, where it has one. */
   readonly id: string | undefined
+  /** Who sent it; undefined where nobody was asked. */
   readonly user: string | undefined
   /** Since it was accepted, ms. */
   readonly ageMs: number
+  /** Of its record on disk. */
   readonly bytes: number
+  /** Why it was given up. */
   readonly reason: string
 }
 

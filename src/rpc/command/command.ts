@@ -148,7 +148,9 @@ export class ShutdownServer extends Command<void> {
  * ```
  */
 export class OpaqueCommand extends Command {
+  /** Its name on the wire. */
   readonly name: string
+  /** As it came, or is to be sent: plain values. */
   readonly state: unknown
 
   constructor(name = '', state: unknown = {}) {

@@ -67,5 +67,6 @@ export interface ReceiptHop {
   readonly deliveredTo?: string
   /** Since then, ms. */
   readonly deliveredMs?: number
+  /** Why it was given up, or refused. */
   readonly reason?: string
 }

@@ -46,6 +46,7 @@ interface Open {
   readonly journal: Journal
 }
 
+/** A store in NATS JetStream: replicated, and refused unless the servers promise what `durability` says. */
 export class JetStreamStore implements BufferStore {
   readonly durability: Durability
   readonly #options: JetStreamStoreOptions

@@ -2,6 +2,7 @@
 
 import { badOption, type ResolvedLimits, resolveLimits, type StoreLimits, whole } from '../store-limits.ts'
 
+/** Options of {@link SegmentLog}. */
 export interface SegmentLogOptions extends StoreLimits {
   /** The folder. It is made if it is not there, holds nothing else, and lies on a disk of this machine. */
   readonly path: string

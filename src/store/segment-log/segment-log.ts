@@ -36,6 +36,7 @@ interface Found {
   readonly segment: Segment | undefined
 }
 
+/** The store on a disk of this machine: a folder of append-only files. */
 export class SegmentLog implements BufferStore {
   readonly durability: 'fsync' | 'os-cache'
   readonly #options: ResolvedSegmentLogOptions
