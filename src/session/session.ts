@@ -461,9 +461,19 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   }
 
   /** Only for {@link timerFired}. */
-  tick(): void {
+  timerFired(): void {
     const connection = this.#connection
     this.#timerAt = Number.POSITIVE_INFINITY
+    if (connection === undefined) return
+    // After the process has stood still, timers come before what has arrived meanwhile: that is read first, lest a peer
+    // that has answered long ago is taken for dead.
+    if (performance.now() >= connection.deadline) setImmediate(inputRead, this)
+    else this.#armTimer(connection)
+  }
+
+  /** Only for {@link inputRead}. */
+  tick(): void {
+    const connection = this.#connection
     if (connection === undefined) return
     const now = performance.now()
     if (now >= connection.deadline) connection.tick(now)
@@ -477,5 +487,9 @@ function flushScheduled(session: Session): void {
 }
 
 function timerFired(session: Session): void {
+  session.timerFired()
+}
+
+function inputRead(session: Session): void {
   session.tick()
 }

@@ -38,6 +38,7 @@ export class SubscriptionLink implements PeerListener {
   #lastHeard = 0
   #paused = false
   #speaksNative = false
+  #closed = false
 
   constructor(options: SubscriptionLinkOptions, onMessage: (peer: Peer, body: Message) => void) {
     const { security, maxMessageBytes, native } = options
@@ -79,6 +80,7 @@ export class SubscriptionLink implements PeerListener {
   }
 
   close(): Promise<void> {
+    this.#closed = true
     clearTimeout(this.#timer)
     return this.#core.close(0)
   }
@@ -86,15 +88,28 @@ export class SubscriptionLink implements PeerListener {
   /** One timer, set for when the silence would be too long if nothing more were heard. */
   #watch(ms: number): void {
     this.#timer = setTimeout(() => {
-      const { endpoint, heartbeatTimeoutMs } = this.#options
-      // While it is not read, its silence proves nothing: to end the connection would lose what it has said.
-      const left = this.#paused ? heartbeatTimeoutMs : this.#lastHeard + heartbeatTimeoutMs - performance.now()
+      const left = this.#silenceLeftMs
       if (left > 0) return this.#watch(left)
-      this.#lastHeard = performance.now()
-      publish('zmq-rpc:sub:silent', () => ({ endpoint, heartbeatTimeoutMs }))
-      this.#peer?.disconnect(new Error(`nothing was heard from ${endpoint} for ${heartbeatTimeoutMs} ms`))
-      this.#watch(heartbeatTimeoutMs)
+      // After the process has stood still, timers come before what has arrived meanwhile.
+      setImmediate(() => this.#look())
     }, timerMs(ms))
+  }
+
+  #look(): void {
+    if (this.#closed) return
+    const left = this.#silenceLeftMs
+    if (left > 0) return this.#watch(left)
+    const { endpoint, heartbeatTimeoutMs } = this.#options
+    this.#lastHeard = performance.now()
+    publish('zmq-rpc:sub:silent', () => ({ endpoint, heartbeatTimeoutMs }))
+    this.#peer?.disconnect(new Error(`nothing was heard from ${endpoint} for ${heartbeatTimeoutMs} ms`))
+    this.#watch(heartbeatTimeoutMs)
+  }
+
+  get #silenceLeftMs(): number {
+    const { heartbeatTimeoutMs } = this.#options
+    // While it is not read, its silence proves nothing: to end the connection would lose what it has said.
+    return this.#paused ? heartbeatTimeoutMs : this.#lastHeard + heartbeatTimeoutMs - performance.now()
   }
 
   // ── PeerListener ────────────────────────────────────────────────────────────────────────────────────────────────────

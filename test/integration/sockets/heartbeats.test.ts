@@ -1,5 +1,9 @@
 /** Heartbeats: a peer that has died without a word is dropped, one that lives is not. */
 
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pull, Push, Router } from '../../../src/socket/index.ts'
 import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
@@ -30,6 +34,18 @@ describe('heartbeats', () => {
     }
     await lost
     await server.accept()
+  })
+
+  it('a process that stands still for longer than the time-out keeps connections whose PONGs are there to be read', async () => {
+    const router = use.open(Router)
+    await router.bind('tcp://127.0.0.1:0')
+    const file = fileURLToPath(new URL('./children/stands-still.ts', import.meta.url))
+    const child = spawn(process.execPath, ['--import', 'tsx', file, router.lastEndpoint as string], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    use.defer(() => child.kill('SIGKILL'))
+    const [line] = await once(createInterface({ input: child.stdout }), 'line')
+    expect(line).toBe('0')
   })
 
   it('a server that no longer answers is dropped and connected to anew', async () => {
