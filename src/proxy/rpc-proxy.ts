@@ -14,16 +14,19 @@ import type { BufferStats, DeadLetter } from '../rpc/buffer/command-buffer.ts'
 import { Custody } from '../rpc/buffer/custody.ts'
 import { type ClientOptions, Outlets } from '../rpc/client/client-options.ts'
 import type { Published } from '../rpc/client/publication.ts'
+import { ShutdownServer } from '../rpc/command/command.ts'
 import type { Dialect } from '../rpc/dialect/announcement.ts'
 import { FLAG, NO_LIMIT, numberOf, setAmount, setNumber } from '../rpc/dialect/native/header.ts'
 import { type CallHead, decodeCallHead, encodeReply, FEATURE, type Hello } from '../rpc/dialect/native/message.ts'
-import { decodeOpaque } from '../rpc/dialect/pyzmqrpc3.ts'
+import { decodeOpaque, mayAskFor } from '../rpc/dialect/pyzmqrpc3.ts'
 import { callToPython, isText } from '../rpc/dialect/translate.ts'
 import type { Endpoint } from '../rpc/endpoint.ts'
 import { wordsOf } from '../rpc/error/error-text.ts'
 import { STATUS } from '../rpc/error/status.ts'
+import { type Allow, isAllowedNow } from '../rpc/server/allow.ts'
 import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions, type StopOptions } from '../rpc/server/message-server.ts'
 import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from '../rpc/server/server-call.ts'
+import { noShutdown, shutdownRule } from '../rpc/server/shutdown.ts'
 import type { ClientStats, ServerStats } from '../rpc/stats.ts'
 import { CallRelay } from '../rpc/stream/call-relay.ts'
 import type { Message } from '../wire/index.ts'
@@ -41,6 +44,13 @@ export interface RpcProxyOptions
   readonly credentials?: Credentials | undefined
   /** Asks the listeners of `pub`; takes the place of `credentials` there. @default nobody is asked */
   readonly pubAuth?: Auth | undefined
+  /**
+   * Whose `ShutdownServer` is passed on: true for everybody's, false for nobody's. The server behind the proxy cannot tell: to it, they all
+   * come from the proxy, which may have a password there.
+   *
+   * @default those of callers and publishers who have a principal here, by a password or a key (see `auth`)
+   */
+  readonly allowShutdown?: boolean | undefined
   /** Time for the far end's answer, ms; never more than the caller has left. @default 60000, as pyzmqrpc3 */
   readonly timeoutMs?: number | undefined
   /**
@@ -63,6 +73,7 @@ const RPC_PROXY_OPTIONS: OptionNames<RpcProxyOptions> = {
   heartbeatIntervalMs: true,
   balance: true,
   pubAuth: true,
+  allowShutdown: true,
   timeoutMs: true,
   buffer: true,
 }
@@ -110,7 +121,20 @@ export class RpcProxy {
    */
   constructor(options: RpcProxyOptions) {
     checkOptions('RpcProxy', options, RPC_PROXY_OPTIONS)
-    const { req, pub, credentials, pubAuth, timeoutMs, maxQueued, maxPublished, heartbeatIntervalMs, balance, buffer, ...front } = options
+    const {
+      req,
+      pub,
+      credentials,
+      pubAuth,
+      allowShutdown,
+      timeoutMs,
+      maxQueued,
+      maxPublished,
+      heartbeatIntervalMs,
+      balance,
+      buffer,
+      ...front
+    } = options
     if ((req === undefined) === (pub === undefined))
       throw new ZmqRpcError('BAD_OPTION', 'a proxy passes messages on either to req or to pub: give it one of the two')
     if (buffer !== undefined && req === undefined)
@@ -134,7 +158,7 @@ export class RpcProxy {
     }
     this.#custody = buffer && new Custody(buffer, defaultName(front.rep), () => this.#outlets.requester.links)
     this.#keeper = this.#custody && new Keeper(this.#custody)
-    this.#front = new Front(front, () => this.#outlets, this.#keeper)
+    this.#front = new Front(front, shutdownRule(allowShutdown, 'authenticated'), () => this.#outlets, this.#keeper)
     try {
       const changed = (): void => this.#custody?.buffer.changed()
       this.#outlets = new Outlets(
@@ -235,6 +259,8 @@ export class RpcProxy {
 
 const lostFarEnd = (error: Error) => ({ status: STATUS.proxyFailed, text: `the proxy lost the far end: ${wordsOf(error)}` })
 
+const NO_SHUTDOWN = noShutdown('this proxy does not let you shut down what is behind it')
+
 /** For what the buffer has sent on to be answered. */
 const DRAIN_MS = 5000
 
@@ -242,11 +268,13 @@ const DRAIN_MS = 5000
 class Front extends MessageServer {
   readonly #outlets: () => Outlets
   readonly #keeper: Keeper | undefined
+  readonly #shutdown: Allow
   /** What the far end says that it serves. */
   #contracts: Hello['contracts']
 
-  constructor(options: MessageServerOptions, outlets: () => Outlets, keeper: Keeper | undefined) {
+  constructor(options: MessageServerOptions, shutdown: Allow, outlets: () => Outlets, keeper: Keeper | undefined) {
     super(options)
+    this.#shutdown = shutdown
     this.#outlets = outlets
     this.#keeper = keeper
   }
@@ -285,6 +313,7 @@ class Front extends MessageServer {
     } else if (!isText(body)) {
       return { status: STATUS.badCommand, text: 'The message is not one frame of UTF-8 text.' }
     }
+    if (this.#isForbiddenShutdown(name, body, call)) return NO_SHUTDOWN
     const about = { command: name ?? '(message)', serviceName: 'RpcProxy' }
     if (keeper !== undefined) {
       const answer = head && keeper.question(head.name, body, head, call)
@@ -297,6 +326,14 @@ class Front extends MessageServer {
     return { ...about, execute: () => this.#forward(name, body, call) }
   }
 
+  /** `name`: undefined where it is not known, since what Python sends is not read; here it must be. */
+  #isForbiddenShutdown(name: string | undefined, body: Message, { principal, peer }: ServerCall): boolean {
+    const command = ShutdownServer.commandName
+    if (name !== undefined && name !== command) return false
+    if (isAllowedNow(this.#shutdown, { principal, command, peer })) return false
+    return name === command || mayAskFor(command, body[0] as Buffer)
+  }
+
   async #forward(name: string | undefined, body: Message, call: ServerCall): Promise<unknown> {
     const outlets = this.#outlets()
     const relay = call.envelope === undefined ? undefined : new CallRelay(call, lostFarEnd)
@@ -307,7 +344,9 @@ class Front extends MessageServer {
       return await outlets.requester.call(request, { timeoutMs: Math.min(timeoutMs, call.timeLeftMs), signal: undefined })
     } catch (cause) {
       if (call.aborted) return undefined
-      throw new Refused({ status: STATUS.proxyFailed, text: `the proxy could not pass it on: ${wordsOf(toError(cause))}`, name, cause })
+      const text = `the proxy could not pass it on: ${wordsOf(toError(cause))}`
+      const started = cause instanceof ZmqRpcError ? cause.started : 'maybe'
+      throw new Refused({ status: STATUS.proxyFailed, text, name, cause, started })
     }
   }
 

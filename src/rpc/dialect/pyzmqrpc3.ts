@@ -136,6 +136,29 @@ export function decodeOpaque(frame: Uint8Array, limits: Pyzmqrpc3Limits = {}): O
 }
 
 /**
+ * Whether a server of ours would take a request's frame for a command of this name, or may do so: also true for what unpacks to more than
+ * the limit, since that server may have another one. For those who only pass it on; mostly no JSON needs to be read for it.
+ */
+export function mayAskFor(name: string, frame: Uint8Array, limits: Pyzmqrpc3Limits = {}): boolean {
+  let json: Buffer
+  try {
+    json = inflate(frame, limits)
+  } catch (cause) {
+    // What is no zlib data at all is no command: it may be the text of a sender.
+    return (cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
+  }
+  // Letters may be written as escapes.
+  if (!json.includes(name) && !json.includes('\\u')) return false
+  try {
+    const { maxDepth = DEFAULT_LIMITS.maxDepth, maxNodes = DEFAULT_LIMITS.maxNodes } = limits
+    const value = parsePythonJson(decodeUtf8(json), { maxDepth, maxNodes })
+    return hasCommandKey(value) && nameAndState(value)[0] === name
+  } catch {
+    return false
+  }
+}
+
+/**
  * The JSON of a request's frame, as text: for tools that show messages whose classes they do not have.
  *
  * @throws when it is not base64 of zlib data within the limits. Bytes that are no UTF-8 become `�`.

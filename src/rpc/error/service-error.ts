@@ -174,9 +174,9 @@ function read(
   about: { readonly endpoint?: string | undefined; readonly command?: string | undefined },
   depth: number,
 ): RemoteError {
-  const { status, text, name, code, details, stack } = wire
+  const { status, text, name, code, details, stack, started } = wire
   const cause = wire.cause === undefined || depth >= MAX_CAUSES ? undefined : read(wire.cause, registry, {}, depth + 1)
-  const told = { ...about, name, code, details, stack, cause }
+  const told = { ...about, name, code, details, stack, cause, started }
   const errorClass = name === undefined || status !== STATUS.serviceRaised ? undefined : registry.get(name)
   if (errorClass !== undefined) {
     try {

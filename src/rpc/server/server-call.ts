@@ -7,7 +7,7 @@
  */
 
 import { performance } from 'node:perf_hooks'
-import { codeOfStatus, toError, ZmqRpcError } from '../../errors.ts'
+import { codeOfStatus, type Started, toError, ZmqRpcError } from '../../errors.ts'
 import { isHeard, publish } from '../../observability/events.ts'
 import type { Peer } from '../../session/peer.ts'
 import { type Body, framesOf, type Message, messageBytes } from '../../wire/index.ts'
@@ -38,6 +38,8 @@ export interface Refusal {
   readonly text: string
   /** Of what refuses, for a caller in the pyzmqrpc3 dialect who does not know the status. @default `name` */
   readonly pythonName?: string
+  /** Whether it was carried out, where more is known than the status says. */
+  readonly started?: Started
   /** For the event: what was wrong exactly. @default `text` */
   readonly detail?: string
   readonly name?: string | undefined
@@ -315,11 +317,11 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
 
   /** Answers that it is not carried out; also told as an event. */
   refuse(refusal: Refusal): void {
-    const { status, text, name, cause } = refusal
+    const { status, text, name, cause, started } = refusal
     if (status === STATUS.badResult) this.#tellFailure(name ?? '', cause ?? new ZmqRpcError('BAD_RESULT', text))
     else this.#tellRefusal(refusal)
     if (this.dialect === 'native') {
-      const body = encodeError({ status, text })
+      const body = encodeError({ status, text, ...(started !== undefined && { started }) })
       // The service ran, and is not to run again for nothing.
       if (status === STATUS.badResult && !this.aborted) this.#remember(body)
       return this.#answer(status, body)

@@ -32,6 +32,7 @@ import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions } from
 import { type Registration, type ServiceOptions, toRegistration } from './registration.ts'
 import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from './server-call.ts'
 import type { PeerInfo, Service, ServiceFunction } from './service.ts'
+import { noShutdown, shutdownRule } from './shutdown.ts'
 
 export interface RpcServerOptions extends MessageServerOptions {
   /** Command classes that stand inside the states of others, and have no service of their own. @default [] */
@@ -119,7 +120,9 @@ export class RpcServer extends MessageServer {
     this.#answers = answers
     this.#runner = new CommandRunner(registry, [...(options.interceptors ?? [])])
     this.#registry = registry
-    this.register(ShutdownServer, new ShutdownServerService(this), { allow: shutdownRule(options.allowShutdown, allow) })
+    this.register(ShutdownServer, new ShutdownServerService(this), {
+      allow: shutdownRule(options.allowShutdown, allow === 'nobody' ? 'nobody' : 'authenticated'),
+    })
     this.#introspection = introspection
     this.register(ListServices, (asked, { principal, peer }) => this.#describe(asked, principal, peer), { allow: introspection })
     this.register(Health, () => this.#report(), { allow: introspection })
@@ -297,24 +300,11 @@ function notAllowed(name: string, { principal }: ServerCall, cause?: unknown): R
   return { status: STATUS.notAllowed, text: `${who} may not have command "${name}" carried out.`, name, cause }
 }
 
-const NO_SHUTDOWN: Refusal = {
-  status: STATUS.notAllowed,
-  text: 'this server does not let you shut it down: it takes a password, a key that it knows, or its option allowShutdown',
-  // To a Python client its service fails, by the name that pyzmqrpc3's has.
-  pythonName: 'ShutdownServerService',
-  name: ShutdownServer.commandName,
-}
+const NO_SHUTDOWN = noShutdown('this server does not let you shut it down')
 
 function noService(name: string): Refusal {
   const shown = name.slice(0, MAX_SHOWN_NAME)
   return { status: STATUS.noService, text: STATUS_TEXT.noService(shown), name: shown }
-}
-
-/** @throws ZmqRpcError BAD_OPTION: whatever else were given would not be what it looks like, as the text "false". */
-function shutdownRule(given: unknown, allow: Allow): Allow {
-  if (given === undefined) return allow === 'nobody' ? 'nobody' : 'authenticated'
-  if (typeof given !== 'boolean') throw new ZmqRpcError('BAD_OPTION', `allowShutdown is of type ${typeof given}: it is true or false`)
-  return given ? 'everyone' : 'nobody'
 }
 
 /** The service of {@link ShutdownServer}. */

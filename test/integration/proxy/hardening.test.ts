@@ -1,5 +1,6 @@
 /** Proxies when something goes wrong, or somebody wants it to; what is left behind then; and what passes a proxy byte for byte. */
 
+import { deflateSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import {
   Command,
@@ -15,6 +16,7 @@ import {
 import { ANNOUNCEMENT } from '../../../src/rpc/dialect/announcement.ts'
 import { FLAG, KIND, kindOf, NO_LIMIT } from '../../../src/rpc/dialect/native/header.ts'
 import { encodeCall, encodeCredit, encodeEnd, encodeItem, encodeReply, encodeStop } from '../../../src/rpc/dialect/native/message.ts'
+import { encodeCommand, mayAskFor } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Dealer, Router } from '../../../src/socket/index.ts'
 import { deferred, failureOf, Greet, until, useRpc } from '../rpc/helpers.ts'
 
@@ -149,6 +151,31 @@ describe('what it cannot pass on', () => {
     })
     await waiting
     await idle(full, refused)
+  })
+
+  it('says that it was not carried out, and its caller tries another proxy', async () => {
+    const server = await serving(() => {})
+    const cut = await proxied({ rep: LOCAL, req: 'tcp://127.0.0.1:1', timeoutMs: 100 })
+    const cutTwice = await proxied({ rep: LOCAL, req: cut.endpoints })
+    for (const away of [cut, cutTwice]) {
+      const failure = await failureOf(clientOf(away).execute(new Greet('Ada')))
+      expect(failure).toMatchObject({ code: 'PROXY_FAILED', status: 482, started: 'no', retrySafe: 'always' })
+    }
+    const passing = await proxied({ rep: LOCAL, req: server.endpoints })
+    const client = rpc.client({ req: [...cut.endpoints, ...passing.endpoints] })
+    await client.ready()
+    const greetings = await Promise.all(['Ada', 'Bob', 'Cyd'].map((name) => client.execute(new Greet(name))))
+    expect(greetings).toEqual(['Hello Ada', 'Hello Bob', 'Hello Cyd'])
+  })
+
+  it('what is lost behind it may have been carried out', async () => {
+    const server = await serving((server) => server.register(Wait, forever))
+    const proxy = await proxied({ rep: LOCAL, req: server.endpoints })
+    const client = clientOf(proxy)
+    const failing = failureOf(client.execute(new Wait()))
+    await until(() => server.stats().running === 1, 'it is under way')
+    await server.stop({ drainMs: 0 })
+    expect(await failing).toMatchObject({ code: 'PROXY_FAILED', started: 'maybe', retrySafe: 'repeatable' })
   })
 
   it('a caller that is gone before its call was sent is forgotten', async () => {
@@ -323,14 +350,75 @@ describe('what passes through it', () => {
 
   it('ShutdownServer stops the server, not the proxy, and only where the proxy itself may do so', async () => {
     const open = await serving(() => {})
-    const toOpen = await proxied({ rep: LOCAL, req: open.endpoints })
-    expect(await failureOf(clientOf(toOpen).execute(new ShutdownServer()))).toMatchObject({ code: 'NOT_ALLOWED' })
+    const toOpen = await proxied({ rep: LOCAL, req: open.endpoints, allowShutdown: true })
+    const refusal = await failureOf(clientOf(toOpen).execute(new ShutdownServer()))
+    expect(refusal).toMatchObject({ code: 'NOT_ALLOWED', message: expect.stringContaining('this server does not let you') })
     expect(open.running).toBe(true)
     const guarded = await serving(() => {}, { auth: { users: { inner: 'two' } } })
-    const proxy = await proxied({ rep: LOCAL, req: guarded.endpoints, credentials: { username: 'inner', password: 'two' } })
+    const proxy = await proxied({
+      rep: LOCAL,
+      req: guarded.endpoints,
+      credentials: { username: 'inner', password: 'two' },
+      allowShutdown: true,
+    })
     await clientOf(proxy).execute(new ShutdownServer())
     await guarded.stopped
     expect(proxy.running).toBe(true)
+  })
+
+  describe.each(['auto', 'pyzmqrpc3'] as const)('ShutdownServer of a caller, in the dialect %s', (dialect) => {
+    const inner = { username: 'inner', password: 'two' }
+    const outer = { username: 'outer', password: 'one' }
+    const guarded = () => serving(() => {}, { auth: { users: { inner: 'two' } } })
+
+    it('whom nobody asked for a password is refused, with all that is passed on otherwise', async () => {
+      const server = await guarded()
+      const proxy = await proxied({ rep: LOCAL, req: server.endpoints, credentials: inner })
+      const client = rpc.client({ req: proxy.endpoints, dialect })
+      const refused = await failureOf(client.execute(new ShutdownServer()))
+      expect(refused).toMatchObject({ code: dialect === 'auto' ? 'NOT_ALLOWED' : 'SERVICE_FAILED' })
+      expect(refused.message).toContain('this proxy does not let you shut down what is behind it')
+      expect(await client.execute(new Greet('ShutdownServer'))).toBe('Hello ShutdownServer')
+      expect(server.running).toBe(true)
+    })
+
+    it('who showed a password is passed on, unless nobody is to', async () => {
+      const auth = { users: { outer: 'one' } }
+      const server = await guarded()
+      const refusing = await proxied({ rep: LOCAL, auth, req: server.endpoints, credentials: inner, allowShutdown: false })
+      const passing = await proxied({ rep: LOCAL, auth, req: server.endpoints, credentials: inner })
+      const clients = [refusing, passing].map(({ endpoints }) => rpc.client({ req: endpoints, dialect, credentials: outer }))
+      expect((await failureOf((clients[0] as RpcClient).execute(new ShutdownServer()))).message).toContain('this proxy')
+      await (clients[1] as RpcClient).execute(new ShutdownServer())
+      await server.stopped
+    })
+
+    it('who publishes it is refused, too', async () => {
+      const server = await guarded()
+      const publisher = rpc.client({ pub: LOCAL, dialect })
+      await publisher.ready()
+      const refused = rpc.hear('zmq-rpc:command:refused')
+      await proxied({ sub: publisher.publishEndpoint as string, req: server.endpoints, credentials: inner })
+      await publisher.ready({ subscribers: 1 })
+      await publisher.publish(new ShutdownServer())
+      expect(await refused.atLeast(1)).toMatchObject([{ command: 'ShutdownServer', status: 403 }])
+      expect(server.running).toBe(true)
+    })
+  })
+
+  it('however Python writes ShutdownServer, a proxy finds it; and nothing else is taken for it', () => {
+    const frame = (json: string): Buffer => Buffer.from(deflateSync(json).toString('base64'))
+    const asks = (bytes: Buffer): boolean => mayAskFor('ShutdownServer', bytes)
+    expect(asks(encodeCommand(new ShutdownServer()))).toBe(true)
+    expect(asks(frame('{"_icmd_": ["ShutdownServer", {}]}'))).toBe(true)
+    expect(asks(frame('  {"x": 1, "_icmd_": ["Shutdown\\u0053erver", null]}'))).toBe(true)
+    expect(asks(frame(`{"_icmd_": ["Greet", {}], "_icmd_": ["ShutdownServer", {"x": "${'y'.repeat(1e6)}"}]}`))).toBe(true)
+    // Nobody knows what stands in there.
+    expect(asks(frame(`{"_icmd_": ["ShutdownServer", {"x": "${'y'.repeat(9e6)}"}]}`))).toBe(true)
+    expect(asks(encodeCommand(new Greet('ShutdownServer')))).toBe(false)
+    expect(asks(frame('{"_icmd_": ["Outer", {"inner": {"_icmd_": ["ShutdownServer", {}]}}]}'))).toBe(false)
+    expect(asks(frame('{"_icmd_": ["ShutdownServer", }'))).toBe(false)
+    for (const text of ['ShutdownServer', '', 'zmq_sub_heartbeat', '[1, 2]']) expect(asks(Buffer.from(text))).toBe(false)
   })
 
   it('what a server says that it serves reaches clients that came before it', async () => {

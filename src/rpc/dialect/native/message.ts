@@ -7,6 +7,7 @@
  * apart (`kindOf`); what stands behind the last value that a decoder knows is ignored.
  */
 
+import type { Started } from '../../../errors.ts'
 import { type Body, framesOf, type Message } from '../../../wire/index.ts'
 import { MAX_CAUSES } from './format.ts'
 import { amountOf, FLAG, KIND, NO_LIMIT, numberOf, setAmount } from './header.ts'
@@ -58,6 +59,8 @@ export interface WireError {
   details?: unknown
   cause?: WireError
   stack?: string
+  /** Where more is known than the status says. */
+  started?: Started
 }
 
 /** What each side tells first. */
@@ -458,10 +461,10 @@ function readKeep(reader: NativeReader): Keep {
 }
 
 function writeError(writer: NativeWriter, error: WireError, causes: number): void {
-  const { status, text, name, code, details, stack } = error
+  const { status, text, name, code, details, stack, started } = error
   const cause = causes < MAX_CAUSES ? error.cause : undefined
   let count = 2
-  for (const optional of [name, code, details, cause, stack]) if (optional !== undefined) count++
+  for (const optional of [name, code, details, cause, stack, started]) if (optional !== undefined) count++
   writer.map(count)
   writer.text('status')
   writer.integer(status)
@@ -486,6 +489,10 @@ function writeError(writer: NativeWriter, error: WireError, causes: number): voi
   if (stack !== undefined) {
     writer.text('stack')
     writer.text(stack)
+  }
+  if (started !== undefined) {
+    writer.text('started')
+    writer.text(started)
   }
 }
 
@@ -518,6 +525,12 @@ function readError(reader: NativeReader, causes: number): WireError {
       case 'stack':
         error.stack = reader.text('the stack of an error')
         break
+      case 'started': {
+        const started = reader.text('whether a call was started')
+        // Another word is of a later version.
+        if (started === 'no' || started === 'maybe' || started === 'yes') error.started = started
+        break
+      }
       default:
         reader.skip()
     }
