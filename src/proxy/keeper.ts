@@ -5,7 +5,7 @@
  * that it is, and then wait for the answer as they would without a buffer.
  */
 
-import { toError, ZmqRpcError } from '../errors.ts'
+import { type Started, toError, ZmqRpcError } from '../errors.ts'
 import type { Custody } from '../rpc/buffer/custody.ts'
 import { hasStreams, hostOf, isQuestion, laneOf, valueKeyOf } from '../rpc/buffer/keepable.ts'
 import { keptId } from '../rpc/buffer/kept-command.ts'
@@ -96,7 +96,7 @@ export class Keeper {
     } catch (cause) {
       // pyzmqrpc3 has one status for what a proxy could not do.
       if (dialect === 'native') throw refused(cause, name)
-      throw new Refused({ status: STATUS.proxyFailed, text: `the proxy could not keep it: ${wordsOf(toError(cause))}`, name, cause })
+      throw new Refused({ status: STATUS.proxyFailed, text: `the proxy could not keep it: ${wordsOf(toError(cause))}`, name, cause, started: startedOf(cause) })
     }
   }
 
@@ -125,5 +125,9 @@ const STATUS_OF: Readonly<Partial<Record<string, number>>> = {
 
 function refused(cause: unknown, name: string | undefined): Refused {
   const status = (cause instanceof ZmqRpcError ? STATUS_OF[cause.code] : undefined) ?? STATUS.proxyFailed
-  return new Refused({ status, text: wordsOf(toError(cause)), name, cause })
+  return new Refused({ status, text: wordsOf(toError(cause)), name, cause, started: startedOf(cause) })
+}
+
+function startedOf(cause: unknown): Started {
+  return cause instanceof ZmqRpcError ? cause.started : 'maybe'
 }

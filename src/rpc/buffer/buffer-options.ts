@@ -23,9 +23,9 @@ export interface CommandDrain {
 
 /** How what has waited is delivered after an outage. */
 export interface DrainOptions {
-  /** Commands that had to wait (were accepted while older ones waited, or nobody took them) delivered in a second, at most. @default Infinity */
+  /** Commands that were accepted before the far end was there, delivered in a second, at most. @default Infinity */
   readonly maxPerSecond?: number | undefined
-  /** Which part goes to senders whose commands did not have to wait, while others have a backlog: 0 to 1. @default 0.5 */
+  /** Which part of all that is delivered goes to senders without such a backlog, as long as others have one: 0 to 1. @default 0.5 */
   readonly liveShare?: number | undefined
   /** Kinds of commands, by name, that are not delivered oldest first. @default {} */
   readonly commands?: Readonly<Record<string, CommandDrain>> | undefined

@@ -9,6 +9,7 @@
  * - What is sent is bounded in number and bytes; acks are collected, since nothing waits for them.
  */
 
+import { setMaxListeners } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import { toError, ZmqRpcError } from '../../errors.ts'
 import type { BufferStore, StoreEntry } from '../../store/buffer-store.ts'
@@ -103,8 +104,9 @@ export class Delivery {
       loaded: (waiting) => this.#loaded(waiting),
       unreadable: (entry, error) => this.#unreadable(entry, error),
       hadEnded: (command) => this.#hadEnded(command),
-      isBacklog: (seq) => seq <= this.#backlogUpTo,
     })
+    // Each command on the way listens.
+    setMaxListeners(0, this.#controller.signal)
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS)
     this.#sweeper.unref()
   }
@@ -140,8 +142,8 @@ export class Delivery {
     const available = this.#farEnds().some((farEnd) => farEnd.available)
     if (available && !this.#wasAvailable) this.#backlogUpTo = this.#lastSeq
     this.#wasAvailable = available
-    for (const lanes of this.#parked.values()) for (const lane of lanes) this.#offer(lane)
     this.#parked.clear()
+    for (const lane of this.#loader.lanes.values()) this.#offer(lane)
     this.#fill()
     this.#pump()
   }
@@ -258,7 +260,12 @@ export class Delivery {
       this.#ready.backlog.add(lane)
       return
     }
-    this.#ready[lane.backlog ? 'backlog' : 'live'].add(lane)
+    this.#ready[this.#isBacklog(lane.next) ? 'backlog' : 'live'].add(lane)
+  }
+
+  /** It came before the far end was there. */
+  #isBacklog({ command }: Waiting): boolean {
+    return command.seq <= this.#backlogUpTo
   }
 
   #pump(): void {
@@ -326,7 +333,8 @@ export class Delivery {
     const { free } = lane
     const most = free ? farEnd.capacity : farEnd.keepsOrder ? this.#settings.pipeline : 1
     if (lane.sent.size >= most) return
-    if (waiting.backlog) this.#tokens--
+    if (this.#isBacklog(waiting)) this.#tokens--
+    const behind = !free && lane.sent.size > 0
     lane.take(waiting)
     this.#inFlight++
     this.#bytesInFlight += command.bytes
@@ -334,7 +342,7 @@ export class Delivery {
     this.#offer(lane)
     const timeoutMs = Math.min(this.#settings.attemptTimeoutMs, ttlMs)
     farEnd
-      .send(command, { timeoutMs, ttlMs, inOrder: !free, signal: this.#controller.signal })
+      .send(command, { timeoutMs, ttlMs, inOrder: !free, behind, signal: this.#controller.signal })
       .then((verdict) => this.#judge(waiting, farEnd, verdict))
       .catch((error: unknown) => this.#host.failed(toError(error)))
   }

@@ -19,6 +19,8 @@ export interface Attempt {
   readonly ttlMs: number
   /** In the order of its lane; else whenever there is room. */
   readonly inOrder: boolean
+  /** Others of its lane were sent before, and what came of them is not known here yet. */
+  readonly behind: boolean
   readonly signal: AbortSignal
 }
 

@@ -22,14 +22,16 @@ export class KeptRequest implements CallRequest {
   readonly command: string | undefined
   readonly errors = NO_ERRORS
   readonly orderingKey: string | undefined
+  readonly behind: boolean
   readonly accepted?: () => Verdict
   readonly #kept: KeptCommand
   readonly #keep: Extras['keep']
 
-  /** `ttlMs`: that is left. `keeps`: the far end is a buffer, and is to take over. `inOrder`: in the order of its lane. */
-  constructor(kept: KeptCommand, ttlMs: number, keeps: boolean, inOrder: boolean) {
+  /** `ttlMs`: that is left. `keeps`: the far end is a buffer, and is to take over. `inOrder`, `behind`: as of an `Attempt`. */
+  constructor(kept: KeptCommand, ttlMs: number, { keeps, inOrder, behind }: { keeps: boolean; inOrder: boolean; behind: boolean }) {
     this.command = kept.name
     this.#kept = kept
+    this.behind = behind
     this.orderingKey = inOrder && kept.name !== undefined ? kept.lane : undefined
     if (!keeps || kept.name === undefined) return
     this.#keep = ttlMs === Number.POSITIVE_INFINITY ? {} : { ttlMs: Math.max(1, Math.ceil(ttlMs)) }

@@ -8,8 +8,6 @@ import type { KeptCommand } from './kept-command.ts'
 export interface Waiting {
   readonly command: KeptCommand
   readonly lane: Lane
-  /** It had to wait for an outage, or behind commands that had. */
-  readonly backlog: boolean
   /** That may have reached the service. */
   attempts: number
   /** Attempts that came to nothing. */
@@ -61,17 +59,13 @@ export class Lane {
     return this.size === 0 && this.skipped.length === 0
   }
 
-  get backlog(): boolean {
-    return this.queue[0]?.backlog === true
-  }
-
   /** What would be sent next. */
   get next(): Waiting | undefined {
     return this.newestFirst ? this.queue[this.queue.length - 1] : this.queue[0]
   }
 
-  load(command: KeptCommand, backlog: boolean): Waiting {
-    const waiting: Waiting = { command, lane: this, backlog: backlog || this.backlog, attempts: 0, failures: 0 }
+  load(command: KeptCommand): Waiting {
+    const waiting: Waiting = { command, lane: this, attempts: 0, failures: 0 }
     this.#insert(waiting)
     this.bytes += command.bytes
     return waiting

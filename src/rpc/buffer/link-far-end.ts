@@ -34,9 +34,9 @@ export class LinkFarEnd implements FarEnd {
     return this.link.dialect === 'native'
   }
 
-  async send(command: KeptCommand, { timeoutMs, ttlMs, signal, inOrder }: Attempt): Promise<Verdict> {
+  async send(command: KeptCommand, { timeoutMs, ttlMs, signal, inOrder, behind }: Attempt): Promise<Verdict> {
     try {
-      const request = new KeptRequest(command, ttlMs, this.link.keeps === true, inOrder)
+      const request = new KeptRequest(command, ttlMs, { keeps: this.link.keeps === true, inOrder, behind })
       return (await this.link.call(request, { timeoutMs, signal, thisConnection: true })) as Verdict
     } catch (error) {
       return verdictOfError(error)

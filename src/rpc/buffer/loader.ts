@@ -30,8 +30,6 @@ export interface LoaderHost {
   unreadable(entry: StoreEntry, error: unknown): void
   /** Whether it had ended before the program did, and only its ack was lost; the host sees to that then. @throws StoreError */
   hadEnded(command: KeptCommand): Promise<boolean>
-  /** Whether it had to wait for an outage. */
-  isBacklog(seq: number): boolean
 }
 
 export class Loader {
@@ -263,7 +261,7 @@ export class Loader {
     this.#present.add(command.seq)
     this.#size++
     this.#bytes += command.bytes + COMMAND_BYTES
-    this.#host.loaded(lane.load(command, this.#host.isBacklog(command.seq)))
+    this.#host.loaded(lane.load(command))
   }
 
   #forget({ command }: Waiting): void {

@@ -1,6 +1,6 @@
 /** What an answer of the far end, or the lack of one, means for a command that is kept: `docs/delivery.md` has it as a table. */
 
-import { ERROR_CODES, type ErrorCode, toError, ZmqRpcError } from '../../errors.ts'
+import { toError, ZmqRpcError } from '../../errors.ts'
 import type { Message } from '../../wire/index.ts'
 import { nativeKind } from '../dialect/announcement.ts'
 import { KIND } from '../dialect/native/header.ts'
@@ -22,8 +22,8 @@ export function verdictOf(body: Message, command: KeptCommand): Verdict {
   if (kind === undefined) return ofPython(body, command)
   if (kind === KIND.reply) return { kind: 'executed', body, reason: '' }
   try {
-    const { status, text, code } = decodeError(body).error
-    return ofStatus(status, text, code, body)
+    const { status, text, started = 'maybe' } = decodeError(body).error
+    return ofStatus(status, text, started !== 'no', body)
   } catch (error) {
     return { kind: 'failed', body, reason: `the far end answered with something that cannot be read: ${wordsOf(toError(error))}` }
   }
@@ -34,7 +34,8 @@ function ofPython(body: Message, { name }: KeptCommand): Verdict {
     const { status, statusText, result } = decodeReply(body[0] as Buffer)
     if (status === STATUS.ok) return { kind: 'executed', body, reason: '' }
     const text = status === STATUS.proxyFailed && typeof result === 'string' ? result : statusText
-    return ofStatus(status, text, undefined, body)
+    // A proxy of pyzmqrpc3's does not know; most often its far end is away.
+    return ofStatus(status, text, false, body)
   } catch (error) {
     // What a receiver of texts answers is its own affair.
     if (name === undefined) return { kind: 'executed', body, reason: '' }
@@ -42,17 +43,11 @@ function ofPython(body: Message, { name }: KeptCommand): Verdict {
   }
 }
 
-function ofStatus(status: number, text: string, code: unknown, body: Message): Verdict {
+function ofStatus(status: number, text: string, begun: boolean, body: Message): Verdict {
   const reason = `${text} (status ${status})`
   if (FAILED.has(status)) return { kind: 'failed', body, reason }
   if (REFUSED.has(status)) return { kind: 'refused', body, reason }
-  // A proxy says in `code` how it went wrong; one that does not know has most often not reached its far end.
-  const counts = status === STATUS.aborted || (status === STATUS.proxyFailed && startedOf(code) !== 'no')
-  return { kind: 'again', reason, counts }
-}
-
-function startedOf(code: unknown): string {
-  return typeof code === 'string' && Object.hasOwn(ERROR_CODES, code) ? ERROR_CODES[code as ErrorCode].started : 'no'
+  return { kind: 'again', reason, counts: begun && (status === STATUS.aborted || status === STATUS.proxyFailed) }
 }
 
 /** Of an attempt that got no answer. */

@@ -451,7 +451,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     const { orderingKey } = call.request
     if (orderingKey !== undefined && this.#dialect === 'native') {
       body = framesOf(body)
-      setBehind(body, this.#lanes.has(orderingKey))
+      setBehind(body, this.#lanes.has(orderingKey) || call.request.behind === true)
     }
     // A number that is still in use belongs to a very old call: it is skipped. 0 is the connection's own.
     while (this.#nextId === CONNECTION_ID || this.#pending.has(this.#nextId) || this.#streaming.has(this.#nextId)) {

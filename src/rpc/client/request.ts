@@ -36,6 +36,11 @@ export interface CallRequest {
   readonly relay?: Relay
   /** The lane that it belongs to: see `docs/protocol.md`. The flag BEHIND is the link's to set. */
   readonly orderingKey?: string | undefined
+  /**
+   * Its maker has sent others of the lane, and has not heard yet what came of them: the flag BEHIND is set also where the link has just had
+   * their answers.
+   */
+  readonly behind?: boolean | undefined
   /** The frames to send. @throws ZmqRpcError BAD_COMMAND when they cannot be had. */
   encode(dialect: Dialect, timeLeftMs: number, hooks: WriteHooks): Body
   /** From now on what is sent is the state of this moment: the caller may change the command while it waits. @throws as `encode` */

@@ -54,11 +54,9 @@ export class World {
   /** As one run of the program sees it; `gone` ends that. */
   connect(options: { keepsOrder: boolean }): FarEnd & { gone(): void } {
     let gone = false
-    const underWay = new Map<string, number>()
-    const standing = new Set<string>()
-    const turns = new Map<string, Promise<unknown>>()
-    let connection = 0
     const world = this
+    /** All that is on the way is lost with it, at once. */
+    let connection = newConnection()
     return {
       name: 'tcp://far:1',
       capacity: options.keepsOrder ? 100 : 10,
@@ -69,39 +67,40 @@ export class World {
       gone() {
         gone = true
       },
-      async send(command: KeptCommand, { signal, inOrder }: Attempt): Promise<Verdict> {
-        const own = connection
-        const { lane } = command
-        const behind = (underWay.get(lane) ?? 0) > 0
-        underWay.set(lane, (underWay.get(lane) ?? 0) + 1)
-        const turn = turns.get(lane) ?? Promise.resolve()
-        let done = (): void => {}
-        if (inOrder)
-          turns.set(
-            lane,
-            turn.then(() => new Promise((resolve) => (done = resolve as () => void))),
-          )
-        try {
-          if (inOrder) await turn
-          await sleep(1 + Math.floor(world.#chance() * 5))
-          if (gone) return await never
-          if (signal.aborted) return { kind: 'again', reason: 'it was given up', counts: false }
-          if (own !== connection) return { kind: 'again', reason: 'the connection was lost', counts: false }
-          if (inOrder && !behind) standing.delete(lane)
-          if (inOrder && standing.has(lane)) return { kind: 'again', reason: 'out of turn', counts: false }
-          const verdict = world.#carryOut(command)
-          if (verdict.kind === 'again') standing.add(lane)
-          if (verdict.kind === 'again' && verdict.counts) {
-            // All that was on the way with it is lost, too.
-            connection++
-            standing.clear()
-          }
-          return verdict
-        } finally {
-          done()
-          underWay.set(lane, (underWay.get(lane) ?? 1) - 1)
-        }
+      send(command: KeptCommand, attempt: Attempt): Promise<Verdict> {
+        return Promise.race([connection.lost, answer(command, attempt, connection)])
       },
+    }
+    async function answer(command: KeptCommand, { signal, inOrder, behind }: Attempt, own: Connection): Promise<Verdict> {
+      const { lane } = command
+      const turn = own.turns.get(lane) ?? Promise.resolve()
+      let done = (): void => {}
+      if (inOrder)
+        own.turns.set(
+          lane,
+          turn.then(
+            () =>
+              new Promise((resolve) => {
+                done = resolve as () => void
+              }),
+          ),
+        )
+      try {
+        if (inOrder) await turn
+        await sleep(1 + Math.floor(world.#chance() * 5))
+        if (gone || own !== connection) return await never
+        if (signal.aborted) return { kind: 'again', reason: 'it was given up', counts: false }
+        if (inOrder && !behind) own.standing.delete(lane)
+        if (inOrder && own.standing.has(lane)) return { kind: 'again', reason: 'out of turn', counts: false }
+        const verdict = world.#carryOut(command)
+        if (verdict.kind === 'again') own.standing.add(lane)
+        if (verdict.kind !== 'again' || !verdict.counts) return verdict
+        connection = newConnection()
+        own.lose()
+        return await never
+      } finally {
+        done()
+      }
     }
   }
 
@@ -123,6 +122,22 @@ export class World {
     this.#answers.set(id, answer)
     return answer
   }
+}
+
+interface Connection {
+  readonly turns: Map<string, Promise<unknown>>
+  /** Lanes of which one was not carried out. */
+  readonly standing: Set<string>
+  readonly lost: Promise<Verdict>
+  lose(): void
+}
+
+function newConnection(): Connection {
+  let lose = (): void => {}
+  const lost = new Promise<Verdict>((resolve) => {
+    lose = () => resolve({ kind: 'again', reason: 'the connection was lost', counts: true })
+  })
+  return { turns: new Map(), standing: new Set(), lost, lose }
 }
 
 /** A command by its number. */
