@@ -41,9 +41,9 @@ export class ForwardedRequest implements CallRequest {
     if (dialect === 'pyzmqrpc3') return callToPython(this.#body)
     const head = this.#body[0] as Buffer
     setAmount(head, wireTime(timeLeftMs))
-    // What was published is answered to us, so that no more is sent than the far end carries out.
+    // What was published is answered to us, so that no more is sent than the far end carries out. Of a lane we pass on one at a time.
     const flags = numberOf(head)
-    if ((flags & FLAG.noReply) !== 0) setNumber(head, flags & ~FLAG.noReply)
+    if ((flags & (FLAG.noReply | FLAG.behind)) !== 0) setNumber(head, flags & ~(FLAG.noReply | FLAG.behind))
     return this.#body
   }
 

@@ -315,11 +315,13 @@ class Front extends MessageServer {
     }
     if (this.#isForbiddenShutdown(name, body, call)) return NO_SHUTDOWN
     const about = { command: name ?? '(message)', serviceName: 'RpcProxy' }
+    call.orderingKey = head?.extras?.orderingKey
     if (keeper !== undefined) {
       const answer = head && keeper.question(head.name, body, head, call)
       if (answer !== undefined) return { ...about, execute: answer }
       const incoming = { call, body, name: name ?? decodeOpaque(body[0] as Buffer)?.name, extras: head?.extras }
-      if (keeper.keeps(incoming)) return { ...about, execute: () => keeper.keep(incoming) }
+      // The store keeps the order.
+      if (keeper.keeps(incoming)) return { ...about, overlaps: true, execute: () => keeper.keep(incoming) }
     }
     const { requester } = this.#outlets()
     if (requester.links.length === 0) return { ...about, execute: () => this.#publish(name, body, call.dialect) }

@@ -9,6 +9,8 @@ import type { ServiceContext } from './server/service.ts'
 
 /** A call that a client is about to make. */
 export interface OutgoingCall {
+  /** What the client was asked for: `next` resolves to the command's result, or else to its receipt. */
+  readonly kind: 'execute' | 'submit'
   /** As the caller made it. */
   readonly command: Command
   /** The command's name on the wire. */

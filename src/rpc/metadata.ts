@@ -8,13 +8,16 @@ import { MAX_IDEMPOTENCY_KEY_LENGTH } from './server/idempotency.ts'
 import type { Metadata } from './server/service.ts'
 
 /** What goes along with a call. @throws ZmqRpcError BAD_OPTION */
-export function extrasOf({ metadata: given, idempotencyKey }: CallOptions): Extras | undefined {
+export function extrasOf({ metadata: given, idempotencyKey }: Pick<CallOptions, 'metadata' | 'idempotencyKey'>): Extras | undefined {
   const metadata = metadataWithinScope(given === undefined ? undefined : resolveMetadata('metadata', given))
   if (idempotencyKey === undefined) return metadata && { metadata }
-  if (typeof idempotencyKey !== 'string' || !isKey(idempotencyKey)) {
-    throw bad(`idempotencyKey has to be a text of 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters`)
-  }
-  return { ...(metadata && { metadata }), idempotencyKey }
+  return { ...(metadata && { metadata }), idempotencyKey: resolveKey('idempotencyKey', idempotencyKey) }
+}
+
+/** @throws ZmqRpcError BAD_OPTION */
+export function resolveKey(option: string, key: unknown): string {
+  if (typeof key === 'string' && isKey(key)) return key
+  throw bad(`${option} has to be a text of 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters`)
 }
 
 function isKey(key: string): boolean {

@@ -116,6 +116,45 @@ export const CALL_OPTIONS: OptionNames<CallOptions> = {
   hedge: true,
 }
 
+/** Options of `submit`. */
+export interface SubmitOptions extends Pick<CallOptions, 'signal' | 'metadata'> {
+  /** Time until it is on disk at the first buffer, ms; Infinity for ever. Within a service no more than its own call has left. @default the client's `timeoutMs` */
+  readonly timeoutMs?: number | undefined
+  /**
+   * A name for this very command, 1 to 255 characters; it becomes the `id` of the receipt. Submitted again with the same one, it is kept once,
+   * for as long as the buffer remembers; and servers carry it out once, for as long as they do (their `idempotencyTtlMs`).
+   *
+   * @default a random one
+   */
+  readonly idempotencyKey?: string | undefined
+  /** From now on, ms: a command that was not carried out by then is given up. Infinity: never. @default the buffer's `maxAgeMs` */
+  readonly ttlMs?: number | undefined
+  /**
+   * Commands with the same one, 1 to 255 characters, are carried out one after the other, in the order in which this client submitted them. `null`: in any
+   * order.
+   *
+   * @default one of this client, so that all that it submits is carried out in order
+   */
+  readonly orderingKey?: string | null | undefined
+}
+
+export const SUBMIT_OPTIONS: OptionNames<SubmitOptions> = {
+  timeoutMs: true,
+  signal: true,
+  metadata: true,
+  idempotencyKey: true,
+  ttlMs: true,
+  orderingKey: true,
+}
+
+/** Options of `result` and `track`. */
+export interface ReceiptOptions extends Pick<CallOptions, 'signal' | 'onMetadata'> {
+  /** Time to wait for it, ms; Infinity for ever. @default the client's `timeoutMs` */
+  readonly timeoutMs?: number | undefined
+}
+
+export const RECEIPT_OPTIONS: OptionNames<ReceiptOptions> = { timeoutMs: true, signal: true, onMetadata: true }
+
 /** The two ways out of a client or sender. */
 export class Outlets {
   readonly requester: Requester
@@ -123,6 +162,7 @@ export class Outlets {
   readonly #counters = new CallCounters()
   readonly #drops = new Drops()
   readonly timeoutMs: number
+  readonly maxQueued: number
 
   /** Begins to connect and to bind. `onChange`: a server of `req` is there, or has gone. @throws ZmqRpcError BAD_OPTION. */
   constructor(options: ClientOptions, onHello?: (link: RequestLink, hello: Hello) => void, onChange?: () => void) {
@@ -144,6 +184,7 @@ export class Outlets {
     const ofPublisher = auth === undefined ? ofClient : serverOptions(auth)
     // Sockets come last: what is refused leaves nothing open.
     const [counters, drops] = [this.#counters, this.#drops]
+    this.maxQueued = maxQueued
     const linkOptions = { security: ofClient, maxQueued, maxMessageBytes, native, counters, drops }
     this.requester = new Requester(req, linkOptions, new Deadlines(), balance, onHello, onChange)
     this.publication =

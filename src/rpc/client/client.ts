@@ -1,8 +1,10 @@
 /** The RPC client: has commands carried out by servers, and publishes them to whoever listens. */
 
+import { randomUUID } from 'node:crypto'
 import { toError, ZmqRpcError } from '../../errors.ts'
 import { publish } from '../../observability/events.ts'
 import { checkFunction, checkList, checkOptions, type OptionNames } from '../../options.ts'
+import type { Receipt } from '../../receipt.ts'
 import type { Message } from '../../wire/index.ts'
 import { followCalls } from '../call-scope.ts'
 import { type Command, type CommandClass, commandNameOf, OpaqueCommand, type ResultOf, requireCommand } from '../command/command.ts'
@@ -13,19 +15,34 @@ import { FLAG, NO_LIMIT } from '../dialect/native/header.ts'
 import { encodeCall } from '../dialect/native/message.ts'
 import type { WriteHooks } from '../dialect/native/writer.ts'
 import { encodeCommand } from '../dialect/pyzmqrpc3.ts'
-import type { Endpoint } from '../endpoint.ts'
+import { type Endpoint, resolveNumber } from '../endpoint.ts'
 import { ErrorRegistry, type ServiceErrorClass } from '../error/service-error.ts'
 import { aroundClient, type ClientInterceptor, type OutgoingCall } from '../interceptor.ts'
-import { extrasOf } from '../metadata.ts'
+import { extrasOf, resolveKey } from '../metadata.ts'
 import type { ListServices, ServerDescription } from '../server/introspection.ts'
+import { type ReceiptReport, ReceiptResult, TrackReceipt } from '../server/receipts.ts'
 import type { ClientStats } from '../stats.ts'
 import { type AttemptSettings, type Attempts, type HedgeOptions, type RetryOptions, resolveAttempts } from './attempts.ts'
 import type { CallSettings } from './call.ts'
-import { CALL_OPTIONS, type CallOptions, CLIENT_OPTIONS, type ClientOptions, Outlets, type ReadyOptions } from './client-options.ts'
+import {
+  CALL_OPTIONS,
+  type CallOptions,
+  CLIENT_OPTIONS,
+  type ClientOptions,
+  Outlets,
+  RECEIPT_OPTIONS,
+  type ReadyOptions,
+  type ReceiptOptions,
+  SUBMIT_OPTIONS,
+  type SubmitOptions,
+} from './client-options.ts'
 import { type ContractMismatch, ContractWatch } from './contract-watch.ts'
+import type { Inquiries } from './inquiries.ts'
 import { CommandRequest, type RequestSettings, stateOf } from './request.ts'
 import type { RequestLink } from './request-link.ts'
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
+import type { Submissions } from './submissions.ts'
+import { type SubmitExtras, SubmitRequest } from './submit-request.ts'
 
 /** Options of `RpcClient`. */
 export interface RpcClientOptions extends ClientOptions {
@@ -103,6 +120,12 @@ export class RpcClient {
   readonly #hedge: HedgeOptions | false
   readonly #attemptSettings: AttemptSettings
   readonly #attempts: Attempts<RequestLink>
+  readonly #submissions: Submissions<RequestLink>
+  readonly #inquiries: Inquiries
+  /** Of the classes that were submitted, by name: what makes something of their results. */
+  readonly #submitted = new Map<string, Contract>()
+  /** Of what is submitted without a word about order. Made when it is needed. */
+  #orderingKey: string | undefined
   readonly #contracts: ContractWatch<RequestLink>
   readonly #interceptors: readonly ClientInterceptor[]
   /** A call with all that stands around it. */
@@ -119,6 +142,7 @@ export class RpcClient {
       commands: new CommandRegistry(options.commands),
       errors: new ErrorRegistry(options.errors),
       native: this.#native,
+      follow: (receipt, settings) => this.#inquiries.ask(new ReceiptResult(receipt.id), receipt, this.#requestSettings, settings),
     }
     const { retry, hedge } = options
     this.#retry = retry ?? {}
@@ -132,10 +156,23 @@ export class RpcClient {
       options.onContractMismatch,
     )
     followCalls()
-    this.#outlets = new Outlets(options, (link, hello) => this.#contracts.heard(link, hello))
-    this.#attempts = this.#outlets.requester.attempts(budget)
+    const news = (): void => this.#submissions.news()
+    this.#outlets = new Outlets(
+      options,
+      (link, hello) => {
+        this.#contracts.heard(link, hello)
+        news()
+      },
+      news,
+    )
+    const { requester, maxQueued } = this.#outlets
+    this.#attempts = requester.attempts(budget)
+    this.#submissions = requester.submissions(maxQueued)
+    this.#inquiries = requester.inquiries()
     this.#interceptors = [...(options.interceptors ?? [])]
-    this.#intercepted = aroundClient(this.#interceptors, (call) => this.#call(call.command, call.options))
+    this.#intercepted = aroundClient(this.#interceptors, ({ kind, command, options }) =>
+      kind === 'submit' ? this.#submit(command, options) : this.#call(command, options),
+    )
   }
 
   /** The `pub` endpoint as bound, with wildcards and port 0 resolved; undefined without one, before it is bound, and once it is closed. */
@@ -167,11 +204,68 @@ export class RpcClient {
     try {
       requireCommand(command)
       const plain = this.#interceptors.length === 0
-      const result = plain ? this.#call(command, options) : this.#intercepted({ command, name: commandNameOf(command), options })
+      const result = plain
+        ? this.#call(command, options)
+        : this.#intercepted({ kind: 'execute', command, name: commandNameOf(command), options })
       return result as Promise<ResultOf<C>>
     } catch (error) {
       return Promise.reject(toError(error))
     }
+  }
+
+  /**
+   * Has a command kept by a buffer, that of the server (or rather of a proxy), and resolves to the receipt as soon as it is on disk there. From then on it
+   * will be carried out, or come to an end with a name, whatever becomes of this client: see `docs/delivery.md`. What came of it `result` tells, and
+   * where it is `track`.
+   *
+   * When the connection breaks meanwhile, the command is submitted again, with the same id, within `timeoutMs`: it is kept once. What this client
+   * submits is carried out one after the other, in that order, as long as it goes to one buffer; `orderingKey` says otherwise. What the command
+   * holds is written down at once; it cannot hold streams.
+   *
+   * @throws ZmqRpcError NO_BUFFER when none of the servers that are there has one, STORE_FULL, RECORD_TOO_LARGE; NOT_CONNECTED and TIMED_OUT
+   * when the time is over (`started` says whether it may have been kept all the same: submit it again with the same `idempotencyKey`), QUEUE_FULL,
+   * NOT_ALLOWED, AUTH_REFUSED, BAD_COMMAND, BAD_OPTION, ABORTED, CLOSED.
+   */
+  submit<C extends Command>(command: C, options: SubmitOptions = {}): Promise<Receipt<ResultOf<C>>> {
+    try {
+      requireCommand(command)
+      checkOptions('submit', options, SUBMIT_OPTIONS)
+      const plain = this.#interceptors.length === 0
+      const receipt = plain
+        ? this.#submit(command, options)
+        : this.#intercepted({ kind: 'submit', command, name: commandNameOf(command), options })
+      return receipt as Promise<Receipt<ResultOf<C>>>
+    } catch (error) {
+      return Promise.reject(toError(error))
+    }
+  }
+
+  /**
+   * What came of a command: its result, or the error that `execute` would have thrown. Waits for it, and asks again when the connection breaks. Also after a
+   * restart, of this program and of the buffer: how long a buffer knows it is a matter of its options.
+   *
+   * @throws what the service threw; ZmqRpcError EXPIRED and such for a command that was given up; NOT_YET_EXECUTED when the time is over,
+   * UNKNOWN_RECEIPT, NOT_CONNECTED, AUTH_REFUSED, BAD_OPTION, ABORTED, CLOSED.
+   */
+  async result<Result>(receipt: Receipt<Result>, options: ReceiptOptions = {}): Promise<Result> {
+    checkOptions('result', options, RECEIPT_OPTIONS)
+    requireReceipt(receipt)
+    const known = this.#requestSettings.commands.get(receipt.command)
+    const contract = known === undefined ? this.#submitted.get(receipt.command) : contractOf(known)
+    const result = this.#inquiries.ask(new ReceiptResult(receipt.id), receipt, this.#requestSettings, this.#outlets.settings(options))
+    return (contract === undefined ? result : readBy(contract, result)) as Promise<Result>
+  }
+
+  /**
+   * Where a command is: on disk, with the next buffer, carried out, given up; with the way that it took.
+   *
+   * @throws ZmqRpcError UNKNOWN_RECEIPT, NOT_CONNECTED, TIMED_OUT, AUTH_REFUSED, BAD_OPTION, ABORTED, CLOSED.
+   */
+  async track(receipt: Receipt, options: ReceiptOptions = {}): Promise<ReceiptReport> {
+    checkOptions('track', options, RECEIPT_OPTIONS)
+    requireReceipt(receipt)
+    const settings = this.#outlets.settings(options)
+    return this.#inquiries.ask(new TrackReceipt(receipt.id), receipt, this.#requestSettings, settings) as Promise<ReceiptReport>
   }
 
   /**
@@ -195,7 +289,7 @@ export class RpcClient {
           readBy(contract, link.call(this.#request(one.command, contract, one.options), this.#settings(contract, one.options))),
         )
         try {
-          return { endpoint, ok: true, value: (await call({ command, name, options })) as ResultOf<C> }
+          return { endpoint, ok: true, value: (await call({ kind: 'execute', command, name, options })) as ResultOf<C> }
         } catch (thrown) {
           const error =
             thrown instanceof ZmqRpcError
@@ -240,6 +334,8 @@ export class RpcClient {
   /** Calls under way fail with CLOSED; what was published has a second to be written. Never rejects. */
   close(): Promise<void> {
     this.#attempts.close()
+    this.#submissions.close()
+    this.#inquiries.close()
     return this.#outlets.close()
   }
 
@@ -253,6 +349,35 @@ export class RpcClient {
     const attempts = this.#attemptsFor(request, options)
     const result = attempts === undefined ? this.#outlets.requester.call(request, settings) : this.#tryOften(request, settings, attempts)
     return readBy(contract, result)
+  }
+
+  /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
+  #submit(command: Command, options: SubmitOptions): Promise<Receipt> {
+    const contract = contractOf(command)
+    const name = command instanceof OpaqueCommand ? command.name : contract.name
+    if (this.#outlets.requester.links.length === 0)
+      throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to submit to: give the client req')
+    if (!this.#native)
+      throw new ZmqRpcError('NO_BUFFER', `command "${name}" was not submitted: this client speaks the pyzmqrpc3 dialect only`)
+    this.#contracts.uses(contract)
+    const extras = this.#extrasToKeep(options)
+    const inner = new CommandRequest(name, command, this.#requestSettings, contract.idempotent, extras)
+    if (!(command instanceof OpaqueCommand)) this.#submitted.set(name, contract)
+    return this.#submissions.submit(new SubmitRequest(inner, extras), this.#outlets.settings(options))
+  }
+
+  /** @throws ZmqRpcError BAD_OPTION */
+  #extrasToKeep({ idempotencyKey = randomUUID(), metadata, ttlMs, orderingKey }: SubmitOptions): SubmitExtras {
+    const extras = extrasOf({ metadata, idempotencyKey })
+    const end = resolveNumber('ttlMs', ttlMs, Number.POSITIVE_INFINITY, 1)
+    if (orderingKey === undefined) this.#orderingKey ??= randomUUID()
+    const lane = orderingKey === undefined ? this.#orderingKey : orderingKey === null ? undefined : resolveKey('orderingKey', orderingKey)
+    return {
+      ...extras,
+      idempotencyKey,
+      ...(lane !== undefined && { orderingKey: lane }),
+      keep: end === Number.POSITIVE_INFINITY ? {} : { ttlMs: end },
+    }
   }
 
   #askServer(link: RequestLink, question: ListServices): Promise<ServerDescription> {
@@ -307,6 +432,13 @@ export class RpcClient {
 /** @throws ZmqRpcError BAD_OPTION */
 function resolveBoth(retry: RetryOptions | false, hedge: HedgeOptions | false): AttemptSettings {
   return resolveAttempts(retry === false ? undefined : retry, hedge === false ? undefined : hedge)
+}
+
+/** @throws ZmqRpcError BAD_OPTION for what cannot be one, such as a receipt that was read back as text. */
+function requireReceipt(receipt: unknown): asserts receipt is Receipt {
+  const { id, command } = (typeof receipt === 'object' && receipt !== null ? receipt : {}) as Partial<Record<'id' | 'command', unknown>>
+  if (typeof id === 'string' && id !== '' && typeof command === 'string') return
+  throw new ZmqRpcError('BAD_OPTION', 'this is no receipt: it takes the object that submit resolved to, or what JSON.parse makes of it')
 }
 
 /** A result as its contract makes it. */

@@ -69,7 +69,7 @@ export interface RequestSettings {
   /** False where no server is ever spoken to in the native dialect. */
   readonly native: boolean
   /** As {@link CallRequest.follow}. */
-  readonly follow?: (receipt: Receipt, settings: CallSettings) => Promise<unknown>
+  readonly follow: (receipt: Receipt, settings: CallSettings) => Promise<unknown>
 }
 
 /** Thrown when a stream was found. One of our own: the writer passes it on as it is. */
@@ -155,19 +155,30 @@ export class CommandRequest implements CallRequest {
   }
 
   read(body: Message, endpoint: Endpoint, streams: IncomingStreams): ReadReply {
-    const kind = nativeKind(body[0] as Buffer)
-    if (kind === undefined) return readPlain(body, endpoint, this.command)
-    if (kind === KIND.error) throw this.#readError(body, endpoint)
-    try {
-      return decodeReply(body, new ValueMaker(this.#settings.commands, streams))
-    } catch (cause) {
-      throw unreadable(cause, { endpoint, command: this.command })
-    }
+    return readReply(this.#settings, this.command, body, endpoint, streams)
   }
 
-  #readError(body: Message, endpoint: Endpoint): Error {
-    const about = { endpoint, command: this.command }
-    return fromWireError(readOrThrow(() => decodeError(body), about).error, this.#settings.errors, about)
+  follow(receipt: Receipt, settings: CallSettings): Promise<unknown> {
+    return this.#settings.follow(receipt, settings)
+  }
+}
+
+/** The reply to a command, in whichever dialect it is. @throws as {@link CallRequest.read} */
+export function readReply(
+  { commands, errors }: Pick<RequestSettings, 'commands' | 'errors'>,
+  command: string,
+  body: Message,
+  endpoint: Endpoint,
+  streams: IncomingStreams,
+): ReadReply {
+  const about = { endpoint, command }
+  const kind = nativeKind(body[0] as Buffer)
+  if (kind === undefined) return readPlain(body, endpoint, command)
+  if (kind === KIND.error) throw fromWireError(readOrThrow(() => decodeError(body), about).error, errors, about)
+  try {
+    return decodeReply(body, new ValueMaker(commands, streams))
+  } catch (cause) {
+    throw unreadable(cause, about)
   }
 }
 

@@ -7,13 +7,16 @@ import type { Endpoint } from '../endpoint.ts'
 import { Attempts } from './attempts.ts'
 import { type BalancePolicy, Balancer } from './balancer.ts'
 import type { CallSettings } from './call.ts'
+import { Inquiries } from './inquiries.ts'
 import type { CallRequest } from './request.ts'
 import { RequestLink, type RequestLinkOptions } from './request-link.ts'
 import type { RetryBudget } from './retry-budget.ts'
+import { Submissions } from './submissions.ts'
 
 export class Requester {
   readonly #links: RequestLink[] = []
   readonly #balancer: Balancer
+  readonly #deadlines: Deadlines
 
   constructor(
     endpoints: readonly Endpoint[],
@@ -24,6 +27,7 @@ export class Requester {
     onChange: () => void = () => {},
   ) {
     this.#balancer = new Balancer(balance)
+    this.#deadlines = deadlines
     const owner = {
       ready: (link: RequestLink) => {
         this.#gather(link)
@@ -53,6 +57,16 @@ export class Requester {
   /** Who makes calls that may be tried again. */
   attempts(budget: RetryBudget): Attempts<RequestLink> {
     return new Attempts(this.#links, this.#balancer, budget)
+  }
+
+  /** Who has commands kept. */
+  submissions(maxWaiting: number): Submissions<RequestLink> {
+    return new Submissions(this.#links, this.#balancer, this.#deadlines, maxWaiting)
+  }
+
+  /** Who asks about them. */
+  inquiries(): Inquiries {
+    return new Inquiries(this.#links, this.#balancer)
   }
 
   /** Resolves when so many endpoints are connected. @throws as {@link RequestLink.whenConnected} once that cannot be any more. */

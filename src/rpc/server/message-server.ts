@@ -25,6 +25,7 @@ import { STATUS } from '../error/status.ts'
 import { CallCounters, type ServerStats } from '../stats.ts'
 import { readReason } from '../stream/stream-port.ts'
 import { Admission } from './admission.ts'
+import { Lanes } from './lanes.ts'
 import { type Envelope, RequestListener } from './request-listener.ts'
 import { type CallHost, type Refusal, ServerCall, type ServiceRun } from './server-call.ts'
 import { SubscriptionLink } from './subscription-link.ts'
@@ -142,6 +143,7 @@ export abstract class MessageServer {
   readonly #native: boolean
   readonly #maxMessageBytes: number
   readonly #admission: Admission
+  readonly #lanes = new Lanes<Peer>()
   readonly #counters = new CallCounters()
   readonly #drops = new Drops()
   readonly #deadlines = new Deadlines()
@@ -197,6 +199,10 @@ export abstract class MessageServer {
       send: (call, body, optional) => this.#send(call, body, optional),
       hasRoom: ({ from }) => this.#listener.hasRoom(from),
       started: ({ from }) => this.#readOn(from),
+      turnAway: (call) => {
+        this.#admission.withdraw(call)
+        call.refuse(OUT_OF_TURN)
+      },
       left: (call) => this.#left(call),
       madeRoom: (call) => this.#admission.leave(call),
       over: (call) => this.#over(call),
@@ -228,6 +234,7 @@ export abstract class MessageServer {
         },
         lost: (peer) => {
           this.#paused.delete(peer)
+          this.#lanes.forget(peer)
           this.#abortCalls(peer, new ZmqRpcError('CONNECTION_LOST', 'the caller is gone', { endpoint: peer.endpoint }))
         },
       },
@@ -428,6 +435,10 @@ export abstract class MessageServer {
     this.#counters.taken++
     if (!this.running) return call.refuse(STOPPING)
     const opened = this.open(body, call)
+    if (call.orderingKey !== undefined && call.refusable) {
+      call.lane = this.#lanes.enter(call, peer, call.orderingKey, (numberOf(body[0] as Buffer) & FLAG.behind) !== 0)
+      if (call.lane === undefined) return call.refuse(OUT_OF_TURN)
+    }
     if ('status' in opened) return call.refuse(opened)
     call.prepare(opened)
     if (kind !== undefined && !this.#setDeadline(call, amountOf(body[0] as Buffer), opened.command)) return
@@ -491,11 +502,15 @@ export abstract class MessageServer {
 
   #left(call: ServerCall): void {
     this.#deadlines.remove(call)
+    call.lane?.leave(call)
     if (!call.makesRoom) this.#admission.leave(call)
+    else if (call.lane !== undefined) this.#admission.lookAgain()
   }
 
   #over(call: ServerCall): void {
     this.#deadlines.remove(call)
+    // One that runs leaves when it does not any more, even if nobody waits for that.
+    if (!call.running) call.lane?.leave(call)
     if (!call.kept) return
     call.kept = false
     // It may have ended before its turn: then nothing of its own starts, and so nothing else has its peer read on.
@@ -523,6 +538,11 @@ export abstract class MessageServer {
 }
 
 const STOPPING: Refusal = { status: STATUS.shuttingDown, text: 'the server is about to stop and takes no more calls' }
+
+const OUT_OF_TURN: Refusal = {
+  status: STATUS.overloaded,
+  text: 'another call with the same ordering key, in front of this one, was not carried out and has to come first',
+}
 
 function overloaded(name: string, { running, waiting }: Admission): Refusal {
   const text = `command "${name}" was not carried out: ${running} calls are under way here, and ${waiting} wait already`

@@ -28,6 +28,7 @@ import type { NearCall, Relay } from '../stream/relay.ts'
 import { receiveForStreams, streamPort } from '../stream/stream-port.ts'
 import { CallStreams } from '../stream/streams.ts'
 import type { Candidate, CommandLimit } from './admission.ts'
+import { isForNow, type Lane, type LaneCall } from './lanes.ts'
 import type { Envelope } from './request-listener.ts'
 import type { Metadata, PeerInfo, ServiceContext } from './service.ts'
 
@@ -55,6 +56,8 @@ export interface ServiceRun {
   readonly limit?: CommandLimit | undefined
   /** False while it has to wait for the end of another call. @default always ready */
   ready?(): boolean
+  /** Calls of a lane need not wait for each other's end: it keeps their order by itself, if they only begin in it. */
+  readonly overlaps?: boolean
   execute(call: ServerCall<Caller>): unknown
 }
 
@@ -130,6 +133,8 @@ export interface CallHost<From extends Caller = Peer> {
   started(call: ServerCall<From>): void
   /** It still runs, but others may begin in its place. */
   madeRoom(call: ServerCall<From>): void
+  /** It must not be carried out now, since another of its lane has to come first. */
+  turnAway(call: ServerCall<From>): void
   /** It runs no more. */
   left(call: ServerCall<From>): void
   /** Nothing more is to come. */
@@ -145,7 +150,10 @@ const NOTHING: Metadata = Object.freeze({})
 
 const { STATUS_TEXT } = pyzmqrpc3
 
-export class ServerCall<From extends Caller = Peer> extends Timed implements ServiceContext, WriteHooks, NearCall, Candidate<From> {
+export class ServerCall<From extends Caller = Peer>
+  extends Timed
+  implements ServiceContext, WriteHooks, NearCall, Candidate<From>, LaneCall
+{
   readonly from: From
   /** What goes in front of everything that is sent to the caller; undefined where nobody waits for an answer. */
   readonly envelope: Envelope | undefined
@@ -163,6 +171,11 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
    */
   remember: ((answer: Message | undefined) => void) | undefined
   limit: CommandLimit | undefined
+  /** Of a call whose order counts: what its lane is known by. */
+  orderingKey: string | undefined
+  lane: Lane | undefined
+  /** It runs, and another of its lane, in front of it, has ended without an answer: only where they overlap. */
+  outOfTurn = false
   /** Where the call is passed on. */
   relay: Relay | undefined
   readonly #host: CallHost<From>
@@ -243,7 +256,19 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
   }
 
   get ready(): boolean {
-    return this.#run?.ready?.() ?? true
+    const run = this.#run
+    if (this.lane !== undefined && !this.lane.mayBegin(this, run?.overlaps === true)) return false
+    return run?.ready?.() ?? true
+  }
+
+  turnAway(): void {
+    if (this.#state === 'running') this.outOfTurn = true
+    else if (this.#state === 'new' && !this.aborted) this.#host.turnAway(this)
+  }
+
+  /** Its service, or whatever else carries it out, is at it. */
+  get running(): boolean {
+    return this.#state === 'running'
   }
 
   get aborted(): boolean {
@@ -269,6 +294,7 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
   start(): void {
     const run = this.#run as ServiceRun
     this.#state = 'running'
+    this.lane?.begin(this)
     this.#host.counters.started++
     if (this.#arrivedAt > 0) this.#tellStart(run.command)
     if (this.kept) this.#host.started(this)
@@ -340,6 +366,8 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
     this.#reason = reason
     this.#takeEarly()
     if (this.#state === 'new') this.#host.counters.end(reason.code)
+    // What overlaps goes on, and says how it ended.
+    if (this.#state === 'new' || (this.#state === 'running' && this.#run?.overlaps !== true)) this.lane?.broken(this)
     this.#streams?.abort(reason)
     this.relay?.callerGone(reason)
     this.#controller?.abort(reason)
@@ -534,6 +562,7 @@ export class ServerCall<From extends Caller = Peer> extends Timed implements Ser
     if (body !== undefined && this.envelope !== undefined && !this.aborted) this.#host.send(this, body, false)
     if (this.#streams !== undefined) runInScope(this, () => this.#streams?.start())
     this.relay?.answered()
+    if (isForNow(status)) this.lane?.broken(this)
     if (ran) this.#host.left(this)
     this.#takeEarly()
     this.#streams?.finish()

@@ -191,6 +191,7 @@ export class RpcServer extends MessageServer {
     }
     const { name, extras } = head
     const registration = this.#services.get(name)
+    if (extras?.orderingKey !== undefined) call.orderingKey = extras.orderingKey
     if (registration === undefined) return noService(name)
     if (extras?.metadata !== undefined) call.metadata = extras.metadata
     const key = extras?.idempotencyKey
