@@ -13,7 +13,7 @@ import { peer } from '../helpers/peers.ts'
 import { makePackedProject, type Project, ROOT, TYPESCRIPT } from './project.ts'
 
 const port = await freePort()
-const page = readFileSync(join(ROOT, 'docs/start.md'), 'utf8').replaceAll(':30000', `:${port}`)
+const page = readFileSync(join(ROOT, 'docs/start.md'), 'utf8').replaceAll('30000', String(port))
 
 /** Blocks that begin with a file's name. */
 const files = new Map(
@@ -75,6 +75,11 @@ describe('docs/start.md', () => {
       expect(server.lines).toContain('stopped')
       const told = await client.line(/^\[NOT_CONNECTED\]/)
       expect(shown).toContain(told.replace('::1', '127.0.0.1'))
+
+      const doctor = start('node_modules/zmq-rpc/dist/cli/main.js', 'doctor', `localhost:${port}`)
+      await doctor.ended
+      const found = doctor.lines.find((line) => line.startsWith('✗')) ?? ''
+      expect(page).toContain(found.replace(/ +\(.* ms\)$/, ''))
 
       const before = client.lines.length
       server = start('server.js')
