@@ -40,6 +40,7 @@ export type {
   Principal,
   UserEntry,
 } from './rpc/auth.ts'
+export { type BufferedCommand, BufferFolder } from './rpc/buffer/buffer-folder.ts'
 export type {
   BufferOptions,
   CommandDrain,
@@ -77,6 +78,7 @@ export {
 export type { JsonSchema } from './rpc/command/json-schema.ts'
 export { fieldsOf, type InputOf, type OutputOf, type Schema, streamOf } from './rpc/command/schema.ts'
 export type { Dialect } from './rpc/dialect/announcement.ts'
+export type { AnyMessage } from './rpc/dialect/any-message.ts'
 export type { RpcDropReason } from './rpc/drops.ts'
 export type { Endpoint } from './rpc/endpoint.ts'
 export { ServiceError, type ServiceErrorClass, type ServiceErrorOptions } from './rpc/error/service-error.ts'

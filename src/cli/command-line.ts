@@ -79,7 +79,7 @@ export function parseCommandLine(
 /** @throws UsageError */
 export function checkPositionals(given: readonly string[], { positionals: [least, most], usage }: CliCommand): void {
   if (given.length < least) {
-    const missing = usage.split(' ').filter((word) => /^\[?[A-Z]/.test(word))[given.length] ?? 'something'
+    const missing = usage.split(' ').filter((word) => !word.startsWith('-'))[given.length] ?? 'something'
     throw new UsageError(`${missing.replace(/[[\].]/g, '')} is missing`)
   }
   if (given.length > most) throw new UsageError(`${quoted(given[most] as string)} is one argument too many`)

@@ -1,6 +1,7 @@
 /** The commands there are, in the order of the overview. */
 
 import type { CliCommand } from './command-line.ts'
+import { bench } from './commands/bench.ts'
 import { call } from './commands/call.ts'
 import { doctor } from './commands/doctor.ts'
 import { keygen } from './commands/keygen.ts'
@@ -8,6 +9,7 @@ import { ls } from './commands/ls.ts'
 import { ping } from './commands/ping.ts'
 import { proxy } from './commands/proxy.ts'
 import { publish } from './commands/publish.ts'
+import { queue } from './commands/queue.ts'
 import { receive } from './commands/receive.ts'
 import { send } from './commands/send.ts'
 import { serve } from './commands/serve.ts'
@@ -19,10 +21,12 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
   ls,
   ping,
   doctor,
+  bench,
   snoop,
   publish,
   send,
   receive,
   proxy,
+  queue,
   keygen,
 }

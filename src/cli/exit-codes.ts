@@ -41,6 +41,7 @@ const OF_ERRORS: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   NOT_ALLOWED: EXIT.refused,
   TIMED_OUT: EXIT.timedOut,
   EXPIRED: EXIT.timedOut,
+  NOT_YET_EXECUTED: EXIT.timedOut,
   CONNECTION_LOST: EXIT.connectionLost,
   BAD_COMMAND: EXIT.usage,
   BAD_OPTION: EXIT.usage,

@@ -45,6 +45,18 @@ export function readOwnEndpoint(given: string): string {
   return given.startsWith(':') ? `tcp://*${given}` : readEndpoint(given)
 }
 
+/** How long ago, for people. */
+export function showAge(ms: number): string {
+  const [unit, name] = AGES.find(([least]) => ms >= 2 * least) ?? [1000, 'seconds']
+  return `${Math.floor(ms / unit)} ${name}`
+}
+
+const AGES: readonly (readonly [ms: number, name: string])[] = [
+  [86_400_000, 'days'],
+  [3_600_000, 'hours'],
+  [60_000, 'minutes'],
+]
+
 /** A time for people. */
 export function showMs(ms: number): string {
   if (ms < 1) return `${Math.round(ms * 1000)} µs`

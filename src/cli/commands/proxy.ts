@@ -29,6 +29,11 @@ const OPTIONS = {
   sub: { type: 'string', multiple: true, value: 'ENDPOINT...', text: 'takes what these publish: connects' },
   req: { type: 'string', multiple: true, value: 'ENDPOINT...', text: 'passes on to these servers, each in turn: connects' },
   pub: { type: 'string', value: 'ENDPOINT', text: 'publishes it here: binds' },
+  buffer: {
+    type: 'string',
+    value: 'DIR',
+    text: 'keeps commands in this folder until --req has carried them out, whatever happens meanwhile',
+  },
   timeout: { type: 'string', short: 't', value: 'TIME', text: 'for the answer of the far end (60s)' },
   ...passwordOptions('incoming', 'asks those who send to the proxy for this name'),
   ...passwordOptions('outgoing', 'is shown where the proxy sends to'),
@@ -45,6 +50,7 @@ export const proxy = defineCommand({
   ],
   examples: [
     ['zmq-rpc proxy --rep :30000 --req lab:30000', 'calls, with their results and errors'],
+    ['zmq-rpc proxy --rep :30000 --req lab:30000 --buffer /var/lib/zmq-rpc', 'calls that outlive an outage, and a restart of either'],
     ['zmq-rpc proxy --sub lab-1:30001 lab-2:30001 --pub :30001', 'what two publish, from one place'],
   ],
   prepare: spread,
@@ -53,6 +59,8 @@ export const proxy = defineCommand({
     if (rep !== undefined && sub !== undefined) throw new UsageError('a proxy takes from one side: --rep or --sub, not both')
     if (req !== undefined && pub !== undefined) throw new UsageError('a proxy passes on to one side: --req or --pub, not both')
     if (rep === undefined && sub === undefined) throw new UsageError('where does it take messages from? --rep or --sub is missing')
+    if (options.buffer !== undefined && req === undefined)
+      throw new UsageError('--buffer keeps what --req has to carry out: it needs --req')
     if (req === undefined && pub === undefined) throw new UsageError('where does it pass them on to? --req or --pub is missing')
     const [incoming, outgoing] = [userOf('incoming', options, session), userOf('outgoing', options, session)]
     using _log = startLog(session, options.verbose)
@@ -63,13 +71,17 @@ export const proxy = defineCommand({
       ...(pub !== undefined && { pub: readOwnEndpoint(pub) }),
       auth: incoming && { users: { [incoming.username]: incoming.password } },
       credentials: outgoing,
+      ...(options.buffer !== undefined && { buffer: { path: options.buffer } }),
       timeoutMs: readDuration('timeout', options.timeout),
     })
     await joined.start()
     const from = rep === undefined ? (sub ?? []).map(readEndpoint) : joined.endpoints
     const to = pub === undefined ? (req ?? []).map(readEndpoint) : [joined.publishEndpoint]
-    if (session.json) await session.data({ from, to })
-    else await session.line(`passing on from ${from.join(', ')} to ${to.join(', ')}`)
+    if (session.json) await session.data({ from, to, buffer: options.buffer })
+    else
+      await session.line(
+        `passing on from ${from.join(', ')} to ${to.join(', ')}${options.buffer === undefined ? '' : `, by way of ${options.buffer}`}`,
+      )
     await untilStopped(session.signal, joined.stopped)
     return EXIT.done
   },

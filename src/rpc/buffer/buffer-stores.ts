@@ -19,7 +19,7 @@ export function storesOf(options: BufferOptions, settings: BufferSettings): () =
   const { maxBytes } = settings
   const common = { durability, onDamage, maxRecordBytes: Math.min(MAX_RECORD_BYTES, maxBytes) }
   return () => ({
-    store: new SegmentLog({ ...common, path: join(path, 'commands'), maxBytes, maxRecords: MANY }),
+    store: new SegmentLog({ ...common, path: commandsIn(path), maxBytes, maxRecords: MANY }),
     // It is kept smaller than that; an outcome that was forgotten may come again.
     outcomes: new SegmentLog({
       ...common,
@@ -29,6 +29,11 @@ export function storesOf(options: BufferOptions, settings: BufferSettings): () =
       dedupeWindow: 0,
     }),
   })
+}
+
+/** Where the commands are, in the folder of a buffer. */
+export function commandsIn(path: string): string {
+  return join(path, 'commands')
 }
 
 /** What a message may have, and what is kept with it. */

@@ -2,6 +2,7 @@
 
 import { checkOptions } from '../../options.ts'
 import type { Message } from '../../wire/index.ts'
+import { readText } from '../dialect/any-message.ts'
 import { STATUS } from '../error/status.ts'
 import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions } from './message-server.ts'
 import type { Refusal, ServerCall, ServiceRun } from './server-call.ts'
@@ -40,17 +41,5 @@ export class Receiver extends MessageServer {
     if (text === undefined) return { status: STATUS.badCommand, text: 'The message is not one frame of UTF-8 text.' }
     this.#last = text
     return { command: '(text)', serviceName: this.constructor.name, execute: (context) => this.handleIncomingMessage(text, context) }
-  }
-}
-
-const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/** The text of a message that is one frame of UTF-8; undefined for any other. */
-export function readText(body: Message): string | undefined {
-  if (body.length !== 1) return undefined
-  try {
-    return UTF8.decode(body[0])
-  } catch {
-    return undefined
   }
 }

@@ -1,0 +1,101 @@
+/** `queue` and `proxy --buffer`: what waits on disk, what was given up, and what becomes of it. */
+
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { type CliProcess, freePort, jsonLines, SERVICES, useCli } from '../../helpers/cli.ts'
+import { until } from '../../helpers/sockets.ts'
+
+const cli = useCli()
+
+async function proxy(server: string, buffer: string): Promise<{ front: string; process: CliProcess }> {
+  const process = cli.start(['proxy', '--rep', 'tcp://127.0.0.1:0', '--req', server, '--buffer', buffer])
+  const [, front = ''] = await process.says(/passing on from (\S+) to/)
+  return { front, process }
+}
+
+/** What `queue ls` shows. */
+async function kept(buffer: string, ...args: string[]): Promise<{ seq: number; command: string }[]> {
+  return jsonLines((await cli.run(['queue', 'ls', buffer, '--json', ...args])).stdout) as { seq: number; command: string }[]
+}
+
+describe('a proxy with a buffer', () => {
+  it('keeps calls while the server is away, and when it is killed itself; queue shows them, and they are carried out', async () => {
+    const server = `tcp://127.0.0.1:${await freePort()}`
+    const buffer = join(cli.folder(), 'buffer')
+    const first = await proxy(server, buffer)
+    const call = await cli.run(['call', first.front, 'Echo', '{"value": [12345678901234567890, "\\u001b[31m"]}', '--timeout', '200ms'])
+    expect(call).toMatchObject({ code: 5, stdout: '', stderr: expect.stringMatching(/is on disk[\s\S]*nothing has to be sent again/) })
+    expect(await cli.run(['queue', 'ls', buffer])).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^ +1 {2}Echo \{"value":\[12345678901234567890,"\\u001b\[31m"\]\} {2}\(\d+ seconds old\)\n$/),
+      stderr: expect.stringContaining('1 waiting, 0 given up'),
+    })
+    await first.process.kill()
+    const { stdout } = await cli.run(['queue', 'peek', buffer, '1'])
+    expect(JSON.parse(stdout)).toMatchObject({ seq: 1, kind: 'command', command: 'Echo', dialect: 'native', ageMs: expect.any(Number) })
+    await proxy(server, buffer)
+    cli.start(['serve', SERVICES, '--rep', server])
+    await until(async () => (await kept(buffer)).length === 0, 'it is carried out')
+    expect(await kept(buffer, '--dead')).toEqual([])
+  })
+
+  it('gives up what the server refuses; queue retries or drops that once the proxy is stopped', async () => {
+    const { endpoint } = await cli.serve()
+    const buffer = join(cli.folder(), 'buffer')
+    const { front, process } = await proxy(endpoint, buffer)
+    for (const name of ['NopeA', 'NopeB']) await cli.run(['call', front, name])
+    await until(async () => (await kept(buffer, '--dead')).length === 2, 'both are given up')
+    expect(await cli.run(['queue', 'ls', buffer, '--dead'])).toMatchObject({ stdout: expect.stringContaining('No service on the server') })
+    const locked = await cli.run(['queue', 'retry', buffer, '--all'])
+    expect(locked).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(/in use by process \d+[\s\S]*stop it first/) })
+    await process.interrupt()
+    expect(await cli.run(['queue', 'retry', buffer, '1', '--json'])).toMatchObject({ code: 0, stdout: '{"requeued":[1],"missing":[]}\n' })
+    expect(await kept(buffer)).toMatchObject([{ command: 'NopeA' }])
+    expect(await kept(buffer, '--dead')).toMatchObject([{ seq: 2, command: 'NopeB' }])
+    expect(await cli.run(['queue', 'drop', buffer, '--all'])).toMatchObject({ code: 0, stdout: '1 forgotten\n' })
+    expect(await cli.run(['queue', 'drop', buffer, '2'])).toMatchObject({ code: 1, stderr: expect.stringContaining('not among those') })
+    expect(await kept(buffer, '--dead')).toEqual([])
+    expect(await kept(buffer)).toHaveLength(1)
+  })
+})
+
+describe('queue', () => {
+  it('says what is wrong with its arguments', async () => {
+    const folder = cli.folder()
+    expect(await cli.run(['queue', 'ls', folder])).toMatchObject({ code: 2, stderr: expect.stringContaining('there is no buffer in') })
+    expect(await cli.run(['queue', 'look', folder])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('none of ls, peek, retry, drop'),
+    })
+    expect(await cli.run(['queue', 'ls'])).toMatchObject({ code: 2, stderr: expect.stringContaining('DIR is missing') })
+    expect(await cli.run(['proxy', '--rep', ':1', '--pub', ':2', '--buffer', folder])).toMatchObject({ code: 2 })
+  })
+})
+
+describe('bench', () => {
+  it('measures calls, and tells them as JSON', async () => {
+    const { endpoint } = await cli.serve()
+    const { code, stdout } = await cli.run(['bench', endpoint, 'Greet', '-d', '300ms', '--warmup', '0', '-c', '10', '--json'])
+    expect(code).toBe(0)
+    const measured = JSON.parse(stdout)
+    expect(measured).toMatchObject({ endpoint, command: 'Greet', concurrency: 10, failed: {}, latencyMs: { p50: expect.any(Number) } })
+    const counted = (measured.histogram as { count: number }[]).reduce((sum, { count }) => sum + count, 0)
+    expect(counted).toBe(measured.answered)
+  })
+
+  it('needs no command, shows a chart, and sums up at Ctrl-C', async () => {
+    const { endpoint } = await cli.serve()
+    const bench = cli.start(['bench', endpoint, '-d', '1h', '--warmup', '10ms'])
+    await new Promise((resolve) => setTimeout(resolve, 600))
+    const { code, stdout, stderr } = await bench.interrupt()
+    // On a machine that is busy it may not have begun.
+    if (code === 130) return
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/zmq-rpc\.health, 100 at a time[\s\S]* calls a second[\s\S]*99\.9 %[\s\S]*up to .*█/)
+  })
+
+  it('tells at once what is wrong with all calls', async () => {
+    const { endpoint } = await cli.serve()
+    expect(await cli.run(['bench', endpoint, 'Fail'])).toMatchObject({ code: 6, stdout: '', stderr: expect.stringContaining('no paper') })
+  })
+})
