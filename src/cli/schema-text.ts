@@ -1,6 +1,6 @@
 /** A JSON Schema in a few characters, for people: `{ name: string, polite?: boolean }`. What is more than that is in `--json`. */
 
-import { printable } from './json.ts'
+import { printable, writeJson } from './json.ts'
 
 /** `ListServices` writes a stream so. */
 const STREAM = 'x-zmq-rpc-stream'
@@ -15,11 +15,11 @@ export function schemaText(schema: unknown, depth = 0): string {
   const { type, properties, items, required, format } = parts
   const nested = (inner: unknown): string => schemaText(inner, depth + 1)
   if (STREAM in parts) return `stream of ${nested(parts[STREAM])}`
-  if ('const' in parts) return printable(JSON.stringify(parts['const']) ?? 'any')
-  if (Array.isArray(parts['enum'])) return printable(parts['enum'].map((value) => JSON.stringify(value)).join(' | '))
+  if ('const' in parts) return writeJson(parts['const'])
+  if (Array.isArray(parts['enum'])) return parts['enum'].map((value) => writeJson(value)).join(' | ')
   const choices = parts['anyOf'] ?? parts['oneOf']
   if (Array.isArray(choices)) return choices.map(nested).join(' | ')
-  if (Array.isArray(type)) return printable(type.join(' | '))
+  if (Array.isArray(type)) return type.map((one) => (typeof one === 'string' ? printable(one) : 'any')).join(' | ')
   if (typeof properties === 'object' && properties !== null) {
     const needed = new Set(Array.isArray(required) ? required : Object.keys(properties))
     const fields = Object.entries(properties).map(([key, field]) => `${printable(key)}${needed.has(key) ? '' : '?'}: ${nested(field)}`)

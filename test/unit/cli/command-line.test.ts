@@ -98,7 +98,12 @@ describe('exit codes', () => {
     for (const [code, traits] of Object.entries(ERROR_CODES)) {
       if (!('status' in traits)) continue
       const { status } = traits
-      const special: Partial<Record<string, number>> = { NOT_ALLOWED: EXIT.refused, EXPIRED: EXIT.timedOut, ABORTED: EXIT.interrupted }
+      const special: Partial<Record<string, number>> = {
+        NOT_ALLOWED: EXIT.refused,
+        EXPIRED: EXIT.timedOut,
+        NOT_YET_EXECUTED: EXIT.timedOut,
+        ABORTED: EXIT.interrupted,
+      }
       expect(exitCodeOf(new RemoteError(status, 'x')), code).toBe(special[code] ?? EXIT.remoteError)
     }
     expect(exitCodeOf(new SocketError('EADDRINUSE'))).toBe(EXIT.failed)

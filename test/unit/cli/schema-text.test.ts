@@ -29,6 +29,7 @@ describe('a schema in a few characters', () => {
     const { schema } = fc.letrec((tie) => ({
       schema: fc.oneof(
         fc.jsonValue(),
+        fc.bigInt(),
         fc.dictionary(keys, tie('schema')),
         fc.array(tie('schema'), { maxLength: 3 }),
         fc.string({ unit: 'binary' }),
