@@ -96,7 +96,13 @@ export class Keeper {
     } catch (cause) {
       // pyzmqrpc3 has one status for what a proxy could not do.
       if (dialect === 'native') throw refused(cause, name)
-      throw new Refused({ status: STATUS.proxyFailed, text: `the proxy could not keep it: ${wordsOf(toError(cause))}`, name, cause, started: startedOf(cause) })
+      throw new Refused({
+        status: STATUS.proxyFailed,
+        text: `the proxy could not keep it: ${wordsOf(toError(cause))}`,
+        name,
+        cause,
+        started: startedOf(cause),
+      })
     }
   }
 

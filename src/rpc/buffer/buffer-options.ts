@@ -3,6 +3,7 @@
 import { ZmqRpcError } from '../../errors.ts'
 import type { BufferStore } from '../../store/buffer-store.ts'
 import { resolveNumber } from '../endpoint.ts'
+import { WINDOW, type Window } from './loader.ts'
 
 /** A store, or what makes one: only that can be opened again after the disk failed. */
 export type StoreSource = BufferStore | (() => BufferStore)
@@ -98,6 +99,8 @@ export interface BufferSettings {
   readonly maxInFlight: number
   readonly maxWaiting: number
   readonly keeps: (command: string) => boolean
+  /** Not an option: tests make it small. */
+  readonly window: Window
   readonly drain: { readonly maxPerSecond: number; readonly liveShare: number; readonly commands: ReadonlyMap<string, CommandDrain> }
   readonly outcomes: { readonly ttlMs: number; readonly maxCount: number; readonly maxBytes: number }
 }
@@ -130,6 +133,7 @@ export function resolveBuffer(options: BufferOptions): BufferSettings {
     maxInFlight: number('maxInFlight', 500, 1),
     maxWaiting: number('maxWaiting', 10_000, 0),
     keeps: keep === undefined ? () => true : typeof keep === 'function' ? keep : (command) => keep.includes(command),
+    window: WINDOW,
     drain: {
       maxPerSecond: resolveNumber('buffer.drain.maxPerSecond', drain.maxPerSecond, Number.POSITIVE_INFINITY, Number.MIN_VALUE),
       liveShare,

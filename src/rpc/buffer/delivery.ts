@@ -100,7 +100,7 @@ export class Delivery {
     this.#farEnds = farEnds
     this.#host = host
     this.#oldUpTo = this.#backlogUpTo = this.#lastSeq = nextSeq - 1
-    this.#loader = new Loader(store, settings.drain.commands, {
+    this.#loader = new Loader(store, settings.window, settings.drain.commands, {
       loaded: (waiting) => this.#loaded(waiting),
       unreadable: (entry, error) => this.#unreadable(entry, error),
       hadEnded: (command) => this.#hadEnded(command),

@@ -11,15 +11,21 @@ import type { CommandDrain, DrainOrder } from './buffer-options.ts'
 import { fromEntry, type KeptCommand } from './kept-command.ts'
 import { Lane, type Range, type Waiting } from './lane.ts'
 
-/** In memory at a time. */
-const MAX_LOADED = 8192
-const MAX_LOADED_BYTES = 64 * 1024 * 1024
-/** Of one lane, where there are few; where there are many, as many as {@link LEAST_OF_LANE}. */
-const MOST_OF_LANE = 256
-const LEAST_OF_LANE = 8
+/** What may be in memory at a time. */
+export interface Window {
+  readonly commands: number
+  readonly bytes: number
+  /** Of one lane, where there are few; where there are many, as many as `leastOfLane`. */
+  readonly mostOfLane: number
+  readonly leastOfLane: number
+  /** Commands that are read at a time. */
+  readonly read: number
+}
+
+export const WINDOW: Window = { commands: 8192, bytes: 64 * 1024 * 1024, mostOfLane: 256, leastOfLane: 8, read: 256 }
 /** What a command costs besides its bytes, about. */
 const COMMAND_BYTES = 512
-const READ = { count: 256, bytes: 1024 * 1024 }
+const READ_BYTES = 1024 * 1024
 /** Values that are told apart by `lastValue`; those beyond it are delivered as they come. */
 const MAX_VALUES = 100_000
 
@@ -35,6 +41,7 @@ export interface LoaderHost {
 export class Loader {
   readonly lanes = new Map<string, Lane>()
   readonly #store: BufferStore
+  readonly #window: Window
   readonly #drains: ReadonlyMap<string, CommandDrain>
   readonly #host: LoaderHost
   /** Everything up to here is in memory, was passed over, or has ended. */
@@ -50,7 +57,8 @@ export class Loader {
   #size = 0
   #bytes = 0
 
-  constructor(store: BufferStore, drains: ReadonlyMap<string, CommandDrain>, host: LoaderHost) {
+  constructor(store: BufferStore, window: Window, drains: ReadonlyMap<string, CommandDrain>, host: LoaderHost) {
+    this.#window = window
     this.#store = store
     this.#drains = drains
     this.#host = host
@@ -68,7 +76,7 @@ export class Loader {
 
   /** There is something to bring into memory, and room for it. */
   get wants(): boolean {
-    return this.#hasRoom ? this.#wanting.size > 0 || (this.#more && this.lanes.size < MAX_LOADED) : this.#starving !== undefined
+    return this.#hasRoom ? this.#wanting.size > 0 || (this.#more && this.lanes.size < this.#window.commands) : this.#starving !== undefined
   }
 
   /** Something was appended. */
@@ -107,23 +115,24 @@ export class Loader {
   }
 
   get #hasRoom(): boolean {
-    return this.#size < MAX_LOADED && this.#bytes < MAX_LOADED_BYTES
+    return this.#size < this.#window.commands && this.#bytes < this.#window.bytes
   }
 
   /** A lane with nothing in memory gets some even where there is hardly any room. */
   get #starving(): Lane | undefined {
-    if (this.#size >= 2 * MAX_LOADED || this.#bytes >= 2 * MAX_LOADED_BYTES) return undefined
+    if (this.#size >= 2 * this.#window.commands || this.#bytes >= 2 * this.#window.bytes) return undefined
     for (const lane of this.#wanting) if (lane.size === 0) return lane
     return undefined
   }
 
   /** What a lane may have in memory now. */
   get #share(): number {
-    return Math.min(Math.max(Math.floor(MAX_LOADED / 2 / this.lanes.size), LEAST_OF_LANE), MOST_OF_LANE)
+    const { commands, leastOfLane, mostOfLane } = this.#window
+    return Math.min(Math.max(Math.floor(commands / 2 / this.lanes.size), leastOfLane), mostOfLane)
   }
 
   #isFull(lane: Lane): boolean {
-    return lane.size >= this.#share || (lane.size > 0 && lane.bytes >= MAX_LOADED_BYTES / 16)
+    return lane.size >= this.#share || (lane.size > 0 && lane.bytes >= this.#window.bytes / 16)
   }
 
   /** Reads what nobody has looked at. */
@@ -131,7 +140,7 @@ export class Loader {
     this.#more = false
     const entries = await this.#read(this.#frontier)
     for (const { seq, command } of entries) {
-      if (!this.#hasRoom || this.lanes.size >= MAX_LOADED) {
+      if (!this.#hasRoom || this.lanes.size >= this.#window.commands) {
         this.#more = true
         return
       }
@@ -168,11 +177,13 @@ export class Loader {
     let last = entries.length === 0 ? this.#frontier : from - 1
     for (const { seq, command } of entries) {
       if (seq > this.#frontier) last = this.#frontier
-      if (seq > this.#frontier || this.#size >= 2 * MAX_LOADED) break
+      if (seq > this.#frontier || this.#size >= 2 * this.#window.commands) break
       last = seq
       const lane = command && this.lanes.get(this.#laneKey(command))
       const range = lane?.skipped[0]
       if (command === undefined || lane === undefined || lane.newestFirst || range === undefined || seq < range.from) continue
+      // What is before it was not read now.
+      if (range.from < from) continue
       if (this.#isFull(lane)) {
         this.#wanting.delete(lane)
         continue
@@ -212,7 +223,7 @@ export class Loader {
 
   /** What still has to be delivered has a command. @throws StoreError */
   async #read(afterSeq: number): Promise<{ readonly seq: number; readonly command: KeptCommand | undefined }[]> {
-    const entries = await this.#store.read(afterSeq, READ)
+    const entries = await this.#store.read(afterSeq, { count: this.#window.read, bytes: READ_BYTES })
     return Promise.all(
       entries.map(async (entry) => {
         const { seq } = entry

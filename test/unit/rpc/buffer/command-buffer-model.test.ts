@@ -49,6 +49,8 @@ describe('a buffer, whatever happens', () => {
                   'test',
                   () => [farEnd],
                 )
+                // So small that hardly anything of a lane is in memory.
+                Object.assign(buffer.settings, { window: { commands: 12, bytes: 1e6, mostOfLane: 4, leastOfLane: 2, read: 3 } })
                 return { buffer, farEnd, store, outcomes, opened: buffer.open() }
               }
               const crash = (): void => {

@@ -158,33 +158,37 @@ describe('delivery', () => {
       await buffer.close()
     }))
 
-  it('has a bounded part of a long queue in memory, and gets to all of it, in the order of each lane', () =>
-    simulate(
-      async () => {
-        let open = false
-        const farEnd = new Fake(({ lane }) => (lane === 'stuck' && !open ? AGAIN : EXECUTED))
-        farEnd.available = false
-        const store = new MemoryStore()
-        const { buffer, accept, done } = await bufferOf(farEnd, { backoffMs: [100, 500] }, store)
-        for (let n = 0; n < 200; n++) {
-          await accept(n * 100 + 1, n * 100 + 90, 'stuck')
-          await accept(n * 100 + 91, n * 100 + 100, `lane ${n % 7}`)
-        }
-        await sleep(1000)
-        farEnd.available = true
-        buffer.changed()
-        await sleep(60_000)
-        expect(buffer.stats().waiting).toBe(200 * 90)
-        open = true
-        await done()
-        const numbers = farEnd.sent.map((id) => Number(id.slice(3)))
-        const stuck = [...new Set(numbers.filter((n) => n % 100 >= 1 && n % 100 <= 90))]
-        expect(stuck).toEqual([...stuck].sort((a, b) => a - b))
-        expect(new Set(numbers).size).toBe(20_000)
-        await buffer.close()
-      },
-      { limitMs: 3_600_000 },
-    ), 60_000)
+  it(
+    'has a bounded part of a long queue in memory, and gets to all of it, in the order of each lane',
+    () =>
+      simulate(
+        async () => {
+          let open = false
+          const farEnd = new Fake(({ lane }) => (lane === 'stuck' && !open ? AGAIN : EXECUTED))
+          farEnd.available = false
+          const store = new MemoryStore()
+          const { buffer, accept, done } = await bufferOf(farEnd, { backoffMs: [100, 500] }, store)
+          for (let n = 0; n < 60; n++) {
+            await accept(n * 100 + 1, n * 100 + 90, 'stuck')
+            await accept(n * 100 + 91, n * 100 + 100, `lane ${n % 7}`)
+          }
+          await sleep(1000)
+          farEnd.available = true
+          buffer.changed()
+          await sleep(60_000)
+          expect(buffer.stats().waiting).toBe(60 * 90)
+          open = true
+          await done()
+          const numbers = farEnd.sent.map((id) => Number(id.slice(3)))
+          const stuck = [...new Set(numbers.filter((n) => n % 100 >= 1 && n % 100 <= 90))]
+          expect(stuck).toEqual([...stuck].sort((a, b) => a - b))
+          expect(new Set(numbers).size).toBe(6000)
+          await buffer.close()
+        },
+        { limitMs: 3_600_000 },
+      ),
+    60_000,
+  )
 
   it('delivers no more of a backlog in a second than it may, and what is new beside it', () =>
     simulate(async () => {
