@@ -156,7 +156,8 @@ export class RpcClient {
       options.onContractMismatch,
     )
     followCalls()
-    const news = (): void => this.#submissions.news()
+    // Over inproc a server is there before the constructor is done: then nothing was submitted yet.
+    const news = (): void => (this.#submissions as Submissions<RequestLink> | undefined)?.news()
     this.#outlets = new Outlets(
       options,
       (link, hello) => {
