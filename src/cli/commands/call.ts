@@ -37,7 +37,7 @@ export const call = defineCommand({
     ['seq 100 | zmq-rpc call localhost:30000 Sum --stream numbers', 'a stream to the server'],
   ],
   async run({ options, positionals: [endpoint = '', name = '', json] }, session) {
-    const state = await stateOf(json, options)
+    const state = await stateOf(json, options, session.signal)
     const metadata = readPairs('metadata', options.metadata)
     return withClient(readEndpoint(endpoint), options, session, async (client) => {
       const result = await client.execute(new OpaqueCommand(name, state), {
@@ -54,13 +54,14 @@ export const call = defineCommand({
 async function stateOf(
   json: string | undefined,
   { stdin, stream }: { stdin?: boolean | undefined; stream?: string | undefined },
+  signal: AbortSignal,
 ): Promise<unknown> {
   if (stdin && json !== undefined) throw new UsageError('the state is given twice: as an argument, and on stdin')
   if (stdin && stream !== undefined) throw new UsageError('stdin is either the state (--stdin) or a stream (--stream)')
-  const state = stdin ? readJson(await readInput(), 'stdin') : json === undefined ? {} : readJson(json, 'the state')
+  const state = stdin ? readJson(await readInput(signal), 'stdin') : json === undefined ? {} : readJson(json, 'the state')
   if (stream === undefined) return state
   if (typeof state !== 'object' || state === null || Array.isArray(state)) throw new UsageError('--stream needs a state that is an object')
-  return { ...state, [stream]: readJsonLines() }
+  return { ...state, [stream]: readJsonLines(signal) }
 }
 
 async function show(result: unknown, session: Session, raw: boolean): Promise<void> {
