@@ -6,7 +6,7 @@ import { CLIENT_OPTIONS, withClient } from '../connection.ts'
 import { EXIT } from '../exit-codes.ts'
 import { readInput, readJsonLines } from '../input.ts'
 import { readJson } from '../json.ts'
-import type { Session } from '../session.ts'
+import { showResult } from '../result.ts'
 import { UsageError } from '../usage-error.ts'
 import { readEndpoint, readPairs } from '../values.ts'
 
@@ -45,7 +45,7 @@ export const call = defineCommand({
         metadata,
         idempotencyKey: options['idempotency-key'],
       })
-      await show(result, session, options.raw === true)
+      await showResult(result, session, options.raw === true)
       return EXIT.done
     })
   },
@@ -62,30 +62,4 @@ async function stateOf(
   if (stream === undefined) return state
   if (typeof state !== 'object' || state === null || Array.isArray(state)) throw new UsageError('--stream needs a state that is an object')
   return { ...state, [stream]: readJsonLines(signal) }
-}
-
-async function show(result: unknown, session: Session, raw: boolean): Promise<void> {
-  const write = (value: unknown) => (raw && typeof value === 'string' ? session.line(value) : session.data(value))
-  if (isStream(result)) {
-    for await (const item of result) await write(item)
-    return
-  }
-  if (raw && typeof result === 'string') return session.line(result)
-  const streams: [string, AsyncIterable<unknown>][] = []
-  await session.data(result, {
-    indent: session.interactive && !session.json ? 2 : 0,
-    stream: (stream, path) => {
-      streams.push([path, stream])
-      return { $stream: path }
-    },
-  })
-  await Promise.all(
-    streams.map(async ([stream, items]) => {
-      for await (const item of items) await session.data({ stream, item })
-    }),
-  )
-}
-
-function isStream(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
 }
