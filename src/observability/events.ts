@@ -69,6 +69,8 @@ export interface RpcEvents {
    * `error` is what was thrown: the application's own.
    */
   'zmq-rpc:service:failed': { endpoint: string; remoteAddress: string | undefined; command: string; error: unknown }
+  /** What was answered to an idempotency key could not be written down (`RpcServer` with `idempotency`): it is known in memory only. */
+  'zmq-rpc:idempotency:failed': { command: string; error: Error }
   /** A message or reply was let go. `stats().dropped` counts the same by reason. */
   'zmq-rpc:dropped': { endpoint: string; remoteAddress: string | undefined; reason: string }
   /** A buffer's store is open: what was found in it. `tornBytes`: cut off at its end, of a record that nobody was told of. */

@@ -7,13 +7,16 @@
  * - A key is under way from the moment its first call runs. Calls that come meanwhile wait for that one's answer.
  * - Answers are kept within limits: a time, a number of keys, and bytes; the oldest goes first. Beyond them a repeated call runs
  *   again. An answer that is larger than all the bytes together is not kept, and drives no other out.
+ * - With a journal all of it is on disk as well: an answer before it is sent, and, if that is wanted, the key before its service begins.
  * - Results, and errors that the service threw, are kept; refusals are not, nor is the failure of a call that was given up, since
  *   trying again may well succeed.
  */
 
 import { performance } from 'node:perf_hooks'
+import { toError } from '../../errors.ts'
 import { type Message, messageBytes } from '../../wire/index.ts'
 import type { Principal } from '../auth.ts'
+import type { AnswerJournal, Noted } from './answer-journal.ts'
 
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 255
 
@@ -28,15 +31,25 @@ export type OwnedKey = string & { readonly brand: 'OwnedKey' }
 
 interface Remembered {
   readonly command: string
-  readonly answer: Message
+  /** Undefined: its service was cut off by the end of the server. */
+  readonly answer: Message | undefined
   readonly bytes: number
   readonly expiresAt: number
 }
 
 /** What a key means for a call. */
 export type KeyLookup =
-  /** It runs, and says how it ended: undefined when it leaves no answer. */
-  | { readonly kind: 'first'; readonly end: (answer: Message | undefined) => void }
+  /**
+   * It runs, and says how it ended: undefined when it leaves no answer. Where it is to wait until that is on disk, `end` says so; and so does `begun`,
+   * which rejects where it must not run.
+   */
+  | {
+      readonly kind: 'first'
+      readonly begun: Promise<void> | undefined
+      readonly end: (answer: Message | undefined) => Promise<void> | undefined
+    }
+  /** Its first call was cut off by the end of the server, and is not to run again. */
+  | { readonly kind: 'interrupted' }
   | { readonly kind: 'answered'; readonly answer: Message }
   /** Its first call is still running. */
   | { readonly kind: 'under way' }
@@ -51,14 +64,34 @@ export function ownedKey(principal: Principal | undefined, key: string): OwnedKe
 
 export class IdempotencyCache {
   readonly #limits: IdempotencyLimits
+  readonly #journal: AnswerJournal | undefined
+  readonly #refuseInterrupted: boolean
   /** The commands of keys whose first call runs: as many as the server runs at a time. */
   readonly #underWay = new Map<OwnedKey, string>()
   /** In the order in which they were answered. */
   readonly #remembered = new Map<OwnedKey, Remembered>()
   #bytes = 0
 
-  constructor(limits: IdempotencyLimits) {
+  constructor(limits: IdempotencyLimits, durable?: { readonly journal: AnswerJournal; readonly refuseInterrupted: boolean }) {
     this.#limits = limits
+    this.#journal = durable?.journal
+    this.#refuseInterrupted = durable?.refuseInterrupted ?? false
+  }
+
+  /** Reads what is on disk. @throws StoreError */
+  async open(): Promise<void> {
+    const now = performance.now()
+    // What has begun is followed by its answer, if there is one.
+    const last = new Map(((await this.#journal?.open()) ?? []).map((noted) => [noted.key, noted]))
+    for (const { key, command, answer, ageMs } of last.values()) {
+      const leftMs = this.#limits.ttlMs - ageMs
+      if (leftMs > 0 && (answer !== undefined || this.#refuseInterrupted)) this.#keep(key, command, answer, now + leftMs)
+      else this.#journal?.forget(key)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#journal?.close()
   }
 
   /** Answers that are kept. */
@@ -84,20 +117,52 @@ export class IdempotencyCache {
     const remembered = this.#remembered.get(key)
     if (remembered === undefined) {
       this.#underWay.set(key, command)
-      return { kind: 'first', end: (answer) => this.#end(key, command, answer) }
+      return { kind: 'first', begun: this.#begin(key, command), end: (answer) => this.#end(key, command, answer) }
     }
     if (remembered.command !== command) return { kind: 'taken', command: remembered.command }
-    return { kind: 'answered', answer: remembered.answer }
+    return remembered.answer === undefined ? { kind: 'interrupted' } : { kind: 'answered', answer: remembered.answer }
   }
 
-  #end(key: OwnedKey, command: string, answer: Message | undefined): void {
-    this.#underWay.delete(key)
-    if (answer === undefined) return
-    const bytes = key.length + messageBytes(answer)
-    if (bytes > this.#limits.maxBytes) return
+  #begin(key: OwnedKey, command: string): Promise<void> | undefined {
+    // After a failure nothing runs whose answer could not be kept.
+    if (this.#journal === undefined || !(this.#refuseInterrupted || this.#journal.doubtful)) return undefined
+    return this.#journal.begin(key, command, () => this.#known())
+  }
+
+  *#known(): Iterable<Noted> {
+    const now = performance.now()
+    for (const [key, { command, answer, expiresAt }] of this.#remembered)
+      yield { key, command, answer, ageMs: Math.max(0, this.#limits.ttlMs - (expiresAt - now)) }
+    for (const [key, command] of this.#underWay) yield { key, command, answer: undefined, ageMs: 0 }
+  }
+
+  #end(key: OwnedKey, command: string, answer: Message | undefined): Promise<void> | undefined {
+    if (answer === undefined || key.length + messageBytes(answer) > this.#limits.maxBytes) {
+      this.#underWay.delete(key)
+      this.#journal?.forget(key)
+      return undefined
+    }
     // The first frame is our own. Others may be the service's memory, which it may use again.
     const copy = answer.map(ownCopy)
-    this.#remembered.set(key, { command, answer: copy, bytes, expiresAt: performance.now() + this.#limits.ttlMs })
+    const keep = (): void => {
+      this.#underWay.delete(key)
+      this.#keep(key, command, copy, performance.now() + this.#limits.ttlMs)
+    }
+    if (this.#journal === undefined) {
+      keep()
+      return undefined
+    }
+    return this.#journal.end(key, command, copy).then(keep).catch(toError) as Promise<void>
+  }
+
+  #keep(key: OwnedKey, command: string, answer: Message | undefined, expiresAt: number): void {
+    const before = this.#remembered.get(key)
+    if (before !== undefined) {
+      this.#remembered.delete(key)
+      this.#bytes -= before.bytes
+    }
+    const bytes = key.length + (answer === undefined ? 0 : messageBytes(answer))
+    this.#remembered.set(key, { command, answer, bytes, expiresAt })
     this.#bytes += bytes
     this.#shrink()
   }
@@ -120,6 +185,7 @@ export class IdempotencyCache {
   #forget(key: OwnedKey, bytes: number): void {
     this.#remembered.delete(key)
     this.#bytes -= bytes
+    this.#journal?.forget(key)
   }
 }
 

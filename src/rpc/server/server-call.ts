@@ -169,8 +169,9 @@ export class ServerCall<From extends Caller = Peer>
    * Told how a call with an idempotency key has ended: the result, or what the service threw. Undefined when there is nothing to keep:
    * it was refused, or given up. Called once.
    */
-  remember: ((answer: Message | undefined) => void) | undefined
+  remember: ((answer: Message | undefined) => Promise<void> | undefined) | undefined
   limit: CommandLimit | undefined
+  idempotencyKey: string | undefined
   /** Of a call whose order counts: what its lane is known by. */
   orderingKey: string | undefined
   lane: Lane | undefined
@@ -349,8 +350,7 @@ export class ServerCall<From extends Caller = Peer>
     if (this.dialect === 'native') {
       const body = encodeError({ status, text, ...(started !== undefined && { started }) })
       // The service ran, and is not to run again for nothing.
-      if (status === STATUS.badResult && !this.aborted) this.#remember(body)
-      return this.#answer(status, body)
+      return this.#answerWhen(status === STATUS.badResult && !this.aborted ? this.#remember(body) : undefined, status, body)
     }
     if (status === STATUS.proxyFailed) {
       return this.#answer(status, [pyzmqrpc3.encodeReply({ status, statusText: STATUS_TEXT.proxyFailed, result: text })])
@@ -486,8 +486,7 @@ export class ServerCall<From extends Caller = Peer>
   #succeeded(run: ServiceRun, result: unknown): void {
     const answered = Answered.of(result)
     if (answered !== undefined) {
-      this.#remember(answered.answerToKey)
-      return this.#answer(answered.status, answered.body)
+      return this.#answerWhen(this.#remember(answered.answerToKey), answered.status, answered.body)
     }
     if ((this.envelope === undefined || this.aborted) && this.remember === undefined) return this.#answer(STATUS.ok, undefined)
     let body: Body
@@ -506,12 +505,10 @@ export class ServerCall<From extends Caller = Peer>
       const text = `The result of command "${run.command}" streams: it cannot be kept for an idempotency key.`
       return this.refuse({ status: STATUS.badResult, text, name: run.command })
     }
-    if (this.remember !== undefined) {
-      // Sent more than once.
-      body = framesOf(body)
-      this.#remember(body)
-    }
-    this.#answer(STATUS.ok, body)
+    if (this.remember === undefined) return this.#answer(STATUS.ok, body)
+    // Sent more than once.
+    body = framesOf(body)
+    this.#answerWhen(this.#remember(body), STATUS.ok, body)
   }
 
   #failed(run: ServiceRun, error: unknown): void {
@@ -522,16 +519,22 @@ export class ServerCall<From extends Caller = Peer>
     if (this.dialect === 'native') {
       const { exposeStacks } = this.#host
       const body = encodeError(toWireError(error, { exposeStacks }), this.#extrasOfFailure())
-      if (!this.aborted) this.#remember(body)
-      return this.#answer(STATUS.serviceRaised, body)
+      return this.#answerWhen(this.aborted ? undefined : this.#remember(body), STATUS.serviceRaised, body)
     }
     const statusText = STATUS_TEXT.serviceRaised(serviceName, errorText(error))
     this.#answer(STATUS.serviceRaised, [pyzmqrpc3.encodeReply({ status: STATUS.serviceRaised, statusText })])
   }
 
-  #remember(answer: Message | undefined): void {
-    this.remember?.(answer)
+  /** Resolves, if it takes its time, when the answer may be sent. */
+  #remember(answer: Message | undefined): Promise<void> | undefined {
+    const { remember } = this
     this.remember = undefined
+    return remember?.(answer)
+  }
+
+  #answerWhen(ready: Promise<void> | undefined, status: number, body: Body | undefined): void {
+    if (ready === undefined) this.#answer(status, body)
+    else void ready.then(() => this.#answer(status, body))
   }
 
   /** @throws ZmqRpcError BAD_OPTION for metadata that is no text. */
@@ -556,7 +559,7 @@ export class ServerCall<From extends Caller = Peer>
     this.#status = status
     if (ran) this.#tellEnd(this.aborted ? STATUS.aborted : status)
     if (ran || !this.aborted) this.#host.counters.end(this.#reason?.code ?? (status === STATUS.ok ? undefined : codeOfStatus(status)))
-    this.#remember(undefined)
+    void this.#remember(undefined)
     // Its time was for the answer: what it streams, and calls that are made for that, have no limit.
     if (!this.aborted) this.deadline = Number.POSITIVE_INFINITY
     if (body !== undefined && this.envelope !== undefined && !this.aborted) this.#host.send(this, body, false)

@@ -19,6 +19,7 @@ import type { ServerInterceptor } from '../interceptor.ts'
 import { type Allow, isAllowed, isAllowedNow, resolveAllow } from './allow.ts'
 import { CommandRunner } from './command-runner.ts'
 import { IdempotencyCache, type KeyLookup, MAX_IDEMPOTENCY_KEY_LENGTH, ownedKey } from './idempotency.ts'
+import { type IdempotencyOptions, resolveIdempotency } from './idempotency-options.ts'
 import {
   BUILT_IN_PREFIX,
   describeServer,
@@ -65,6 +66,8 @@ export interface RpcServerOptions extends MessageServerOptions {
   readonly maxIdempotencyKeys?: number | undefined
   /** Their bytes in all; the oldest goes first. @default 16777216 (16 MiB) */
   readonly maxIdempotencyBytes?: number | undefined
+  /** Keeps those answers on disk, so that they outlive the server; and says what was interrupted by its end. @default in memory only */
+  readonly idempotency?: IdempotencyOptions | undefined
 }
 
 const RPC_SERVER_OPTIONS: OptionNames<RpcServerOptions> = {
@@ -79,6 +82,7 @@ const RPC_SERVER_OPTIONS: OptionNames<RpcServerOptions> = {
   idempotencyTtlMs: true,
   maxIdempotencyKeys: true,
   maxIdempotencyBytes: true,
+  idempotency: true,
 }
 
 /**
@@ -99,6 +103,8 @@ export class RpcServer extends MessageServer {
   readonly #introspection: Allow
   readonly #runner: CommandRunner
   readonly #answers: IdempotencyCache
+  /** They are on disk, too. */
+  readonly #durable: boolean
 
   /** @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands`. */
   constructor(options: RpcServerOptions) {
@@ -109,15 +115,17 @@ export class RpcServer extends MessageServer {
     const registry = new CommandRegistry(options.commands ?? [])
     const allow = resolveAllow('allow', options.allow, 'everyone')
     const introspection = resolveAllow('introspection', options.introspection, 'everyone')
-    const answers = new IdempotencyCache({
+    const limits = {
       ttlMs: resolveNumber('idempotencyTtlMs', options.idempotencyTtlMs, 600_000),
       maxKeys: resolveNumber('maxIdempotencyKeys', options.maxIdempotencyKeys, 10_000, 1),
       maxBytes: resolveNumber('maxIdempotencyBytes', options.maxIdempotencyBytes, 16 * 1024 * 1024, 1),
-    })
+    }
+    const answers = new IdempotencyCache(limits, resolveIdempotency(options.idempotency, limits))
     super(options, new ErrorRegistry(options.errors))
     this.#maxInflatedBytes = maxInflatedBytes
     this.#allow = allow
     this.#answers = answers
+    this.#durable = options.idempotency !== undefined
     this.#runner = new CommandRunner(registry, [...(options.interceptors ?? [])])
     this.#registry = registry
     this.register(ShutdownServer, new ShutdownServerService(this), {
@@ -161,6 +169,14 @@ export class RpcServer extends MessageServer {
     return { ...told, contracts }
   }
 
+  protected override opening(): Promise<void> | undefined {
+    return this.#durable ? this.#answers.open() : undefined
+  }
+
+  protected override closed(): Promise<void> | undefined {
+    return this.#durable ? this.#answers.close() : undefined
+  }
+
   #describe(asked: ListServices, principal: Principal | undefined, peer: PeerInfo): Promise<ServerDescription> {
     const served = [...this.#services.values()].map(({ contract, limit }) => ({
       contract,
@@ -195,6 +211,7 @@ export class RpcServer extends MessageServer {
     if (registration === undefined) return noService(name)
     if (extras?.metadata !== undefined) call.metadata = extras.metadata
     const key = extras?.idempotencyKey
+    call.idempotencyKey = key
     const carryOut = (): unknown => this.#runner.readAndRun(registration, body, head, call)
     if (key === undefined) return this.#toRun(registration, call, carryOut)
     if (key === '' || key.length > MAX_IDEMPOTENCY_KEY_LENGTH) {
@@ -273,14 +290,32 @@ export class RpcServer extends MessageServer {
       execute: () => {
         // Before a rule that takes its time: no second one may begin meanwhile.
         found = this.#answers.lookUp(owned, name)
-        if (found.kind === 'first') call.remember = found.end
-        return run.execute(call)
+        if (found.kind !== 'first') return run.execute(call)
+        call.remember = found.end
+        return found.begun === undefined ? run.execute(call) : runOnceBegun(found.begun, run, call)
       },
     }
   }
 }
 
+/** The key is on disk before the service begins. @throws Refused */
+async function runOnceBegun(begun: Promise<void>, run: ServiceRun, call: ServerCall): Promise<unknown> {
+  const { command: name } = run
+  try {
+    await begun
+  } catch (cause) {
+    const text = `Command "${name}" was not carried out: its idempotency key cannot be written down (${wordsOf(toError(cause))}).`
+    throw new Refused({ status: STATUS.storeFull, text, name, cause })
+  }
+  if (call.aborted) throw new Refused({ status: STATUS.aborted, text: `Command "${name}" was given up before it was carried out.`, name })
+  return run.execute(call)
+}
+
 function notFirst(found: KeyLookup | undefined, name: string): Refusal {
+  if (found?.kind === 'interrupted') {
+    const text = `The server ended while it carried out command "${name}" for this idempotency key: nobody knows how far it came.`
+    return { status: STATUS.interrupted, text, name }
+  }
   return found?.kind === 'taken'
     ? { status: STATUS.conflict, text: `The idempotency key was used for command "${found.command}" before.`, name }
     : { status: STATUS.overloaded, text: `A call of command "${name}" with the same idempotency key is under way.`, name }

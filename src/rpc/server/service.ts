@@ -31,6 +31,11 @@ export interface ServiceContext {
   readonly remainingMs: number
   /** What came along with the call. */
   readonly metadata: Metadata
+  /**
+   * The name that its caller, or a buffer on the way, has given this very call; the same for each attempt. A service that writes it down together with
+   * its effect, in one transaction, carries the command out once, whatever crashes. Undefined where it has none.
+   */
+  readonly idempotencyKey: string | undefined
   /** To be filled: goes along with the reply, to the caller's `onMetadata`. Not to callers of the pyzmqrpc3 dialect. */
   readonly replyMetadata: Record<string, string>
 }
