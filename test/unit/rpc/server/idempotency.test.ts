@@ -11,13 +11,13 @@ const body = (text: string): Buffer[] => [Buffer.from(text)]
 function answer(cache: IdempotencyCache, owned: OwnedKey, text: string): void {
   const found = cache.lookUp(owned, 'Pay')
   if (found.kind !== 'first') throw new Error(`it is ${found.kind}`)
-  found.end(body(text))
+  void found.end(body(text))
 }
 
 function kinds(cache: IdempotencyCache, ...keys: string[]): string[] {
   return keys.map((text) => {
     const found = cache.lookUp(key(text), 'Pay')
-    if (found.kind === 'first') found.end(undefined)
+    if (found.kind === 'first') void found.end(undefined)
     return found.kind
   })
 }
@@ -38,7 +38,7 @@ describe('a key', () => {
     expect([cache.isUnderWay(key('a'), 'Pay'), cache.isUnderWay(key('a'), 'Refund')]).toEqual([true, false])
     expect(cache.lookUp(key('a'), 'Pay')).toEqual({ kind: 'under way' })
     expect(cache.lookUp(key('a'), 'Refund')).toEqual({ kind: 'taken', command: 'Pay' })
-    first.end(body('paid'))
+    void first.end(body('paid'))
     expect(cache.isUnderWay(key('a'), 'Pay')).toBe(false)
     expect(cache.lookUp(key('a'), 'Refund')).toEqual({ kind: 'taken', command: 'Pay' })
   })
@@ -69,7 +69,7 @@ describe('what is kept', () => {
     const cache = new IdempotencyCache({ ...LIMITS, maxBytes: 100_000 })
     const found = cache.lookUp(key('a'), 'Pay') as Extract<KeyLookup, { kind: 'first' }>
     const large = Buffer.alloc(10_000, 1)
-    found.end([Buffer.from('head'), large])
+    void found.end([Buffer.from('head'), large])
     large.fill(2)
     expect(cache.lookUp(key('a'), 'Pay')).toEqual({ kind: 'answered', answer: [Buffer.from('head'), Buffer.alloc(10_000, 1)] })
   })
@@ -116,7 +116,7 @@ describe('what is kept', () => {
     const running = ['a', 'b', 'c'].map((text) => cache.lookUp(key(text), 'Pay'))
     answer(cache, key('d'), 'd')
     expect(kinds(cache, 'd')).toEqual(['answered'])
-    for (const found of running) if (found.kind === 'first') found.end(body('x'))
+    for (const found of running) if (found.kind === 'first') void found.end(body('x'))
     expect(kinds(cache, 'a', 'b', 'c', 'd')).toEqual(['first', 'first', 'answered', 'first'])
   })
 })
