@@ -70,6 +70,8 @@ const app = await Application.bootstrap({
   searchInComments: true,
   highlightLanguages: ['typescript', 'javascript', 'json', 'jsonc', 'shellscript', 'python', 'ini', 'yaml', 'console'],
   ignoredHighlightLanguages: ['hex', 'values', 'text'],
+  // Defaults are said in words.
+  jsDocCompatibility: { defaultTag: false },
   excludeInternal: true,
   excludeProtected: true,
   excludePrivate: true,
