@@ -22,10 +22,13 @@ export interface BufferedCommand {
   readonly seq: number
   /** Of its receipt, where it has one. */
   readonly id: string | undefined
+  /** Who sent it; undefined where nobody was asked. */
   readonly user: string | undefined
   /** Since it was accepted, ms. */
   readonly ageMs: number
+  /** Of its record on disk. */
   readonly bytes: number
+  /** The command or text, as far as it can be told without its class. */
   readonly message: AnyMessage
   /** Why it was given up; undefined for one that waits. */
   readonly reason: string | undefined
@@ -44,6 +47,7 @@ const PORTION: ReadLimit = { count: 100, bytes: 16 * 1024 * 1024 }
  * ```
  */
 export class BufferFolder {
+  /** As it was opened. */
   readonly path: string
   readonly #store: BufferStore
   readonly #clock = new BufferClock()
