@@ -1,4 +1,4 @@
-/** What stands on stdin; Ctrl-C ends the wait for more. */
+/** What stands on stdin. */
 
 import { createInterface } from 'node:readline'
 import { readJson } from './json.ts'
@@ -6,9 +6,8 @@ import { readJson } from './json.ts'
 /** No state is larger, nor could it be sent. */
 const MAX_BYTES = 64 * 1024 * 1024
 
-/** All of it. @throws Error for more than 64 MiB; the signal's reason */
-export async function readInput(signal: AbortSignal): Promise<string> {
-  signal.addEventListener('abort', () => process.stdin.destroy())
+/** All of it. @throws Error for more than 64 MiB */
+export async function readInput(): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of process.stdin) {
@@ -19,12 +18,11 @@ export async function readInput(signal: AbortSignal): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** Its lines, one JSON value each; empty ones are passed over. @throws UsageError; the signal's reason */
-export async function* readJsonLines(signal: AbortSignal): AsyncGenerator<unknown> {
+/** Its lines, one JSON value each; empty ones are passed over. @throws UsageError */
+export async function* readJsonLines(): AsyncGenerator<unknown> {
   let number = 0
-  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY, signal })) {
+  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
     number++
     if (line.trim() !== '') yield readJson(line, `line ${number} of stdin`)
   }
-  signal.throwIfAborted()
 }

@@ -117,6 +117,15 @@ describe('the publish and subscribe example', () => {
   })
 })
 
+describe('the outage example', () => {
+  it('loses no sample, though the link is cut and the proxy killed', async () => {
+    const story = run('outage/outage.ts', ['--count', '100'])
+    await story.exits(0, 90_000)
+    expect(story.lines).toContain('In the lab: nothing is missing.')
+    expect(story.lines).toContain('In the lab: south: 100 samples, in order.')
+  }, 100_000)
+})
+
 describe('the demo', () => {
   it.skipIf(!python.available)('runs everything, ends with 0 and leaves nothing behind', { timeout: 60_000 }, async () => {
     // It finds what is installed already.

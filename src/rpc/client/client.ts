@@ -5,7 +5,9 @@ import { toError, ZmqRpcError } from '../../errors.ts'
 import { publish } from '../../observability/events.ts'
 import { checkFunction, checkList, checkOptions, type OptionNames } from '../../options.ts'
 import type { Receipt } from '../../receipt.ts'
-import type { Message } from '../../wire/index.ts'
+import { framesOf, type Message } from '../../wire/index.ts'
+import type { BufferOptions } from '../buffer/buffer-options.ts'
+import type { BufferStats, DeadLetter } from '../buffer/command-buffer.ts'
 import { followCalls } from '../call-scope.ts'
 import { type Command, type CommandClass, commandNameOf, OpaqueCommand, type ResultOf, requireCommand } from '../command/command.ts'
 import { CommandRegistry } from '../command/command-registry.ts'
@@ -38,6 +40,7 @@ import {
 } from './client-options.ts'
 import { type ContractMismatch, ContractWatch } from './contract-watch.ts'
 import type { Inquiries } from './inquiries.ts'
+import { OwnBuffer } from './own-buffer.ts'
 import { CommandRequest, type RequestSettings, stateOf } from './request.ts'
 import type { RequestLink } from './request-link.ts'
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts'
@@ -74,11 +77,19 @@ export interface RpcClientOptions extends ClientOptions {
   readonly onContractMismatch?: ((mismatch: ContractMismatch) => void) | undefined
   /** With several servers: a second one is asked, too, when the first one is slow. Commands that are `idempotent` or have a key only. @default not done */
   readonly hedge?: HedgeOptions | undefined
+  /**
+   * Keeps what is submitted on the disk of this machine, until `req` has carried it out, also over restarts of this program: see
+   * `docs/delivery.md`. `execute` stays live.
+   *
+   * @default `submit` needs a server that has a buffer
+   */
+  readonly buffer?: BufferOptions | undefined
   /** Bounds retries and hedges of all calls together, so that they do not add to a server's trouble. */
   readonly retryBudget?: RetryBudgetOptions | undefined
 }
 
 const RPC_CLIENT_OPTIONS: OptionNames<RpcClientOptions> = {
+  buffer: true,
   ...CLIENT_OPTIONS,
   commands: true,
   errors: true,
@@ -122,6 +133,7 @@ export class RpcClient {
   readonly #attempts: Attempts<RequestLink>
   readonly #submissions: Submissions<RequestLink>
   readonly #inquiries: Inquiries
+  readonly #ownBuffer: OwnBuffer | undefined
   /** Of the classes that were submitted, by name: what makes something of their results. */
   readonly #submitted = new Map<string, Contract>()
   /** Of what is submitted without a word about order. Made when it is needed. */
@@ -156,8 +168,14 @@ export class RpcClient {
       options.onContractMismatch,
     )
     followCalls()
-    // Over inproc a server is there before the constructor is done: then nothing was submitted yet.
-    const news = (): void => (this.#submissions as Submissions<RequestLink> | undefined)?.news()
+    const { buffer } = options
+    if (buffer !== undefined && options.req === undefined)
+      throw new ZmqRpcError('BAD_OPTION', 'buffer keeps what req has to carry out, and there is no req')
+    this.#ownBuffer = buffer && new OwnBuffer(buffer, this.#requestSettings, () => this.#outlets.requester.links)
+    const news = (): void => {
+      this.#submissions.news()
+      this.#ownBuffer?.commands.changed()
+    }
     this.#outlets = new Outlets(
       options,
       (link, hello) => {
@@ -174,6 +192,7 @@ export class RpcClient {
     this.#intercepted = aroundClient(this.#interceptors, ({ kind, command, options }) =>
       kind === 'submit' ? this.#submit(command, options) : this.#call(command, options),
     )
+    this.#ownBuffer?.begin()
   }
 
   /** The `pub` endpoint as bound, with wildcards and port 0 resolved; undefined without one, before it is bound, and once it is closed. */
@@ -185,10 +204,11 @@ export class RpcClient {
    * Resolves when all of `req` (or as many as asked for) are connected, `pub` is bound, and as many listeners as asked for are
    * there. Not needed for `execute`, which waits for the connection within its own time; for `publish` it tells that somebody hears.
    *
-   * @throws ZmqRpcError NOT_CONNECTED, AUTH_REFUSED, CLOSED, BAD_OPTION; SocketError when `pub` cannot be bound.
+   * @throws ZmqRpcError NOT_CONNECTED, AUTH_REFUSED, CLOSED, BAD_OPTION; SocketError when `pub` cannot be bound; StoreError when its own
+   * buffer cannot be opened.
    */
-  ready(options: ReadyOptions = {}): Promise<void> {
-    return this.#outlets.ready(options)
+  async ready(options: ReadyOptions = {}): Promise<void> {
+    await Promise.all([this.#outlets.ready(options), this.#ownBuffer?.ready()])
   }
 
   /**
@@ -215,7 +235,7 @@ export class RpcClient {
   }
 
   /**
-   * Has a command kept by a buffer, that of the server (or rather of a proxy), and resolves to the receipt as soon as it is on disk there. From then on it
+   * Has a command kept by a buffer, its own or that of the server (or rather of a proxy), and resolves to the receipt as soon as it is on disk there. From then on it
    * will be carried out, or come to an end with a name, whatever becomes of this client: see `docs/delivery.md`. What came of it `result` tells, and
    * where it is `track`.
    *
@@ -253,7 +273,11 @@ export class RpcClient {
     requireReceipt(receipt)
     const known = this.#requestSettings.commands.get(receipt.command)
     const contract = known === undefined ? this.#submitted.get(receipt.command) : contractOf(known)
-    const result = this.#inquiries.ask(new ReceiptResult(receipt.id), receipt, this.#requestSettings, this.#outlets.settings(options))
+    const settings = this.#outlets.settings(options)
+    const result =
+      this.#ownBuffer !== undefined && receipt.endpoint === undefined
+        ? this.#ownBuffer.result(receipt, settings)
+        : this.#inquiries.ask(new ReceiptResult(receipt.id), receipt, this.#requestSettings, settings)
     return (contract === undefined ? result : readBy(contract, result)) as Promise<Result>
   }
 
@@ -265,6 +289,7 @@ export class RpcClient {
   async track(receipt: Receipt, options: ReceiptOptions = {}): Promise<ReceiptReport> {
     checkOptions('track', options, RECEIPT_OPTIONS)
     requireReceipt(receipt)
+    if (this.#ownBuffer !== undefined && receipt.endpoint === undefined) return this.#ownBuffer.track(receipt)
     const settings = this.#outlets.settings(options)
     return this.#inquiries.ask(new TrackReceipt(receipt.id), receipt, this.#requestSettings, settings) as Promise<ReceiptReport>
   }
@@ -327,9 +352,32 @@ export class RpcClient {
     return this.#outlets.sendHeartbeat()
   }
 
-  /** What it does and has done, in numbers. Cheap: the counters are always on. */
-  stats(): ClientStats {
-    return this.#outlets.stats()
+  /** What it does and has done, in numbers. Cheap: the counters are always on. `buffer`: where it has one of its own. */
+  stats(): ClientStats & { readonly buffer?: BufferStats } {
+    const stats = this.#outlets.stats()
+    return this.#ownBuffer === undefined ? stats : { ...stats, buffer: this.#ownBuffer.commands.stats() }
+  }
+
+  /**
+   * Commands that its own buffer has given up, a hundred at a time, those behind `afterSeq`: see `docs/delivery.md`.
+   *
+   * @throws StoreError; ZmqRpcError STORE_FAILED, CLOSED while the buffer is not open.
+   */
+  async deadLetters(afterSeq = 0): Promise<DeadLetter[]> {
+    await this.#ownBuffer?.ready()
+    return this.#ownBuffer === undefined ? [] : this.#ownBuffer.commands.deadLetters(afterSeq)
+  }
+
+  /** Has one of those delivered once more, behind all that wait. False if there is none. @throws as {@link deadLetters} */
+  async requeue(seq: number): Promise<boolean> {
+    await this.#ownBuffer?.ready()
+    return this.#ownBuffer === undefined ? false : this.#ownBuffer.commands.requeue(seq)
+  }
+
+  /** Forgets some of those. @throws as {@link deadLetters} */
+  async dropDeadLetters(seqs: readonly number[]): Promise<void> {
+    await this.#ownBuffer?.ready()
+    await this.#ownBuffer?.commands.drop(seqs)
   }
 
   /** Calls under way fail with CLOSED; what was published has a second to be written. Never rejects. */
@@ -337,7 +385,7 @@ export class RpcClient {
     this.#attempts.close()
     this.#submissions.close()
     this.#inquiries.close()
-    return this.#outlets.close()
+    return this.#ownBuffer === undefined ? this.#outlets.close() : this.#ownBuffer.close().then(() => this.#outlets.close())
   }
 
   /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
@@ -358,6 +406,7 @@ export class RpcClient {
     const name = command instanceof OpaqueCommand ? command.name : contract.name
     if (this.#outlets.requester.links.length === 0)
       throw new ZmqRpcError('BAD_OPTION', 'there is no endpoint to submit to: give the client req')
+    if (this.#ownBuffer !== undefined) return this.#submitHere(this.#ownBuffer, command, contract, name, options)
     if (!this.#native)
       throw new ZmqRpcError('NO_BUFFER', `command "${name}" was not submitted: this client speaks the pyzmqrpc3 dialect only`)
     this.#contracts.uses(contract)
@@ -365,6 +414,20 @@ export class RpcClient {
     const inner = new CommandRequest(name, command, this.#requestSettings, contract.idempotent, extras)
     if (!(command instanceof OpaqueCommand)) this.#submitted.set(name, contract)
     return this.#submissions.submit(new SubmitRequest(inner, extras), this.#outlets.settings(options))
+  }
+
+  /** @throws ZmqRpcError BAD_COMMAND, BAD_OPTION */
+  #submitHere(own: OwnBuffer, command: Command, contract: Contract, name: string, options: SubmitOptions): Promise<Receipt> {
+    const { idempotencyKey = randomUUID(), metadata, orderingKey } = options
+    const ttlMs = resolveNumber('ttlMs', options.ttlMs, Number.POSITIVE_INFINITY, 1)
+    if (typeof orderingKey === 'string') resolveKey('orderingKey', orderingKey)
+    const dialect = this.#native ? 'native' : 'pyzmqrpc3'
+    const extras = extrasOf({ metadata, idempotencyKey })
+    const request = new CommandRequest(name, command, this.#requestSettings, true, extras)
+    // What is written may lie in memory that is used again.
+    const body = framesOf(request.encode(dialect, NO_LIMIT, NO_STREAMS)).map((frame) => Buffer.from(frame))
+    if (!(command instanceof OpaqueCommand)) this.#submitted.set(name, contract)
+    return own.submit({ name, dialect, body, idempotencyKey, orderingKey, ttlMs })
   }
 
   /** @throws ZmqRpcError BAD_OPTION */
