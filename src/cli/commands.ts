@@ -11,9 +11,11 @@ import { proxy } from './commands/proxy.ts'
 import { publish } from './commands/publish.ts'
 import { queue } from './commands/queue.ts'
 import { receive } from './commands/receive.ts'
+import { result } from './commands/result.ts'
 import { send } from './commands/send.ts'
 import { serve } from './commands/serve.ts'
 import { snoop } from './commands/snoop.ts'
+import { submit } from './commands/submit.ts'
 
 export const COMMANDS: Readonly<Record<string, CliCommand>> = {
   serve,
@@ -27,6 +29,8 @@ export const COMMANDS: Readonly<Record<string, CliCommand>> = {
   send,
   receive,
   proxy,
+  submit,
+  result,
   queue,
   keygen,
 }

@@ -57,12 +57,12 @@ export async function* diagnose(question: Question): AsyncGenerator<Step, void> 
   const { endpoint, timeoutMs, signal } = question
   const place = placeOf(endpoint)
   if ('host' in place && isIP(place.host) === 0) {
-    const step = await made('name', () => resolveName(place.host))
+    const step = await made('name', signal, () => resolveName(place.host))
     yield step
     if (step.ok === false) return
   }
   let socket: Socket | undefined
-  const connected = await made('connection', async () => {
+  const connected = await made('connection', signal, async () => {
     socket = await open(place, timeoutMs, signal).catch((error: NodeJS.ErrnoException) => {
       throw 'host' in place ? whyNotConnected(error, place.host, place.port) : whyNoSocketFile(error, place.path)
     })
@@ -70,7 +70,7 @@ export async function* diagnose(question: Question): AsyncGenerator<Step, void> 
   })
   yield connected
   if (socket === undefined) return
-  const greeted = await made('protocol', () => greet(socket as Socket, question))
+  const greeted = await made('protocol', signal, () => greet(socket as Socket, question))
   yield greeted
   if (greeted.ok === false) return
   yield* diagnoseCalls(question)
@@ -79,27 +79,37 @@ export async function* diagnose(question: Question): AsyncGenerator<Step, void> 
 /** What only a connection that is complete can tell. */
 async function* diagnoseCalls({ endpoint, credentials, command, timeoutMs, signal }: Question): AsyncGenerator<Step, void> {
   await using client = new RpcClient({ req: endpoint, credentials, timeoutMs, retry: false })
-  const admitted = await made('admission', () => enter(client, endpoint, credentials, timeoutMs))
+  const admitted = await made('admission', signal, () => enter(client, endpoint, credentials, timeoutMs))
   yield admitted
   if (admitted.ok === false) return
   const native = client.stats().servers[0]?.dialect === 'native'
-  const answered = await made('answer', () => hear(client, native, signal))
+  const answered = await made('answer', signal, () => hear(client, native, signal))
   yield answered
   if (answered.ok === false || command === undefined) return
-  yield await made('service', () => look(client, command, endpoint, native, signal))
+  yield await made('service', signal, () => look(client, command, endpoint, native, signal))
 }
 
-async function made(step: string, work: () => Promise<Found>): Promise<Step> {
+async function made(step: string, signal: AbortSignal, work: () => Promise<Found>): Promise<Step> {
   const start = performance.now()
   const ms = (): number => Math.round((performance.now() - start) * 1000) / 1000
   try {
-    const { text, ok, advice } = await work()
+    const { text, ok, advice } = await orAborted(work(), signal)
     return { step, ok: ok === 'unknown' ? undefined : true, text, ms: ms(), ...(advice !== undefined && { advice }) }
   } catch (error) {
     if (error instanceof UsageError) throw error
     const { advice, exitCode } = error instanceof Fault ? error : { advice: '', exitCode: exitCodeOf(error) }
     return { step, ok: false, text: wordsOf(error), ms: ms(), advice, exitCode }
   }
+}
+
+/** Not all that is waited for can be given up. @throws the signal's reason */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const give = (): void => reject(signal.reason)
+    if (signal.aborted) give()
+    signal.addEventListener('abort', give, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', give))
+  })
 }
 
 // ── The steps ───────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -35,6 +35,8 @@ export function adviceOn(error: unknown, name: string): string | undefined {
       return error.statusText.startsWith('Incorrectly marshalled')
         ? 'a pyzmqrpc3 server says so of a command that it does not know, too: are its name and the names of its fields right?'
         : `zmq-rpc ls ${endpoint} ${error.command ?? ''} shows what it takes`
+    case 'NO_BUFFER':
+      return 'zmq-rpc call has it carried out now; zmq-rpc proxy --buffer is a proxy that keeps commands'
     case 'NOT_YET_EXECUTED':
       return 'it is carried out as soon as that is possible; nothing has to be sent again'
     case 'STORE_LOCKED':

@@ -1,4 +1,4 @@
-/** What stands on stdin. */
+/** What stands on stdin; Ctrl-C ends the wait for more. */
 
 import { createInterface } from 'node:readline'
 import { readJson } from './json.ts'
@@ -6,8 +6,9 @@ import { readJson } from './json.ts'
 /** No state is larger, nor could it be sent. */
 const MAX_BYTES = 64 * 1024 * 1024
 
-/** All of it. @throws Error for more than 64 MiB */
-export async function readInput(): Promise<string> {
+/** All of it. @throws Error for more than 64 MiB; the signal's reason */
+export async function readInput(signal: AbortSignal): Promise<string> {
+  signal.addEventListener('abort', () => process.stdin.destroy())
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of process.stdin) {
@@ -18,11 +19,12 @@ export async function readInput(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** Its lines, one JSON value each; empty ones are passed over. @throws UsageError */
-export async function* readJsonLines(): AsyncGenerator<unknown> {
+/** Its lines, one JSON value each; empty ones are passed over. @throws UsageError; the signal's reason */
+export async function* readJsonLines(signal: AbortSignal): AsyncGenerator<unknown> {
   let number = 0
-  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY, signal })) {
     number++
     if (line.trim() !== '') yield readJson(line, `line ${number} of stdin`)
   }
+  signal.throwIfAborted()
 }

@@ -35,7 +35,7 @@ function steady(text: string): string {
     .replace(/\d+(\.\d+)? (µs|ms|s)(?=\W|$)/g, '<time>')
     .replace(/^\d\d:\d\d:\d\d\.\d{3}/gm, '<clock>')
     .replace(/the public key, \S{40}/g, 'the public key, <key>')
-    .replace(/\d+ seconds old/g, '<age> old')
+    .replace(/\d+ seconds (old|ago)/g, '<age> $1')
     .replace(/\d+ bytes on disk/g, '<size> on disk')
     .replace(/process \d+/g, 'process <number>')
     .replace(/zmq-rpc \d+\.\d+\.\d+/g, 'zmq-rpc <version>')

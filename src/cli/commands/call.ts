@@ -6,7 +6,7 @@ import { CLIENT_OPTIONS, withClient } from '../connection.ts'
 import { EXIT } from '../exit-codes.ts'
 import { readInput, readJsonLines } from '../input.ts'
 import { readJson } from '../json.ts'
-import type { Session } from '../session.ts'
+import { showResult } from '../result.ts'
 import { UsageError } from '../usage-error.ts'
 import { readEndpoint, readPairs } from '../values.ts'
 
@@ -37,7 +37,7 @@ export const call = defineCommand({
     ['seq 100 | zmq-rpc call localhost:30000 Sum --stream numbers', 'a stream to the server'],
   ],
   async run({ options, positionals: [endpoint = '', name = '', json] }, session) {
-    const state = await stateOf(json, options)
+    const state = await stateOf(json, options, session.signal)
     const metadata = readPairs('metadata', options.metadata)
     return withClient(readEndpoint(endpoint), options, session, async (client) => {
       const result = await client.execute(new OpaqueCommand(name, state), {
@@ -45,7 +45,7 @@ export const call = defineCommand({
         metadata,
         idempotencyKey: options['idempotency-key'],
       })
-      await show(result, session, options.raw === true)
+      await showResult(result, session, options.raw === true)
       return EXIT.done
     })
   },
@@ -54,37 +54,12 @@ export const call = defineCommand({
 async function stateOf(
   json: string | undefined,
   { stdin, stream }: { stdin?: boolean | undefined; stream?: string | undefined },
+  signal: AbortSignal,
 ): Promise<unknown> {
   if (stdin && json !== undefined) throw new UsageError('the state is given twice: as an argument, and on stdin')
   if (stdin && stream !== undefined) throw new UsageError('stdin is either the state (--stdin) or a stream (--stream)')
-  const state = stdin ? readJson(await readInput(), 'stdin') : json === undefined ? {} : readJson(json, 'the state')
+  const state = stdin ? readJson(await readInput(signal), 'stdin') : json === undefined ? {} : readJson(json, 'the state')
   if (stream === undefined) return state
   if (typeof state !== 'object' || state === null || Array.isArray(state)) throw new UsageError('--stream needs a state that is an object')
-  return { ...state, [stream]: readJsonLines() }
-}
-
-async function show(result: unknown, session: Session, raw: boolean): Promise<void> {
-  const write = (value: unknown) => (raw && typeof value === 'string' ? session.line(value) : session.data(value))
-  if (isStream(result)) {
-    for await (const item of result) await write(item)
-    return
-  }
-  if (raw && typeof result === 'string') return session.line(result)
-  const streams: [string, AsyncIterable<unknown>][] = []
-  await session.data(result, {
-    indent: session.interactive && !session.json ? 2 : 0,
-    stream: (stream, path) => {
-      streams.push([path, stream])
-      return { $stream: path }
-    },
-  })
-  await Promise.all(
-    streams.map(async ([stream, items]) => {
-      for await (const item of items) await session.data({ stream, item })
-    }),
-  )
-}
-
-function isStream(value: unknown): value is AsyncIterable<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value
+  return { ...state, [stream]: readJsonLines(signal) }
 }

@@ -33,6 +33,7 @@ export const ping = defineCommand({
     const intervalMs = readDuration('interval', options.interval) ?? 1000
     const timeoutMs = readDuration('timeout', options.timeout) ?? 5000
     await using client = new RpcClient({ req, credentials: credentialsOf(options, session), timeoutMs, retry: false })
+    session.signal.addEventListener('abort', () => void client.close())
     const tally = new Tally()
     for (let sequence = 1; (count === 0 || sequence <= count) && !session.signal.aborted; sequence++) {
       const end = await one(client, req, sequence, tally, session)

@@ -28,7 +28,7 @@ export const publish = defineCommand({
   ],
   async run({ options, positionals: [endpoint = '', name = '', json] }, session) {
     if (options.stdin && json !== undefined) throw new UsageError('the state is given twice: as an argument, and on stdin')
-    const states = options.stdin ? readJsonLines() : [json === undefined ? {} : readJson(json, 'the state')]
+    const states = options.stdin ? readJsonLines(session.signal) : [json === undefined ? {} : readJson(json, 'the state')]
     const subscribers = readCount('wait', options.wait, 0) ?? 1
     const timeoutMs = readDuration('timeout', options.timeout) ?? 10_000
     const client = new RpcClient({ pub: readOwnEndpoint(endpoint), credentials: credentialsOf(options, session) })

@@ -22,7 +22,7 @@ export const send = defineCommand({
   ],
   async run({ options, positionals: [endpoint = '', given] }, session) {
     if (given === undefined && process.stdin.isTTY) throw new UsageError('TEXT is missing')
-    const text = given ?? (await readInput()).replace(/\r?\n$/, '')
+    const text = given ?? (await readInput(session.signal)).replace(/\r?\n$/, '')
     const timeoutMs = readDuration('timeout', options.timeout)
     const connectMs = readDuration('connect-timeout', options['connect-timeout']) ?? 5000
     await using sender = new Sender({ req: readEndpoint(endpoint), credentials: credentialsOf(options, session), timeoutMs })

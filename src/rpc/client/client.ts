@@ -173,7 +173,9 @@ export class RpcClient {
       throw new ZmqRpcError('BAD_OPTION', 'buffer keeps what req has to carry out, and there is no req')
     this.#ownBuffer = buffer && new OwnBuffer(buffer, this.#requestSettings, () => this.#outlets.requester.links)
     const news = (): void => {
-      this.#submissions.news()
+      // Over inproc a server is there before the constructor is done: then nothing was submitted yet.
+      const submissions = this.#submissions as Submissions<RequestLink> | undefined
+      submissions?.news()
       this.#ownBuffer?.commands.changed()
     }
     this.#outlets = new Outlets(

@@ -6,7 +6,7 @@
 import { RemoteError, toError, ZmqRpcError } from '../../errors.ts'
 import type { Receipt } from '../../receipt.ts'
 import { type Body, framesOf, type Message } from '../../wire/index.ts'
-import { type Command, commandNameOf, OpaqueCommand } from '../command/command.ts'
+import { type Command, commandNameOf, OpaqueCommand, sendsFields } from '../command/command.ts'
 import { type CommandRegistry, type IncomingStreams, ValueMaker } from '../command/command-registry.ts'
 import { type Dialect, nativeKind } from '../dialect/announcement.ts'
 import { FLAG, KIND, NO_LIMIT, setAmount } from '../dialect/native/header.ts'
@@ -142,10 +142,12 @@ export class CommandRequest implements CallRequest {
   }
 
   #write(timeLeftMs: number, hooks: WriteHooks): Body {
+    const fields = sendsFields(this.#subject) ? this.#subject : undefined
     return writeCall(
       {
         name: this.command,
-        state: stateOf(this.#subject, this.command),
+        state: fields === undefined ? stateOf(this.#subject, this.command) : undefined,
+        fields,
         timeLeftMs,
         flags: this.repeatable ? FLAG.repeatable : 0,
         extras: this.#extras,

@@ -112,12 +112,23 @@ export class ValueMaker implements ReadHooks {
  * @throws ZmqRpcError BAD_COMMAND when there is no such class here, or its `setCommandState` throws.
  */
 export function constructCommand(registry: CommandRegistry, name: string, state: unknown): Command {
+  const command = newCommand(registry, name)
+  setState(command, name, state)
+  return command
+}
+
+/** A command of that name, without its state. @throws ZmqRpcError BAD_COMMAND */
+export function newCommand(registry: CommandRegistry, name: string): Command {
   const commandClass = registry.get(name)
   if (commandClass === undefined) {
     const shown = name.slice(0, MAX_SHOWN_NAME)
     throw new ZmqRpcError('BAD_COMMAND', `no command "${shown}" is registered, and the message holds one`, { command: shown })
   }
-  const command = makeCommand(commandClass)
+  return makeCommand(commandClass)
+}
+
+/** @throws ZmqRpcError BAD_COMMAND */
+export function setState(command: Command, name: string, state: unknown): void {
   try {
     command.setCommandState(state)
   } catch (cause) {
@@ -125,5 +136,4 @@ export function constructCommand(registry: CommandRegistry, name: string, state:
     if (cause instanceof ZmqRpcError && cause.code === 'BAD_COMMAND') throw cause
     throw new ZmqRpcError('BAD_COMMAND', `setCommandState of "${name}" threw ${String(cause)}`, { command: name, cause })
   }
-  return command
 }

@@ -89,12 +89,25 @@ export abstract class Command<Result = unknown> {
         command: name,
       })
     }
-    const fields: Record<string, unknown> = this as object as Record<string, unknown>
     const values = state as Record<string, unknown>
-    for (const key of Object.keys(values)) {
-      if (Object.hasOwn(fields, key) && typeof fields[key] !== 'function') fields[key] = values[key]
-    }
+    for (const key of Object.keys(values)) setField(this, key, values[key])
   }
+}
+
+/** Takes one field of a state over that arrived, as {@link Command.setCommandState} does. */
+export function setField(command: object, key: string, value: unknown): void {
+  const fields = command as Record<string, unknown>
+  if (Object.hasOwn(fields, key) && typeof fields[key] !== 'function') fields[key] = value
+}
+
+/** True where the state to send is just the fields: they need not be copied first. */
+export function sendsFields(command: Command): boolean {
+  return command.getCommandState === Command.prototype.getCommandState
+}
+
+/** True where the state that arrives becomes the fields, and nothing else is done with it. */
+export function takesFields(command: Command): boolean {
+  return command.setCommandState === Command.prototype.setCommandState
 }
 
 /** The type that a command's service answers: `ResultOf<Greet>` is `string` for a `Greet extends Command<string>`. */

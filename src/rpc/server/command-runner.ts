@@ -5,11 +5,11 @@
 
 import { toError } from '../../errors.ts'
 import type { Message } from '../../wire/index.ts'
-import type { Command } from '../command/command.ts'
+import { type Command, takesFields } from '../command/command.ts'
 import type { IncomingStreams } from '../command/command-registry.ts'
-import { type CommandRegistry, constructCommand, ValueMaker } from '../command/command-registry.ts'
+import { type CommandRegistry, newCommand, setState, ValueMaker } from '../command/command-registry.ts'
 import { pendingCheck } from '../command/contract.ts'
-import { type CallHead, decodeCallState } from '../dialect/native/message.ts'
+import { type CallHead, decodeCallFields, decodeCallState } from '../dialect/native/message.ts'
 import { wordsOf } from '../error/error-text.ts'
 import { STATUS } from '../error/status.ts'
 import { runIntercepted, type ServerInterceptor } from '../interceptor.ts'
@@ -59,8 +59,11 @@ export class CommandRunner {
   #read(body: Message, head: CallHead, call: IncomingStreams): Command {
     const { name } = head
     try {
-      const state = decodeCallState(body, head, new ValueMaker(this.#registry, call))
-      return constructCommand(this.#registry, name, state)
+      const hooks = new ValueMaker(this.#registry, call)
+      const command = newCommand(this.#registry, name)
+      if (!takesFields(command) || !decodeCallFields(body, head, hooks, command))
+        setState(command, name, decodeCallState(body, head, hooks))
+      return command
     } catch (cause) {
       throw unreadable(name, cause)
     }

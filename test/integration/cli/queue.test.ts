@@ -59,6 +59,32 @@ describe('a proxy with a buffer', () => {
   })
 })
 
+describe('submit and result', () => {
+  it('keep a command through an outage, and tell what came of it by the receipt', async () => {
+    const server = `tcp://127.0.0.1:${await freePort()}`
+    const { front } = await proxy(server, join(cli.folder(), 'buffer'))
+    const { code, stdout: receipt } = await cli.run(['submit', front, 'Greet', '{"name": "Ada"}'])
+    expect(code).toBe(0)
+    expect(jsonLines(receipt)).toMatchObject([{ id: expect.any(String), command: 'Greet', endpoint: front }])
+    expect(await cli.run(['result', '-t', '100ms'], { input: receipt })).toMatchObject({ code: 5, stdout: '' })
+    expect(await cli.run(['result', '--track'], { input: receipt })).toMatchObject({ code: 0, stdout: expect.stringMatching(/^waiting/) })
+    cli.start(['serve', SERVICES, '--rep', server])
+    expect(await cli.run(['result', receipt])).toMatchObject({ code: 0, stdout: '"Hello Ada"\n' })
+    expect(JSON.parse((await cli.run(['result', receipt, '--track', '--json'])).stdout)).toMatchObject({ state: 'executed' })
+    const failed = await cli.run(['submit', front, 'Fail', '--stdin'], { input: '{"text": "no ink"}' })
+    expect(await cli.run(['result'], { input: failed.stdout })).toMatchObject({ code: 6, stderr: expect.stringContaining('no ink') })
+  })
+
+  it('say that there is no buffer, and what is no receipt', async () => {
+    const { endpoint } = await cli.serve()
+    expect(await cli.run(['submit', endpoint, 'Greet'])).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining('zmq-rpc proxy --buffer'),
+    })
+    expect(await cli.run(['result', '{}'])).toMatchObject({ code: 2, stderr: expect.stringContaining('no receipt') })
+  })
+})
+
 describe('queue', () => {
   it('says what is wrong with its arguments', async () => {
     const folder = cli.folder()

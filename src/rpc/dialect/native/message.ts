@@ -32,7 +32,9 @@ export interface Keep {
 
 export interface CallToEncode {
   name: string
-  state: unknown
+  state?: unknown
+  /** In place of a state: a command whose fields are its state. */
+  fields?: object | undefined
   /** Infinity (or more than 49 days) for no limit; 0 or less when it is over. */
   timeLeftMs: number
   /** Of {@link FLAG}, without `extras`. */
@@ -119,7 +121,8 @@ export function writeCall(call: CallToEncode, hooks?: WriteHooks): Body {
     writer.begin(KIND.call, flagsOf(call.flags, extras), toTimeLeft(call.timeLeftMs), 'state', name, hooks)
     writeExtras(writer, extras)
     writer.text(name)
-    writer.value(call.state)
+    if (call.fields === undefined) writer.value(call.state)
+    else writer.fields(call.fields)
     return writer.finishToSend()
   } finally {
     release(writer)
@@ -140,6 +143,13 @@ export function decodeCallState(body: Message, head: CallHead, hooks: ReadHooks,
   const reader = new NativeReader(body, hooks, limits)
   reader.position = head.stateAt
   return reader.value()
+}
+
+/** The state of such a call, straight into the fields of a command; false, with nothing done, for a state that is no object. */
+export function decodeCallFields(body: Message, head: CallHead, hooks: ReadHooks, command: object): boolean {
+  const reader = new NativeReader(body, hooks)
+  reader.position = head.stateAt
+  return reader.fields(command)
 }
 
 export function decodeCall(

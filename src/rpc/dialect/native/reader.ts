@@ -11,6 +11,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import type { Message } from '../../../wire/index.ts'
+import { setField } from '../../command/command.ts'
 import { asciiKey, shortAscii } from './ascii.ts'
 import { bigintOf } from './bigints.ts'
 import { viewOf } from './binary.ts'
@@ -199,6 +200,17 @@ export class NativeReader {
     if (head === 0xde) return this.#checked(this.#uint16(), 2)
     if (head === 0xdf) return this.#checked(this.#uint32(), 2)
     return this.#fail(`${what} is no map`)
+  }
+
+  /** An object, key by key into the fields of a command (`setField`). False, and nothing is read, for any other value. */
+  fields(command: object): boolean {
+    const head = this.#at < this.#end ? (this.#bytes[this.#at] as number) : 0
+    if ((head & 0xf0) !== 0x80 && head !== 0xde && head !== 0xdf) return false
+    const count = this.map('the state')
+    this.#enter(count)
+    for (let left = count; left > 0; left--) setField(command, this.#key(), this.value())
+    this.#depth--
+    return true
   }
 
   /** Passes over one value, whatever it is, extension types of a later version included. */

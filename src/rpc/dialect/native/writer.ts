@@ -128,9 +128,22 @@ export class NativeWriter {
     try {
       this.#value(value, undefined)
     } catch (thrown) {
-      if (thrown instanceof ZmqRpcError) throw thrown
-      this.#fail(undefined, `cannot be read: a toJSON or a getter threw ${errorText(thrown)}`, thrown)
+      this.#unreadable(thrown)
     }
+  }
+
+  /** An object of a command's own fields, as `getCommandState` gives them. @throws as `value` */
+  fields(command: object): void {
+    try {
+      this.#members(command as Record<string, unknown>, undefined)
+    } catch (thrown) {
+      this.#unreadable(thrown)
+    }
+  }
+
+  #unreadable(thrown: unknown): never {
+    if (thrown instanceof ZmqRpcError) throw thrown
+    this.#fail(undefined, `cannot be read: a toJSON or a getter threw ${errorText(thrown)}`, thrown)
   }
 
   nil(): void {

@@ -3,10 +3,13 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { Command } from '../../../../../src/rpc/command/command.ts'
 import {
   decodeAccepted,
   decodeCall,
+  decodeCallFields,
   decodeCallHead,
+  decodeCallState,
   decodeError,
   decodeFailed,
   decodeGoAway,
@@ -204,5 +207,45 @@ describe('whatever a stranger sends is a value or a NativeError', () => {
       ),
       { numRuns: 3000 },
     )
+  })
+})
+
+describe('the fields of a command', () => {
+  const entries = fc.array(fc.tuple(fc.oneof(key, fc.constantFrom('a', 'b', 'c')), nativeValue), { maxLength: 18 })
+
+  class Any extends Command {}
+  const method = (): string => 'own'
+
+  /** A command with these fields, and a method among them. */
+  function withFields(fields: readonly (readonly [string, unknown])[]): Command {
+    const command = new Any()
+    const describe = (value: unknown) => ({ value, writable: true, enumerable: true, configurable: true })
+    for (const [name, value] of [...fields, ['method', method] as const]) Object.defineProperty(command, name, describe(value))
+    return command
+  }
+
+  it('are written and read as the state that they are', () => {
+    fc.assert(
+      fc.property(entries, entries, (sent, there) => {
+        const command = withFields(sent)
+        const call = { name: 'Any', timeLeftMs: 1, flags: 0 }
+        const message = encodeCall({ ...call, fields: command }, WRITE)
+        expect(message).toEqual(encodeCall({ ...call, state: command.getCommandState() }, WRITE))
+        const head = decodeCallHead(message)
+        const [straight, byState] = [withFields(there), withFields(there)]
+        expect(decodeCallFields(message, head, READ, straight)).toBe(true)
+        byState.setCommandState(decodeCallState(message, head, READ))
+        expect(isDeepStrictEqual(straight, byState)).toBe(true)
+      }),
+    )
+  })
+
+  it('are left alone where the state is no object', () => {
+    for (const state of [null, 7, 'text', [1], new Map([['a', 1]])]) {
+      const command = withFields([['a', 0]])
+      const message = encodeCall({ name: 'Any', state, timeLeftMs: 1, flags: 0 })
+      expect(decodeCallFields(message, decodeCallHead(message), READ, command)).toBe(false)
+      expect(command).toMatchObject({ a: 0 })
+    }
   })
 })
