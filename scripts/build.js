@@ -15,11 +15,11 @@ import { rolldown } from 'rolldown'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 /**
- * Files that are no entry for users but are started by their address, such as those of worker threads: `rpc/worker` for
- * `src/rpc/worker.ts`.
+ * Files that are no entry for users but are started by their address, such as those of worker threads: `rpc/threads/worker`
+ * for `src/rpc/threads/worker.ts`.
  * @type {string[]}
  */
-const STARTED_BY_ADDRESS = []
+const STARTED_BY_ADDRESS = ['rpc/threads/worker']
 
 const { exports, bin = {}, dependencies, peerDependencies } = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'))
 const library = Object.values(exports).map((target) => target.default ?? target)

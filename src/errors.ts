@@ -167,6 +167,14 @@ export const ERROR_CODES = {
     http: 503,
     grpc: 'UNAVAILABLE',
   },
+  THREAD_FAILED: {
+    status: 502,
+    meaning: 'The thread that the command ran in has ended; or a thread did not start.',
+    started: 'maybe',
+    retrySafe: 'repeatable',
+    http: 502,
+    grpc: 'UNAVAILABLE',
+  },
   NOT_YET_EXECUTED: {
     status: 202,
     meaning: 'The command is on disk and will be carried out, but was not within the time; the error has its receipt.',

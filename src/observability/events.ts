@@ -71,6 +71,11 @@ export interface RpcEvents {
   'zmq-rpc:service:failed': { endpoint: string; remoteAddress: string | undefined; command: string; error: unknown }
   /** What was answered to an idempotency key could not be written down (`RpcServer` with `idempotency`): it is known in memory only. */
   'zmq-rpc:idempotency:failed': { command: string; error: Error }
+  /**
+   * A thread of a server, or of `startThread`, did not start, or has ended without being told to. `module`: what it ran; `retryMs`: a
+   * new one takes its place then; undefined: none does. Its calls have failed.
+   */
+  'zmq-rpc:thread:failed': { module: string; error: Error; retryMs: number | undefined }
   /** A message or reply was let go. `stats().dropped` counts the same by reason. */
   'zmq-rpc:dropped': { endpoint: string; remoteAddress: string | undefined; reason: string }
   /** A buffer's store is open: what was found in it. `tornBytes`: cut off at its end, of a record that nobody was told of. */

@@ -62,6 +62,7 @@ export const LOG_LINES: { readonly [N in RpcEventName]: readonly [level: LogLeve
   'zmq-rpc:service:ended': ['debug', 'a service has ended'],
   'zmq-rpc:service:failed': ['error', 'a service failed'],
   'zmq-rpc:idempotency:failed': ['error', 'an answer could not be kept'],
+  'zmq-rpc:thread:failed': ['error', 'a thread has ended'],
   'zmq-rpc:dropped': ['warn', 'a message was dropped'],
   'zmq-rpc:buffer:opened': ['info', 'a buffer is open'],
   'zmq-rpc:buffer:accepted': ['debug', 'a command is kept'],

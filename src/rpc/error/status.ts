@@ -28,6 +28,8 @@ export const STATUS = {
   /** The result cannot be written, or breaks its contract. */
   badResult: ERROR_CODES.BAD_RESULT.status,
   shuttingDown: ERROR_CODES.SHUTTING_DOWN.status,
+  /** The thread that it ran in has ended. */
+  threadFailed: ERROR_CODES.THREAD_FAILED.status,
   /** On disk, and not carried out in time. */
   notYetExecuted: ERROR_CODES.NOT_YET_EXECUTED.status,
   unknownReceipt: ERROR_CODES.UNKNOWN_RECEIPT.status,

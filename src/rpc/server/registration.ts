@@ -20,7 +20,8 @@ export interface ServiceOptions {
 
 const SERVICE_OPTIONS: OptionNames<ServiceOptions> = { allow: true, maxConcurrent: true }
 
-export interface Registration {
+/** What is known of a command that is served, here or in threads. */
+export interface Served {
   readonly contract: Contract
   readonly name: string
   /**
@@ -30,6 +31,9 @@ export interface Registration {
   readonly serviceName: string
   readonly allow: Allow
   readonly limit: CommandLimit | undefined
+}
+
+export interface Registration extends Served {
   execute(command: Command, context: ServiceContext): unknown
 }
 
@@ -47,13 +51,16 @@ export function toRegistration(
 ): Registration {
   checkOptions('register', options, SERVICE_OPTIONS)
   const { serviceName, execute } = toService(service)
-  const max = resolveNumber('maxConcurrent', options.maxConcurrent, Number.POSITIVE_INFINITY, 1)
-  const limit = max === Number.POSITIVE_INFINITY ? undefined : { max, running: 0 }
+  const limit = toLimit(resolveNumber('maxConcurrent', options.maxConcurrent, Number.POSITIVE_INFINITY, 1))
   const allow = resolveAllow('allow', options.allow, fallback)
   registry.register(commandClass)
   const contract = contractOf(commandClass)
   const { name } = contract
   return { contract, name, serviceName: serviceName || `${name}Service`, allow, limit, execute }
+}
+
+export function toLimit(max: number): CommandLimit | undefined {
+  return max === Number.POSITIVE_INFINITY ? undefined : { max, running: 0 }
 }
 
 /** A function need not have a name. */

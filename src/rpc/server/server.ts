@@ -9,14 +9,18 @@ import type { Principal } from '../auth.ts'
 import { type Command, type CommandClass, ShutdownServer } from '../command/command.ts'
 import { CommandRegistry, MAX_SHOWN_NAME } from '../command/command-registry.ts'
 import { contractHash } from '../command/contract-hash.ts'
-import { type CallHead, decodeCallHead, decodeCallState, type Hello } from '../dialect/native/message.ts'
-import { DEFAULT_LIMITS, decodeCommand, STATUS_TEXT } from '../dialect/pyzmqrpc3.ts'
+import { type CallHead, decodeCallHead, decodeCallState, encodeError, type Hello } from '../dialect/native/message.ts'
+import { DEFAULT_LIMITS, decodeCommand, decodeOpaque, STATUS_TEXT } from '../dialect/pyzmqrpc3.ts'
 import { resolveNumber } from '../endpoint.ts'
 import { wordsOf } from '../error/error-text.ts'
 import { ErrorRegistry, type ServiceErrorClass } from '../error/service-error.ts'
 import { STATUS } from '../error/status.ts'
 import type { ServerInterceptor } from '../interceptor.ts'
-import { type Allow, isAllowed, isAllowedNow, resolveAllow } from './allow.ts'
+import type { DescribedService } from '../threads/port-messages.ts'
+import { ServiceThreads } from '../threads/service-threads.ts'
+import { contractOfThread } from '../threads/thread-contract.ts'
+import { resolveThreads, type ThreadsOptions } from '../threads/threads-options.ts'
+import { type Allow, type AllowRequest, isAllowed, isAllowedNow, resolveAllow } from './allow.ts'
 import { CommandRunner } from './command-runner.ts'
 import { IdempotencyCache, type KeyLookup, MAX_IDEMPOTENCY_KEY_LENGTH, ownedKey } from './idempotency.ts'
 import { type IdempotencyOptions, resolveIdempotency } from './idempotency-options.ts'
@@ -30,7 +34,7 @@ import {
   type ServerDescription,
 } from './introspection.ts'
 import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions } from './message-server.ts'
-import { type Registration, type ServiceOptions, toRegistration } from './registration.ts'
+import { type Registration, type Served, type ServiceOptions, toLimit, toRegistration } from './registration.ts'
 import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from './server-call.ts'
 import type { PeerInfo, Service, ServiceFunction } from './service.ts'
 import { noShutdown, shutdownRule } from './shutdown.ts'
@@ -56,8 +60,15 @@ export interface RpcServerOptions extends MessageServerOptions {
    * @default 'everyone' who may connect
    */
   readonly introspection?: Allow | undefined
-  /** What stands around every service; the first is the outermost. @default [] */
+  /** What stands around every service; the first is the outermost. Not with `threads`: their module exports its own. @default [] */
   readonly interceptors?: readonly ServerInterceptor[] | undefined
+  /**
+   * The address of a module whose services run in threads (`threads`): `new URL('./services.js', import.meta.url)`. Its default export is
+   * a {@link RegisterServices}. `register` adds services that run here; no command can have both.
+   */
+  readonly services?: URL | string | undefined
+  /** How many threads run the module `services`, 1 to 1024; or that and more. @default no threads */
+  readonly threads?: number | ThreadsOptions | undefined
   /** Errors of clients that are known here, in the streams that they send. @default [] */
   readonly errors?: readonly ServiceErrorClass[] | undefined
   /** How long the answer to a call with an idempotency key is kept for repeated calls, ms. @default 600000 */
@@ -78,6 +89,8 @@ const RPC_SERVER_OPTIONS: OptionNames<RpcServerOptions> = {
   allow: true,
   introspection: true,
   interceptors: true,
+  services: true,
+  threads: true,
   errors: true,
   idempotencyTtlMs: true,
   maxIdempotencyKeys: true,
@@ -97,7 +110,8 @@ const RPC_SERVER_OPTIONS: OptionNames<RpcServerOptions> = {
  */
 export class RpcServer extends MessageServer {
   readonly #registry: CommandRegistry
-  readonly #services = new Map<string, Registration>()
+  /** Those with `execute` are carried out here, the others in threads. */
+  readonly #services = new Map<string, Registration | Served>()
   readonly #maxInflatedBytes: number
   readonly #allow: Allow
   readonly #introspection: Allow
@@ -105,6 +119,9 @@ export class RpcServer extends MessageServer {
   readonly #answers: IdempotencyCache
   /** They are on disk, too. */
   readonly #durable: boolean
+  /** What was cut off by the end of its thread is not to run again, as with the end of the server. */
+  readonly #refusesInterrupted: boolean
+  readonly #threads: ServiceThreads | undefined
 
   /** @throws ZmqRpcError BAD_OPTION; BAD_REGISTRATION for one of `commands`. */
   constructor(options: RpcServerOptions) {
@@ -121,17 +138,27 @@ export class RpcServer extends MessageServer {
       maxBytes: resolveNumber('maxIdempotencyBytes', options.maxIdempotencyBytes, 16 * 1024 * 1024, 1),
     }
     const answers = new IdempotencyCache(limits, resolveIdempotency(options.idempotency, limits))
+    const threads = resolveThreads(options.services, options.threads)
+    if (threads !== undefined && options.interceptors !== undefined)
+      throw new ZmqRpcError(
+        'BAD_OPTION',
+        'interceptors do not reach into threads: the module of services exports them, as options.interceptors',
+      )
     super(options, new ErrorRegistry(options.errors))
     this.#maxInflatedBytes = maxInflatedBytes
     this.#allow = allow
     this.#answers = answers
     this.#durable = options.idempotency !== undefined
+    this.#refusesInterrupted = options.idempotency?.interrupted === 'refuse'
     this.#runner = new CommandRunner(registry, [...(options.interceptors ?? [])])
     this.#registry = registry
     this.register(ShutdownServer, new ShutdownServerService(this), {
       allow: shutdownRule(options.allowShutdown, allow === 'nobody' ? 'nobody' : 'authenticated'),
     })
     this.#introspection = introspection
+    this.#threads =
+      threads &&
+      new ServiceThreads({ ...threads, server: { exposeStacks: options.exposeStacks ?? false, maxInflatedBytes } }, () => this.roomAgain())
     this.register(ListServices, (asked, { principal, peer }) => this.#describe(asked, principal, peer), { allow: introspection })
     this.register(Health, () => this.#report(), { allow: introspection })
   }
@@ -143,7 +170,12 @@ export class RpcServer extends MessageServer {
    * arguments, another class of the same name, something that is no service, or a second service for one command; BAD_OPTION.
    */
   register<C extends Command>(commandClass: CommandClass<C>, service: Service<C> | ServiceFunction<C>, options: ServiceOptions = {}): this {
-    const registration = toRegistration(this.#registry, commandClass, service, options, this.#allow)
+    this.#add(toRegistration(this.#registry, commandClass, service, options, this.#allow))
+    this.sayHello()
+    return this
+  }
+
+  #add(registration: Registration | Served): void {
     const { name, serviceName } = registration
     const known = this.#services.get(name)
     if (known !== undefined) {
@@ -151,8 +183,32 @@ export class RpcServer extends MessageServer {
       throw new ZmqRpcError('BAD_REGISTRATION', text, { command: name })
     }
     this.#services.set(name, registration)
-    this.sayHello()
-    return this
+  }
+
+  protected override opening(): Promise<void> | undefined {
+    return this.#durable || this.#threads !== undefined ? this.#open() : undefined
+  }
+
+  async #open(): Promise<void> {
+    if (this.#durable) await this.#answers.open()
+    // What threads serve is known once they are ready; only then may anybody connect.
+    for (const service of (await this.#threads?.start()) ?? []) this.#add(this.#servedInThreads(service))
+  }
+
+  protected override closed(): Promise<void> | undefined {
+    return this.#durable || this.#threads !== undefined ? this.#close() : undefined
+  }
+
+  async #close(): Promise<void> {
+    await this.#threads?.stop()
+    if (this.#durable) await this.#answers.close()
+  }
+
+  #servedInThreads(told: DescribedService): Served {
+    const { name, serviceName, maxConcurrent, allow = this.#allow } = told
+    const threads = this.#threads as ServiceThreads
+    const rule = allow === 'ask' ? (request: AllowRequest) => threads.ask(request) : allow
+    return { contract: contractOfThread(told), name, serviceName, limit: toLimit(maxConcurrent), allow: rule }
   }
 
   /** Which contracts a client is told of that has just come: those of commands that it may call, as far as that is known at once. */
@@ -167,14 +223,6 @@ export class RpcServer extends MessageServer {
       if (!name.startsWith(BUILT_IN_PREFIX) && may(allow, name)) contracts.push([name, contractHash(contract)])
     }
     return { ...told, contracts }
-  }
-
-  protected override opening(): Promise<void> | undefined {
-    return this.#durable ? this.#answers.open() : undefined
-  }
-
-  protected override closed(): Promise<void> | undefined {
-    return this.#durable ? this.#answers.close() : undefined
   }
 
   #describe(asked: ListServices, principal: Principal | undefined, peer: PeerInfo): Promise<ServerDescription> {
@@ -212,7 +260,10 @@ export class RpcServer extends MessageServer {
     if (extras?.metadata !== undefined) call.metadata = extras.metadata
     const key = extras?.idempotencyKey
     call.idempotencyKey = key
-    const carryOut = (): unknown => this.#runner.readAndRun(registration, body, head, call)
+    const carryOut = (): unknown =>
+      'execute' in registration
+        ? this.#runner.readAndRun(registration, body, head, call)
+        : this.#runInThread(call, name, body, key !== undefined)
     if (key === undefined) return this.#toRun(registration, call, carryOut)
     if (key === '' || key.length > MAX_IDEMPOTENCY_KEY_LENGTH) {
       const text = `an idempotency key has 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters: this one has ${key.length}`
@@ -224,19 +275,30 @@ export class RpcServer extends MessageServer {
   #openPlain(body: Message, call: ServerCall): ServiceRun | Refusal {
     // Another number of frames is not of this dialect: the empty frame stands for what cannot be decoded.
     const frame = body.length === 1 ? (body[0] as Buffer) : Buffer.alloc(0)
-    const decoded = decodeCommand(frame, this.#registry, { maxInflatedBytes: this.#maxInflatedBytes })
+    const limits = { maxInflatedBytes: this.#maxInflatedBytes }
+    const threads = this.#threads
+    if (threads !== undefined) {
+      // Its class is known there alone.
+      const name = decodeOpaque(frame, limits)?.name
+      const served = name === undefined ? undefined : this.#services.get(name)
+      if (served !== undefined && !('execute' in served)) {
+        return this.#toRun(served, call, () => threads.run(call, served.name, body, false))
+      }
+    }
+    const decoded = decodeCommand(frame, this.#registry, limits)
     if (decoded.kind === 'failure') {
       const { status, statusText, detail, name, cause } = decoded
       return { status, text: statusText, detail, name, cause }
     }
     const { name, command } = decoded
     const registration = this.#services.get(name)
-    if (registration === undefined) return { ...noService(name), detail: 'the command is known, but has no service' }
+    if (registration === undefined || !('execute' in registration))
+      return { ...noService(name), detail: 'the command is known, but has no service' }
     return this.#toRun(registration, call, () => this.#runner.run(registration, command, call))
   }
 
   /** What carries the command out, if it is allowed. */
-  #toRun(registration: Registration, call: ServerCall, carryOut: () => unknown): ServiceRun | Refusal {
+  #toRun(registration: Registration | Served, call: ServerCall, carryOut: () => unknown): ServiceRun | Refusal {
     const { name, serviceName, limit, allow } = registration
     let allowed: boolean | Promise<boolean>
     try {
@@ -245,16 +307,15 @@ export class RpcServer extends MessageServer {
       return notAllowed(name, call, cause)
     }
     if (allowed === false) return notAllowed(name, call)
-    if (allowed === true) return { command: name, serviceName, limit, execute: carryOut }
+    const about = { command: name, serviceName, limit, ...(!('execute' in registration) && { ready: this.#threadMayHaveCall }) }
+    if (allowed === true) return { ...about, execute: carryOut }
     // Asked already: whatever it answers must be heard, even if the call is never run.
     const decided = allowed.then(
       (yes) => (yes === true ? undefined : notAllowed(name, call)),
-      (cause: unknown) => notAllowed(name, call, cause),
+      (cause: unknown) => Refused.of(cause) ?? notAllowed(name, call, cause),
     )
     return {
-      command: name,
-      serviceName,
-      limit,
+      ...about,
       execute: async () => {
         const refusal = await decided
         if (refusal !== undefined) throw new Refused(refusal)
@@ -263,13 +324,29 @@ export class RpcServer extends MessageServer {
     }
   }
 
+  async #runInThread(call: ServerCall, name: string, body: Message, keyed: boolean): Promise<unknown> {
+    try {
+      return await this.#threads?.run(call, name, body, keyed)
+    } catch (error) {
+      const refusal = Refused.of(error)
+      if (keyed && this.#refusesInterrupted && refusal?.status === STATUS.threadFailed && refusal.started !== 'no') {
+        const { remember } = call
+        call.remember = undefined
+        await remember?.(encodeError({ status: STATUS.interrupted, text: interruptedText(name, 'A thread of the server') }))
+      }
+      throw error
+    }
+  }
+
+  readonly #threadMayHaveCall = (): boolean => this.#threads?.mayHaveCall ?? false
+
   /**
    * A call with an idempotency key: only the first one of it runs. Those that come meanwhile wait for its end in the queue, where
    * they keep nobody from running; if it left no answer, the next of them is the first.
    */
   #toRunOnce(
     key: string,
-    registration: Registration,
+    registration: Registration | Served,
     call: ServerCall,
     carryOut: () => unknown,
     discard: () => void,
@@ -286,7 +363,7 @@ export class RpcServer extends MessageServer {
     if ('status' in run) return run
     return {
       ...run,
-      ready: () => !this.#answers.isUnderWay(owned, name),
+      ready: () => !this.#answers.isUnderWay(owned, name) && run.ready?.() !== false,
       execute: () => {
         // Before a rule that takes its time: no second one may begin meanwhile.
         found = this.#answers.lookUp(owned, name)
@@ -311,10 +388,13 @@ async function runOnceBegun(begun: Promise<void>, run: ServiceRun, call: ServerC
   return run.execute(call)
 }
 
+function interruptedText(name: string, who: string): string {
+  return `${who} ended while it carried out command "${name}" for this idempotency key: nobody knows how far it came.`
+}
+
 function notFirst(found: KeyLookup | undefined, name: string): Refusal {
   if (found?.kind === 'interrupted') {
-    const text = `The server ended while it carried out command "${name}" for this idempotency key: nobody knows how far it came.`
-    return { status: STATUS.interrupted, text, name }
+    return { status: STATUS.interrupted, text: interruptedText(name, 'The server'), name }
   }
   return found?.kind === 'taken'
     ? { status: STATUS.conflict, text: `The idempotency key was used for command "${found.command}" before.`, name }

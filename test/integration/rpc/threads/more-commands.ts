@@ -1,0 +1,13 @@
+/** The commands of `../helpers.ts`, which a thread cannot import: vitest lives there. */
+
+import { Command } from '../../../../src/index.ts'
+
+export class Greet extends Command<string> {
+  static readonly commandName: string = 'Greet'
+  name = ''
+}
+
+export class Echo extends Command {
+  static readonly commandName: string = 'Echo'
+  value: unknown = null
+}

@@ -1,0 +1,13 @@
+/** The services of `commands.ts`, for threads. */
+
+import type { RegisterServices, RpcServer, ServicesModuleOptions } from '../../../src/index.ts'
+import { KNOWN, serveAll } from './commands.ts'
+
+export const options: ServicesModuleOptions = { commands: KNOWN }
+
+const register: RegisterServices = (services) => {
+  serveAll(services as RpcServer)
+}
+
+// biome-ignore lint/style/noDefaultExport: threads look for it
+export default register
