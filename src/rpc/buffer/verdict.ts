@@ -15,6 +15,8 @@ import type { KeptCommand } from './kept-command.ts'
 const REFUSED: ReadonlySet<number> = new Set([STATUS.badCommand, STATUS.notAllowed, STATUS.conflict, STATUS.noService, STATUS.tooLarge])
 /** The service ran, at least in part. */
 const FAILED: ReadonlySet<number> = new Set([STATUS.serviceRaised, STATUS.interrupted, STATUS.badResult])
+/** Something of it may have been carried out: it is not tried for ever. */
+const MAY_HAVE_RUN: ReadonlySet<number> = new Set([STATUS.aborted, STATUS.proxyFailed, STATUS.threadFailed])
 
 /** Of an answer in either dialect. */
 export function verdictOf(body: Message, command: KeptCommand): Verdict {
@@ -47,7 +49,7 @@ function ofStatus(status: number, text: string, begun: boolean, body: Message): 
   const reason = `${text} (status ${status})`
   if (FAILED.has(status)) return { kind: 'failed', body, reason }
   if (REFUSED.has(status)) return { kind: 'refused', body, reason }
-  return { kind: 'again', reason, counts: begun && (status === STATUS.aborted || status === STATUS.proxyFailed) }
+  return { kind: 'again', reason, counts: begun && MAY_HAVE_RUN.has(status) }
 }
 
 /** Of an attempt that got no answer. */

@@ -19,7 +19,14 @@ export interface LaneCall {
 const MAX_STANDING = 1000
 
 /** Of answers after which the same call comes again. */
-const FOR_NOW: ReadonlySet<number> = new Set([STATUS.expired, STATUS.overloaded, STATUS.proxyFailed, STATUS.shuttingDown, STATUS.storeFull])
+const FOR_NOW: ReadonlySet<number> = new Set([
+  STATUS.expired,
+  STATUS.overloaded,
+  STATUS.proxyFailed,
+  STATUS.shuttingDown,
+  STATUS.threadFailed,
+  STATUS.storeFull,
+])
 
 /** Whether a call that was answered so will come again: nothing of its lane may be carried out before it. */
 export function isForNow(status: number): boolean {

@@ -263,8 +263,8 @@ export class ServiceThread implements ThreadCallCarrier {
     for (const call of [...this.#calls.values()]) {
       const begun = this.#isBegun(call)
       if (!begun && call.wanted && call.takeBack()) again.push(call)
-      else if (begun) call.fail(STATUS.threadFailed, `command "${call.command}" has no answer: ${why}`, error)
-      else call.fail(STATUS.overloaded, `command "${call.command}" was not carried out: ${why}; it had not come to it`, error)
+      else if (begun) call.fail('maybe', `command "${call.command}" has no answer: ${why}`, error)
+      else call.fail('no', `command "${call.command}" was not carried out: ${why}; it had not come to it`, error)
     }
     this.#calls.clear()
     this.#owner.ended(error, again)

@@ -7,7 +7,6 @@ import { toError, ZmqRpcError } from '../../errors.ts'
 import { publish } from '../../observability/events.ts'
 import { Backoff } from '../../session/backoff.ts'
 import type { Message } from '../../wire/index.ts'
-import { STATUS } from '../error/status.ts'
 import type { AllowRequest } from '../server/allow.ts'
 import type { Answered, ServerCall } from '../server/server-call.ts'
 import type { DescribedService } from './port-messages.ts'
@@ -122,7 +121,7 @@ export class ServiceThreads {
   #dispatch(call: ThreadCall): void {
     const thread = this.#leastBusy()
     if (thread !== undefined) return thread.run(call)
-    if (this.#state === 'stopping') return call.fail(STATUS.threadFailed, 'the server stops', undefined)
+    if (this.#state === 'stopping') return call.fail('no', 'the server stops', undefined)
     this.#waiting.add(call)
   }
 

@@ -128,14 +128,14 @@ export class ThreadCall implements FarCall {
     return true
   }
 
-  /** It ends without an answer. `status`: how its caller is told. */
-  fail(status: typeof STATUS.threadFailed | typeof STATUS.overloaded, text: string, cause: Error | undefined): void {
+  /** It ends without an answer. `started`: whether anything of it was carried out. */
+  fail(started: 'no' | 'maybe', text: string, cause: Error | undefined): void {
     this.carrier = undefined
     if (this.#answered) return this.#relay.serverGone(new ZmqRpcError('THREAD_FAILED', text))
     this.#relay.replied(0)
     this.#answered = true
     // Of a key it counts how it ended, whoever waits.
-    if (this.wanted || this.keyed) this.#reject(new Refused({ status, text, name: this.command, cause }))
+    if (this.wanted || this.keyed) this.#reject(new Refused({ status: STATUS.threadFailed, started, text, name: this.command, cause }))
     else this.#resolve(new Answered(undefined, { status: STATUS.aborted }))
   }
 

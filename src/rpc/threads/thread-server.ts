@@ -120,7 +120,10 @@ export class ThreadServer implements ServiceRegistrar {
       send: (call, body) => this.#send(call, framesOf(body)),
       // Streams keep within their windows, and what waits for its caller waits in the main thread.
       hasRoom: () => true,
+      // Whose turn it is was decided in the main thread.
       started: () => {},
+      madeRoom: () => {},
+      turnAway: () => {},
       left: (call) => this.#left(call),
       over: (call) => this.#over(call),
     }
