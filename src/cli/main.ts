@@ -24,9 +24,15 @@ const session = new Session({
   signal: controller.signal,
 })
 
+/** npx passes Ctrl-C on, which the terminal has told us, too: what comes so soon is the same one. */
+const SAME_MS = 300
+let stoppedAt = 0
 const stop = (code: ExitCode) => (): void => {
-  if (controller.signal.aborted) process.exit(code)
-  controller.abort(code)
+  const now = performance.now()
+  if (!controller.signal.aborted) {
+    stoppedAt = now
+    controller.abort(code)
+  } else if (now - stoppedAt > SAME_MS) process.exit(code)
 }
 process.on('SIGINT', stop(EXIT.interrupted))
 process.on('SIGTERM', stop(EXIT.terminated))

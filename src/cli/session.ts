@@ -79,8 +79,9 @@ export class Session {
     this.note(`${this.paintNote.yellow('warning:')} ${text}`)
   }
 
-  /** How far it is, on a line that the next one takes the place of; for terminals only. */
+  /** How far it is, on a line that the next one takes the place of; for terminals only. Nothing: the line goes. */
   progress(text: string): void {
+    if (text === '') return this.#clearProgress()
     if (this.#stderr.isTTY !== true || this.json) return
     this.#stderr.write(`\r\x1b[K${text}`)
     this.#progress = true
