@@ -1,6 +1,8 @@
 /** The command line and programs of pyzmqrpc3: what works, and what these cannot answer. */
 
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { curvePublicKey } from '../../../src/index.ts'
 import { freePort, jsonLines, useCli } from '../../helpers/cli.ts'
 import { until } from '../../helpers/sockets.ts'
 import { useEnds } from './ends.ts'
@@ -90,6 +92,19 @@ describe.skipIf(!python.available)('a Python client', () => {
     const { endpoint } = await cli.serve()
     const client = await ends.python.client(endpoint)
     expect(await client.execute('Echo([1, None])')).toMatchObject({ value: [[1, null]] })
+  })
+})
+
+describe.skipIf(!python.available)('keys of keygen', () => {
+  it('are certificates that pyzmq reads', async () => {
+    const cwd = cli.folder()
+    await cli.run(['keygen', 'roof'], { cwd })
+    const load = (file: string) =>
+      ends.python.evaluate(`repr(__import__('zmq.auth').auth.load_certificate(${JSON.stringify(join(cwd, file))}))`)
+    const { value } = await load('roof.key_secret')
+    const [, publicKey, secretKey] = /^\(b'(\S{40})', b'(\S{40})'\)$/.exec(String(value)) ?? []
+    expect(curvePublicKey(secretKey ?? '')).toBe(publicKey)
+    expect((await load('roof.key')).value).toBe(`(b'${publicKey}', None)`)
   })
 })
 
