@@ -73,9 +73,10 @@ export abstract class Command<Result = unknown> {
 
   /**
    * Takes over the state that arrived. Default: assigns each key that this command, as its constructor made it, has as
-   * an own field. Other keys are ignored, so that a newer peer may add fields; a missing key leaves the field as the
-   * constructor set it. A field that holds a function is never replaced, and nothing but own fields is ever written
-   * (`__proto__` and `constructor` are only keys that no command has).
+   * an own field. Other keys are ignored, so that a newer peer may add fields; a warning of the process says so once for each
+   * class, since it may also be that a field was forgotten. A missing key leaves the field as the constructor set it. A field that
+   * holds a function is never replaced, and nothing but own fields is ever written (`__proto__` and `constructor` are only keys that no
+   * command has).
    *
    * Values are not checked: override this to validate what comes from afar, and throw to refuse it (the caller then gets
    * status 400).
@@ -97,7 +98,8 @@ export abstract class Command<Result = unknown> {
 /** Takes one field of a state over that arrived, as {@link Command.setCommandState} does. */
 export function setField(command: object, key: string, value: unknown): void {
   const fields = command as Record<string, unknown>
-  if (Object.hasOwn(fields, key) && typeof fields[key] !== 'function') fields[key] = value
+  if (!Object.hasOwn(fields, key)) warnOfIgnored(command, key)
+  else if (typeof fields[key] !== 'function') fields[key] = value
 }
 
 /** True where the state to send is just the fields: they need not be copied first. */
@@ -108,6 +110,28 @@ export function sendsFields(command: Command): boolean {
 /** True where the state that arrives becomes the fields, and nothing else is done with it. */
 export function takesFields(command: Command): boolean {
   return command.setCommandState === Command.prototype.setCommandState
+}
+
+/** Classes of which it was told that a field was ignored: a peer can bring about one line for each, and no more. */
+const TOLD = new WeakSet<object>()
+
+/** So much of a name that a peer has chosen is shown. */
+const MAX_SHOWN_KEY = 100
+
+/**
+ * Without a word, a field that a class declares and does not make (`declare name: string`; `name: string` where TypeScript is set so
+ * that it leaves no trace; one that the constructor makes only when it is given an argument) would get lost on the way.
+ */
+function warnOfIgnored(command: object, key: string): void {
+  const commandClass = command.constructor
+  if (TOLD.has(commandClass) || key in command) return
+  TOLD.add(commandClass)
+  const field = JSON.stringify(key.slice(0, MAX_SHOWN_KEY))
+  process.emitWarning(
+    `command "${commandNameOf(command as Command)}" came with the field ${field}, which a new one does not have here: it is ignored. ` +
+      'If it is a field of the class, give it an initial value; else the sender has a newer class.',
+    { code: 'ZMQ_RPC_FIELD_IGNORED' },
+  )
 }
 
 /** The type that a command's service answers: `ResultOf<Greet>` is `string` for a `Greet extends Command<string>`. */

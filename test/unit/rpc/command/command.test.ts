@@ -45,6 +45,26 @@ describe('the default state of a command', () => {
     expect(greet).not.toHaveProperty('addedInVersion2')
   })
 
+  it('says once that it ignores a field: mostly an initial value was forgotten', async () => {
+    class Forgotten extends Command {
+      declare name: string
+      known = 1
+    }
+    const warnings: (Error & { code?: string })[] = []
+    const listen = (warning: Error): unknown => warning.message.includes('Forgotten') && warnings.push(warning)
+    process.on('warning', listen)
+    const command = new Forgotten()
+    command.setCommandState({ known: 2, toString: 'x', __proto__: null })
+    command.setCommandState({ name: 'Ada', other: 'x' })
+    new Forgotten().setCommandState({ name: 'Bob' })
+    await new Promise(setImmediate)
+    process.off('warning', listen)
+    expect(command).toMatchObject({ known: 2 })
+    expect(command).not.toHaveProperty('name')
+    expect(warnings.map(({ code }) => code)).toEqual(['ZMQ_RPC_FIELD_IGNORED'])
+    expect(warnings[0]?.message).toMatch(/^command "Forgotten" came with the field "name", .* give it an initial value/)
+  })
+
   it('never replaces a method, whether own or inherited', () => {
     const greet = new Greet()
     greet.setCommandState({ name: 'Ada', shout: 'x', getCommandState: 'x', setCommandState: 'x', toString: 'x' })
