@@ -18,6 +18,7 @@ import { errorText } from '../error/error-text.ts'
 import { type CallCounters, codeOf } from '../stats.ts'
 import { type CallOutlet, receiveForStreams, streamPort } from '../stream/stream-port.ts'
 import { CallStreams } from '../stream/streams.ts'
+import { rejectionWithStack } from './caller-stack.ts'
 import type { CallRequest } from './request.ts'
 
 /** Whoever carries a call to the far end; told when the call ends by itself. */
@@ -69,7 +70,6 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
   receipt: Receipt | undefined
   readonly #settings: CallSettings
   readonly #resolve: (value: unknown) => void
-  readonly #reject: (error: Error) => void
   /** 0 where nobody wants to know. */
   readonly #startedAt: number = isHeard('zmq-rpc:call:ended') ? performance.now() : 0
   #streams: CallStreams | undefined
@@ -77,14 +77,7 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
   #streamed = false
   #forgetSignal: (() => void) | undefined
 
-  constructor(
-    carrier: CallCarrier,
-    request: CallRequest,
-    settings: CallSettings,
-    movable: boolean,
-    resolve: (value: unknown) => void,
-    reject: (error: Error) => void,
-  ) {
+  constructor(carrier: CallCarrier, request: CallRequest, settings: CallSettings, movable: boolean, resolve: (value: unknown) => void) {
     super()
     this.carrier = carrier
     this.request = request
@@ -92,7 +85,6 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
     this.movable = movable
     this.#settings = settings
     this.#resolve = resolve
-    this.#reject = reject
     request.relay?.attach(this)
     const { signal } = settings
     if (signal !== undefined && !signal.aborted) this.#forgetSignal = onAbort(signal, () => this.giveUp(signal.reason))
@@ -254,7 +246,7 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
       return
     }
     this.#settle(error)
-    this.#reject(error)
+    this.#resolve(rejectionWithStack(error))
   }
 
   #settle(error: Error | undefined): void {

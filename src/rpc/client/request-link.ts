@@ -183,8 +183,8 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   /** The result, or an error. A movable call may end up with another endpoint that is connected sooner. */
   call(request: CallRequest, settings: CallSettings, movable = false): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const call = new Call(this, request, settings, movable, resolve, reject)
+    return new Promise((resolve) => {
+      const call = new Call(this, request, settings, movable, resolve)
       this.counters.taken++
       if (isHeard('zmq-rpc:call:started')) this.#tellStart(call)
       if (this.#closed) return call.fail(this.#error('CLOSED', call, `${call.what} was not sent: the client is closed`))

@@ -3,7 +3,7 @@ import { getEventListeners, getMaxListeners, setMaxListeners } from 'node:events
 import { createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { RemoteError, type RpcEvents, ZmqRpcError } from '../../../src/index.ts'
+import { RemoteError, type RpcClient, type RpcEvents, ZmqRpcError } from '../../../src/index.ts'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Reply, Router } from '../../../src/socket/index.ts'
 import { RawServer } from '../../helpers/raw-peer.ts'
@@ -195,6 +195,33 @@ describe('AUTH_REFUSED', () => {
     open = true
     await connected.atLeast(2)
     expect(await client.execute(new Greet('Ada'))).toBe('Hello Ada')
+  })
+})
+
+describe('the stack of an error', () => {
+  async function readThermometer(call: () => Promise<unknown>): Promise<unknown> {
+    return await call()
+  }
+
+  class Again extends Count {
+    static override readonly commandName = 'Again'
+    static readonly idempotent = true
+  }
+
+  it.each<[string, (client: RpcClient, away: RpcClient) => Promise<unknown>]>([
+    ['that failed at the server', (client) => client.execute(new Count())],
+    ['whose server is away', (_client, away) => away.execute(new Count())],
+    ['of several attempts', (_client, away) => away.execute(new Again())],
+  ])('shows who made the call, one %s', async (_what, call) => {
+    const server = await rpc.started(NULL_ENDPOINT, (server) =>
+      server.register(Count, () => {
+        throw new Error('out of numbers')
+      }),
+    )
+    const client = rpc.client({ req: endpointOf(server), interceptors: [(call, next) => next(call)] })
+    const away = rpc.client({ req: await freeEndpoint(), timeoutMs: 50 })
+    const { stack } = await failureOf(readThermometer(() => call(client, away)))
+    expect(stack).toMatch(/at (async )?readThermometer /)
   })
 })
 

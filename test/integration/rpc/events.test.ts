@@ -261,8 +261,9 @@ describe('what a client does by itself', () => {
     const servers = await Promise.all(
       [1, 2].map(() => rpc.started({ ...TCP, maxQueuedCalls: 0, maxConcurrentCalls: 1 }, (server) => server.register(Again, () => ++ran))),
     )
+    const endpoints = servers.map(endpointOf)
     await servers[0]?.stop()
-    const client = rpc.client({ req: servers.map(endpointOf) as string[] })
+    const client = rpc.client({ req: endpoints })
     await client.ready({ servers: 1 })
     // The one that is there is busy with a call that never ends; so the attempt is refused, and made again.
     const never = new AbortController()
