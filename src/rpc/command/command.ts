@@ -112,7 +112,7 @@ export function takesFields(command: Command): boolean {
   return command.setCommandState === Command.prototype.setCommandState
 }
 
-/** Classes of which it was told that a field was ignored: a peer can bring about one line for each, and no more. */
+/** The prototypes of classes of which it was told that a field was ignored: a peer can bring about one line for each, and no more. */
 const TOLD = new WeakSet<object>()
 
 /** So much of a name that a peer has chosen is shown. */
@@ -123,12 +123,13 @@ const MAX_SHOWN_KEY = 100
  * that it leaves no trace; one that the constructor makes only when it is given an argument) would get lost on the way.
  */
 function warnOfIgnored(command: object, key: string): void {
-  const commandClass = command.constructor
-  if (TOLD.has(commandClass) || key in command) return
-  TOLD.add(commandClass)
+  // Not `command.constructor`, which may be a field.
+  const prototype = Object.getPrototypeOf(command) as object
+  if (TOLD.has(prototype) || key in command) return
+  TOLD.add(prototype)
   const field = JSON.stringify(key.slice(0, MAX_SHOWN_KEY))
   process.emitWarning(
-    `command "${commandNameOf(command as Command)}" came with the field ${field}, which a new one does not have here: it is ignored. ` +
+    `command "${String(prototype.constructor?.name)}" came with the field ${field}, which a new one does not have here: it is ignored. ` +
       'If it is a field of the class, give it an initial value; else the sender has a newer class.',
     { code: 'ZMQ_RPC_FIELD_IGNORED' },
   )
