@@ -232,6 +232,8 @@ export class RpcProxy {
       await this.#outlets.publication?.whenHeard(0, Number.POSITIVE_INFINITY)
       await this.#custody?.buffer.open()
       await this.#front.start()
+      const [endpoint] = this.endpoints
+      if (endpoint !== undefined) this.#custody?.buffer.boundAt(endpoint)
     } catch (error) {
       await this.stop({ drainMs: 0 })
       throw error

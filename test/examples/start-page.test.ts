@@ -5,10 +5,10 @@
  */
 
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Program } from '../../examples/support/program.ts'
+import { freePort } from '../helpers/free-ports.ts'
 import { peer } from '../helpers/peers.ts'
 import { makePackedProject, type Project, ROOT, TYPESCRIPT } from './project.ts'
 
@@ -99,12 +99,3 @@ describe('docs/start.md', () => {
     }
   })
 })
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-    })
-  })
-}

@@ -2,9 +2,9 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../helpers/free-ports.ts'
 import { makeProject, type Project, ROOT } from './project.ts'
 
 const README = join(ROOT, 'node_modules/zeromq/README.md')
@@ -42,15 +42,6 @@ function run(heading: string, port: number, text: string): Promise<string> {
     child.stdout.on('data', take)
     child.stderr.on('data', take)
     child.on('close', () => (output.includes(text) ? resolve(output) : reject(new Error(`${heading} ended without '${text}':\n${output}`))))
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close((error) => (error === undefined ? resolve(port) : reject(error)))
-    })
   })
 }
 

@@ -13,6 +13,7 @@ import { publish } from '../../observability/events.ts'
 import type { BufferStore, DeadEntry, StoreRecord } from '../../store/buffer-store.ts'
 import { timerMs } from '../deadlines.ts'
 import { encodeError } from '../dialect/native/message.ts'
+import type { Endpoint } from '../endpoint.ts'
 import { STATUS } from '../error/status.ts'
 import { BufferClock } from './buffer-clock.ts'
 import { type BufferOptions, type BufferSettings, resolveBuffer } from './buffer-options.ts'
@@ -102,6 +103,7 @@ const DEAD = { count: 100, bytes: 4 * 1024 * 1024 }
 export class CommandBuffer {
   readonly settings: BufferSettings
   #name: string
+  readonly #isNamed: boolean
   readonly #makeStores: () => { store: BufferStore; outcomes: BufferStore }
   readonly #farEnds: () => readonly FarEnd[]
   readonly #clock = new BufferClock()
@@ -124,6 +126,7 @@ export class CommandBuffer {
   constructor(options: BufferOptions, defaultName: string, farEnds: () => readonly FarEnd[]) {
     this.settings = resolveBuffer(options)
     this.#name = options.name ?? defaultName
+    this.#isNamed = options.name !== undefined
     this.#makeStores = storesOf(options, this.settings)
     this.#farEnds = farEnds
   }
@@ -133,8 +136,9 @@ export class CommandBuffer {
     return this.#name
   }
 
-  set name(name: string) {
-    this.#name = name
+  /** Where it takes commands, once that is known: its name, unless it was given another. */
+  boundAt(endpoint: Endpoint): void {
+    if (!this.#isNamed) this.#name = endpoint
   }
 
   /** Opens the store, and begins to deliver. @throws StoreError */

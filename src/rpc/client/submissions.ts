@@ -13,7 +13,7 @@ import { ZmqRpcError } from '../../errors.ts'
 import type { Receipt } from '../../receipt.ts'
 import { onAbort } from '../abort-listeners.ts'
 import { type Deadlines, Timed } from '../deadlines.ts'
-import { errorText } from '../error/error-text.ts'
+import { errorText, wordsOf } from '../error/error-text.ts'
 import type { Balancer, Choice } from './balancer.ts'
 import type { CallSettings } from './call.ts'
 import type { SubmitRequest } from './submit-request.ts'
@@ -209,6 +209,8 @@ export class Submissions<L extends KeepingLink> {
     if (error.started !== 'no' && !request.repeatable) submission.home = link
     if (submission.maybe) ZmqRpcError.earlierStarted(error, 'maybe')
     submission.maybe ||= error.started !== 'no'
+    // The attempts before it know why there was none in time.
+    if (error.code === 'TIMED_OUT' && submission.last !== undefined) return submission.fail(submission.timedOut())
     if (!again || this.#closed || submission.settings.signal?.aborted) return submission.fail(error)
     submission.last = error
     lane.goingBack = true
@@ -292,14 +294,15 @@ class Submission<L extends KeepingLink> extends Timed {
   }
 
   override expired(): void {
+    this.#owner.withdraw(this, () => this.timedOut())
+  }
+
+  timedOut(): ZmqRpcError {
     const { timeoutMs } = this.settings
-    this.#owner.withdraw(this, () =>
-      this.#error(
-        this.sent ? 'TIMED_OUT' : 'NOT_CONNECTED',
-        this.sent ? `no buffer had it on disk within ${timeoutMs} ms` : `no server with a buffer was there within ${timeoutMs} ms`,
-        this.last,
-      ),
-    )
+    const last = this.last === undefined ? '' : ` (last reason: ${wordsOf(this.last)})`
+    return this.sent
+      ? this.#error('TIMED_OUT', `no buffer had it on disk within ${timeoutMs} ms${last}`, this.last)
+      : this.#error('NOT_CONNECTED', `no server with a buffer was there within ${timeoutMs} ms${last}`, this.last)
   }
 
   #end(): void {

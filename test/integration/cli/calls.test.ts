@@ -1,7 +1,8 @@
 /** `call`, `ls`, `ping` and `serve`: real processes of the built command line. */
 
 import { describe, expect, it } from 'vitest'
-import { freePort, jsonLines, useCli } from '../../helpers/cli.ts'
+import { jsonLines, useCli } from '../../helpers/cli.ts'
+import { freePort } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 
 const cli = useCli()

@@ -6,7 +6,8 @@ import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { RpcClient } from '../../../src/index.ts'
-import { freePort, useCli } from '../../helpers/cli.ts'
+import { useCli } from '../../helpers/cli.ts'
+import { freePort } from '../../helpers/free-ports.ts'
 
 const cli = useCli()
 

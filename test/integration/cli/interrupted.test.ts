@@ -3,7 +3,8 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type CliProcess, freePort, useCli } from '../../helpers/cli.ts'
+import { type CliProcess, useCli } from '../../helpers/cli.ts'
+import { freePort } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 
 const cli = useCli()

@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import { OpaqueCommand, RpcClient } from '../../../src/index.ts'
-import { freePort, jsonLines, useCli } from '../../helpers/cli.ts'
+import { jsonLines, useCli } from '../../helpers/cli.ts'
+import { freePort } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 
 const cli = useCli()

@@ -2,7 +2,8 @@
 
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type CliProcess, freePort, jsonLines, SERVICES, useCli } from '../../helpers/cli.ts'
+import { type CliProcess, jsonLines, SERVICES, useCli } from '../../helpers/cli.ts'
+import { freePort } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 
 const cli = useCli()
