@@ -26,7 +26,7 @@ const { values } = parseArgs({
 const kills = Number(values.kills)
 const random = randomOf(Number(values.seed))
 /** For what is left to be delivered in the end. */
-const DRAIN_MS = 60_000
+const DRAIN_MS = 300_000
 
 const folder = mkdtempSync(join(tmpdir(), 'zmq-rpc-crash-'))
 const acks = join(folder, 'acks')
@@ -62,7 +62,7 @@ class Role {
 }
 
 const program = (/** @type {string} */ file) => fileURLToPath(new URL(`programs/${file}`, import.meta.url))
-const server = new Role('server', () => [process.execPath, program('server.js'), toServer, log])
+const server = new Role('server', () => [process.execPath, program('server.js'), toServer, log, join(folder, 'keys')])
 const proxy = new Role('proxy', () => [process.execPath, program('proxy.js'), toProxy, toServer, join(folder, 'buffer')])
 const clients = Array.from({ length: Number(values.clients) }, (_, index) => {
   const native = (/** @type {number} */ epoch) => [process.execPath, program('client.js'), toProxy, `ours-${index}`, `${epoch}`, acks]

@@ -43,8 +43,8 @@ describe('a buffer, whatever happens', () => {
               let run = begin()
               function begin() {
                 const [store, outcomes] = [crashable(disks.store, slowly), crashable(disks.outcomes, slowly)]
-                const farEnd = world.connect({ keepsOrder })
-                const buffer = new CommandBuffer(
+                const farEnd = world.connect({ keepsOrder, changed: () => buffer.changed() })
+                const buffer: CommandBuffer = new CommandBuffer(
                   { store: () => store.store, outcomes: () => outcomes.store, maxAttempts: 1000, backoffMs: [5, 50] },
                   'test',
                   () => [farEnd],

@@ -52,8 +52,10 @@ export class World {
   }
 
   /** As one run of the program sees it; `gone` ends that. */
-  connect(options: { keepsOrder: boolean }): FarEnd & { gone(): void } {
+  connect(options: { keepsOrder: boolean; changed(): void }): FarEnd & { gone(): void } {
     let gone = false
+    /** A connection that was lost is not made again at once. */
+    let away = false
     const world = this
     /** All that is on the way is lost with it, at once. */
     let connection = newConnection()
@@ -62,7 +64,7 @@ export class World {
       capacity: options.keepsOrder ? 100 : 10,
       keepsOrder: options.keepsOrder,
       get available() {
-        return world.up && !gone
+        return world.up && !gone && !away
       },
       gone() {
         gone = true
@@ -96,6 +98,11 @@ export class World {
         if (verdict.kind === 'again') own.standing.add(lane)
         if (verdict.kind !== 'again' || !verdict.counts) return verdict
         connection = newConnection()
+        away = true
+        setTimeout(() => {
+          away = false
+          options.changed()
+        }, 2)
         own.lose()
         return await never
       } finally {
