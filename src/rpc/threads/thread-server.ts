@@ -220,7 +220,6 @@ export class ThreadServer implements ServiceRegistrar {
     const registration = this.#find(head.name)
     if (head.extras?.metadata !== undefined) call.metadata = head.extras.metadata
     call.idempotencyKey = head.extras?.idempotencyKey
-    call.idempotencyKey = head.extras?.idempotencyKey
     const { name: command, serviceName } = registration
     return { command, serviceName, execute: () => this.#runner.readAndRun(registration, body, head, call) }
   }
