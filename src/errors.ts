@@ -377,6 +377,11 @@ export class ZmqRpcError extends Error {
     error.message += started === 'yes' ? '; an attempt before it was carried out' : '; an attempt before it may have been carried out'
   }
 
+  /** A buffer has the command on disk, whatever the error says. Only for who made the error. */
+  static withReceipt(error: ZmqRpcError, receipt: Receipt): void {
+    ;(error as { receipt: Receipt | undefined }).receipt ??= receipt
+  }
+
   /** True for errors of this package even when two copies of it are loaded. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     // A subclass asks the ordinary question; only the base answers for every copy of the package.

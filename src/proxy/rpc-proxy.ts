@@ -17,7 +17,7 @@ import type { Published } from '../rpc/client/publication.ts'
 import { ShutdownServer } from '../rpc/command/command.ts'
 import type { Dialect } from '../rpc/dialect/announcement.ts'
 import { FLAG, NO_LIMIT, numberOf, setAmount, setNumber } from '../rpc/dialect/native/header.ts'
-import { type CallHead, decodeCallHead, encodeReply, FEATURE, type Hello } from '../rpc/dialect/native/message.ts'
+import { type CallHead, decodeCallHead, encodeReply, FEATURE, type Hello, withExtras } from '../rpc/dialect/native/message.ts'
 import { decodeOpaque, mayAskFor } from '../rpc/dialect/pyzmqrpc3.ts'
 import { callToPython, isText } from '../rpc/dialect/translate.ts'
 import type { Endpoint } from '../rpc/endpoint.ts'
@@ -327,7 +327,7 @@ class Front extends MessageServer {
     }
     const { requester } = this.#outlets()
     if (requester.links.length === 0) return { ...about, execute: () => this.#publish(name, body, call.dialect) }
-    return { ...about, execute: () => this.#forward(name, body, call) }
+    return { ...about, execute: () => this.#forward(name, withoutKeep(body, head), call, head?.extras?.keep !== undefined) }
   }
 
   /** `name`: undefined where it is not known, since what Python sends is not read; here it must be. */
@@ -338,9 +338,10 @@ class Front extends MessageServer {
     return name === command || mayAskFor(command, body[0] as Buffer)
   }
 
-  async #forward(name: string | undefined, body: Message, call: ServerCall): Promise<unknown> {
+  /** `wasToBeKept`: its caller takes ACCEPTED for the end of it. */
+  async #forward(name: string | undefined, body: Message, call: ServerCall, wasToBeKept: boolean): Promise<unknown> {
     const outlets = this.#outlets()
-    const relay = call.envelope === undefined ? undefined : new CallRelay(call, lostFarEnd)
+    const relay = call.envelope === undefined ? undefined : new CallRelay(call, lostFarEnd, !wasToBeKept)
     const request = new ForwardedRequest(name, body, call.dialect, relay)
     if (relay !== undefined) call.passOn(relay)
     try {
@@ -350,7 +351,8 @@ class Front extends MessageServer {
       if (call.aborted) return undefined
       const text = `the proxy could not pass it on: ${wordsOf(toError(cause))}`
       const started = cause instanceof ZmqRpcError ? cause.started : 'maybe'
-      throw new Refused({ status: STATUS.proxyFailed, text, name, cause, started })
+      const isKept = cause instanceof ZmqRpcError && cause.code === 'NOT_YET_EXECUTED' && call.dialect === 'native'
+      throw new Refused({ status: isKept ? STATUS.notYetExecuted : STATUS.proxyFailed, text, name, cause, started })
     }
   }
 
@@ -362,6 +364,13 @@ class Front extends MessageServer {
     }
     return new Answered(dialect === 'native' ? encodeReply(undefined) : DONE)
   }
+}
+
+/** What is not kept here is answered here, and so it is carried out behind: nobody there is to keep it, and to say no more. */
+function withoutKeep(body: Message, head: CallHead | undefined): Message {
+  if (head?.extras?.keep === undefined) return body
+  const { keep: _, ...extras } = head.extras
+  return withExtras(body, head, extras)
 }
 
 /** What receipts call its buffer. */

@@ -245,6 +245,8 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
       this.request.relay?.serverGone(error)
       return
     }
+    // What the far end says of it, it says without.
+    if (this.receipt !== undefined && error instanceof ZmqRpcError) ZmqRpcError.withReceipt(error, this.receipt)
     this.#settle(error)
     this.#resolve(rejectionWithStack(error))
   }

@@ -18,14 +18,19 @@ import type { FarCall, NearCall, Relay } from './relay.ts'
 export class CallRelay implements Relay {
   readonly #caller: NearCall
   readonly #explain: (error: Error) => WireError
+  readonly #tellsAccepted: boolean
   readonly #toServer = new Lane()
   readonly #toCaller = new Lane()
   #call: FarCall | undefined
   /** Of the result, that have not ended: their numbers, and the sequence number that comes next. */
   readonly #streams = new Map<number, number>()
 
-  /** @param explain what a reader of an open stream is told when the far end is gone */
-  constructor(caller: NearCall, explain: (error: Error) => WireError) {
+  /**
+   * @param explain what a reader of an open stream is told when the far end is gone
+   * @param tellsAccepted whether the caller is told that a buffer has the call
+   */
+  constructor(caller: NearCall, explain: (error: Error) => WireError, tellsAccepted = true) {
+    this.#tellsAccepted = tellsAccepted
     this.#caller = caller
     this.#explain = explain
     if (caller.dialect !== 'native') this.#toCaller.close()
@@ -62,7 +67,7 @@ export class CallRelay implements Relay {
   }
 
   accepted(body: Message): void {
-    if (this.#caller.dialect === 'native') this.#caller.send(body, false)
+    if (this.#tellsAccepted && this.#caller.dialect === 'native') this.#caller.send(body, false)
   }
 
   answered(): void {
