@@ -46,6 +46,7 @@ const OF_ERRORS: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   BAD_COMMAND: EXIT.usage,
   BAD_OPTION: EXIT.usage,
   ABORTED: EXIT.interrupted,
+  THREAD_FAILED: EXIT.failed,
   NO_BUFFER: EXIT.remoteError,
   BAD_REPLY: EXIT.remoteError,
   REMOTE_ERROR: EXIT.remoteError,

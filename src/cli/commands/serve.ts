@@ -1,7 +1,8 @@
 /** `zmq-rpc serve`: runs a server whose services a module registers. */
 
+import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { type Endpoint, RpcServer } from '../../index.ts'
+import { type Endpoint, RpcServer, type RpcServerOptions, type ServicesModuleOptions } from '../../index.ts'
 import { defineCommand } from '../command-line.ts'
 import { AUTH_OPTIONS, authOf } from '../connection.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -10,7 +11,7 @@ import { startLog, VERBOSE_OPTION } from '../log.ts'
 import type { Session } from '../session.ts'
 import { untilStopped } from '../until-stopped.ts'
 import { UsageError } from '../usage-error.ts'
-import { readDuration, readEndpoint, readOwnEndpoint } from '../values.ts'
+import { readCount, readDuration, readEndpoint, readOwnEndpoint } from '../values.ts'
 
 /** Heard on this machine only. */
 const DEFAULT_ENDPOINT = 'tcp://127.0.0.1:30000'
@@ -27,6 +28,7 @@ export const serve = defineCommand({
       text: `where clients connect to (${DEFAULT_ENDPOINT}); may be given several times`,
     },
     sub: { type: 'string', multiple: true, value: 'ENDPOINT', text: 'a publisher to listen to; may be given several times' },
+    threads: { type: 'string', value: 'N', text: 'run the services in so many threads: for those that compute' },
     drain: { type: 'string', value: 'TIME', text: 'for calls under way to end when it is stopped (5s)' },
     ...AUTH_OPTIONS,
     ...VERBOSE_OPTION,
@@ -43,6 +45,7 @@ export const serve = defineCommand({
   examples: [
     ['zmq-rpc serve greet.js', `listens on ${DEFAULT_ENDPOINT}, for this machine`],
     ['zmq-rpc serve greet.js --rep :30000 -u pi --password-file pi.password', 'for all machines, with a password'],
+    ['zmq-rpc serve primes.js --threads 4', 'services that compute, on four cores'],
     ['zmq-rpc serve greet.js --sub lab-1:30001', 'carries out what lab-1 publishes'],
   ],
   async run({ options, positionals: [module = ''] }, session) {
@@ -50,9 +53,17 @@ export const serve = defineCommand({
     const sub = options.sub?.map(readEndpoint)
     const drainMs = readDuration('drain', options.drain)
     using _log = startLog(session, options.verbose)
-    const server = new RpcServer({ rep: rep ?? (sub === undefined ? DEFAULT_ENDPOINT : undefined), sub, auth: authOf(options, session) })
+    const threads = readCount('threads', options.threads)
+    const services = threads === undefined ? await load(module, session) : threaded(module, threads)
+    const server = new RpcServer({
+      rep: rep ?? (sub === undefined ? DEFAULT_ENDPOINT : undefined),
+      sub,
+      auth: authOf(options, session),
+      ...services.options,
+    })
+    let opened: unknown
     try {
-      await (await load(module, session))(server)
+      opened = await services.register(server)
       await server.start()
       await tell(server.endpoints, sub ?? [], session)
       await untilStopped(session.signal, server.stopped)
@@ -60,25 +71,49 @@ export const serve = defineCommand({
       const { running, streams } = server.stats()
       if (server.running && running + streams > 0) session.note('calls under way have time to end; Ctrl-C once more ends them')
       await server.stop({ drainMs })
+      await stopAll(opened)
     }
     return EXIT.done
   },
 })
 
-async function load(module: string, session: Session): Promise<(server: RpcServer) => unknown> {
+/** What a module brings to its server. */
+interface Services {
+  readonly options: Partial<RpcServerOptions>
+  register(server: RpcServer): unknown
+}
+
+/** In threads: they load it themselves. */
+function threaded(module: string, threads: number): Services {
+  if (!existsSync(module)) throw new UsageError(`there is no file ${module}`)
+  return { options: { services: pathToFileURL(module), threads }, register: () => undefined }
+}
+
+/** Here. It has the form that threads want, so that it may run either way. */
+async function load(module: string, session: Session): Promise<Services> {
   const url = pathToFileURL(module).href
-  let loaded: { readonly default?: unknown }
+  let loaded: { readonly default?: unknown; readonly options?: ServicesModuleOptions }
   try {
     loaded = await import(url)
   } catch (error) {
     throw whyNotLoaded(module, url, error as NodeJS.ErrnoException, session)
   }
-  const register = loaded.default
-  if (typeof register === 'function' && !/^class\b/.test(Function.prototype.toString.call(register)))
-    return register as (server: RpcServer) => unknown
+  const { default: register, options = {} } = loaded
+  if (typeof register === 'function' && !/^class\b/.test(Function.prototype.toString.call(register))) {
+    return { options, register: (server) => register(server, { data: undefined, index: 0 }) }
+  }
   const what =
     register === undefined ? 'no default export' : `a default export that is ${register === null ? 'null' : `a ${typeof register}`}`
   throw new UsageError(`${module} has ${what}: it must be a function that registers services, (server) => server.register(…)`)
+}
+
+/** What the module's function returned may be something to stop or to close, or a list of such things. */
+async function stopAll(opened: unknown): Promise<void> {
+  for (const one of [opened].flat(1)) {
+    const { stop, close } = (one ?? {}) as { readonly stop?: unknown; readonly close?: unknown }
+    const end = typeof stop === 'function' ? stop : close
+    if (typeof end === 'function') await end.call(one)
+  }
 }
 
 function whyNotLoaded(module: string, url: string, error: NodeJS.ErrnoException, session: Session): Error {

@@ -53,7 +53,7 @@ export interface ServicesContext<Data = unknown> {
 
 /**
  * The default export of a module of services: registers them. What it returns (or resolves to) is stopped, or closed, with the thread: a
- * client that its services use, a database. The server is ready when it has resolved in all threads.
+ * client that its services use, a database; `services` itself is nothing to stop. The server is ready when it has resolved in all threads.
  *
  * @example
  * ```ts
@@ -65,7 +65,7 @@ export interface ServicesContext<Data = unknown> {
 export type RegisterServices<Data = unknown> = (
   services: ServiceRegistrar,
   context: ServicesContext<Data>,
-) => ThreadResult | Promise<ThreadResult>
+) => ThreadResult | ServiceRegistrar | Promise<ThreadResult | ServiceRegistrar>
 
 /** What a module of services may export as `options`: those of `RpcServer` that hold functions, which no thread can be handed. */
 export interface ServicesModuleOptions {

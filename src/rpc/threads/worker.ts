@@ -73,7 +73,9 @@ async function start(): Promise<void> {
   if (typeof setUp !== 'function') return fail(`its module has no function as its default export`)
   try {
     if (settings !== undefined) server = new ThreadServer(settings, (options ?? {}) as ServicesModuleOptions, queue)
-    stoppables = stoppablesOf(await (server === undefined ? setUp(data) : setUp(server, { data, index })))
+    const returned = await (server === undefined ? setUp(data) : setUp(server, { data, index }))
+    // What `register` returns: that of a function which is one expression.
+    stoppables = stoppablesOf(returned === server ? undefined : returned)
     const services = server?.describe() ?? []
     queue.push(() => ({ kind: 'ready', services, endpoints: endpointsOf(stoppables) }))
     // A program ends when it has nothing more to do; services wait for calls.

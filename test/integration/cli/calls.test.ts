@@ -187,11 +187,25 @@ describe('serve', () => {
     expect(await server.interrupt()).toMatchObject({ code: 130 })
   })
 
+  it('runs the services in threads, where it is told to, by the same module', async () => {
+    const module = new URL('one-service.js', import.meta.url).pathname
+    for (const [args, thread] of [
+      [[], 0],
+      [['--threads', '1'], 1],
+    ] as const) {
+      const server = cli.start(['serve', module, '--rep', 'tcp://127.0.0.1:0', ...args])
+      const [, endpoint = ''] = await server.says(/listening on (\S+)/)
+      expect(await cli.run(['call', endpoint, 'WhichThread'])).toMatchObject({ code: 0, stdout: `${thread}\n` })
+      expect(await server.interrupt()).toMatchObject({ code: 0 })
+    }
+  })
+
   it('tells what is wrong with a module', async () => {
-    expect(await cli.run(['serve', './nowhere.js'])).toMatchObject({
-      code: 2,
-      stderr: expect.stringContaining('there is no file ./nowhere.js'),
-    })
+    for (const threads of [[], ['--threads', '2']])
+      expect(await cli.run(['serve', './nowhere.js', ...threads])).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('there is no file ./nowhere.js'),
+      })
     const { code, stderr } = await cli.run([
       'serve',
       new URL('../../helpers/cli.ts', import.meta.url).pathname,
