@@ -53,11 +53,13 @@ const OF_ERRORS: Readonly<Partial<Record<ErrorCode, ExitCode>>> = {
   PROTOCOL_ERROR: EXIT.remoteError,
 }
 
+const OF_THIS_SIDE: ReadonlySet<ExitCode | undefined> = new Set([EXIT.usage, EXIT.failed])
+
 /** What an error that ended a command means to a script. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT.usage
-  // Answered with status 400, it was the other side that did not like it; without a status it was never sent.
-  if (error instanceof RemoteError && error.code === 'BAD_COMMAND') return EXIT.remoteError
+  // The same code, but of the other side: it refused the command, or a thread of it has ended.
+  if (error instanceof RemoteError && OF_THIS_SIDE.has(OF_ERRORS[error.code])) return EXIT.remoteError
   if (error instanceof ZmqRpcError) return OF_ERRORS[error.code] ?? ('status' in ERROR_CODES[error.code] ? EXIT.remoteError : EXIT.failed)
   if (error instanceof SocketError && error.code === 'EINVAL') return EXIT.usage
   return EXIT.failed
