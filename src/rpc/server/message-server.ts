@@ -128,8 +128,11 @@ const DEFAULTS = {
 /** Time for the last replies to be written, where no more is left of `drainMs`. */
 const LINGER_MS = 1000
 
-/** Time for native clients to say that they have heard that the server stops, and that no more calls follow. */
+/** Time for native clients to say that they have heard that the server stops, and that no more calls follow; for handshakes, too. */
 const PARTING_MS = 1000
+
+/** How often a server that stops looks whether handshakes are under way. */
+const LOOK_MS = 10
 
 const OK_REPLY = [encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok })]
 
@@ -158,6 +161,7 @@ export abstract class MessageServer {
   /** Those of them who were told that it stops, and may not have heard it: their calls may be on the way. */
   readonly #parting = new Set<Peer>()
   #waitsForParting = true
+  #waitsForHandshakes = true
   readonly #paused = new Map<Peer, RequestListener | SubscriptionLink>()
   #state: 'new' | 'started' | 'stopping' | 'stopped' = 'new'
   /** Called when no call is under way any more, and none on the way; set while `stop` waits for it. */
@@ -373,21 +377,27 @@ export abstract class MessageServer {
     const parted = setTimeout(
       () => {
         this.#parting.clear()
+        this.#waitsForHandshakes = false
         this.#checkIdle()
       },
       Math.min(drainMs, PARTING_MS),
     )
     const over = setTimeout(() => this.#idle?.(), timerMs(drainMs))
+    // Nobody tells of handshakes that come to nothing.
+    const looking = setInterval(() => this.#checkIdle(), LOOK_MS)
     await new Promise<void>((resolve) => {
       this.#idle = resolve
       this.#checkIdle()
     })
     clearTimeout(parted)
     clearTimeout(over)
+    clearInterval(looking)
   }
 
   #checkIdle(): void {
-    if (this.#callCount === 0 && !(this.#waitsForParting && this.#parting.size > 0)) this.#idle?.()
+    if (this.#idle === undefined || this.#callCount > 0 || (this.#waitsForParting && this.#parting.size > 0)) return
+    // Whose handshake is over for itself has sent what it had to send, and would never hear what became of it.
+    if (!(this.#waitsForHandshakes && this.#listener.handshakes > 0)) this.#idle()
   }
 
   /** No call of this client can be on the way any more. */

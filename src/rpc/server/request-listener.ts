@@ -91,6 +91,11 @@ export class RequestListener implements PeerListener {
     return this.#core.stats().connections
   }
 
+  /** Clients that are about to be. */
+  get handshakes(): number {
+    return this.#core.stats().handshakes
+  }
+
   /** @throws SocketError when the endpoint cannot be had. */
   async bind(endpoint: string): Promise<void> {
     await this.#core.bind(endpoint)
