@@ -9,6 +9,7 @@ import { PortQueue } from './port-queue.ts'
 import { THREAD_OPTIONS, Thread, type ThreadOptions } from './thread.ts'
 import { resolveModule } from './threads-options.ts'
 
+/** How `RunningThread.stop` ends a thread. */
 export interface StopThreadOptions {
   /** Time to stop in, ms; then it is ended by force, and `join` rejects. @default 10000 */
   readonly graceMs?: number | undefined
