@@ -4,7 +4,7 @@
  *     node bench/run.js [ROW ...] [--quick] [--warmup S] [--rounds N] [--seconds S] [--only REGEXP] [--connections N]
  *
  * Rows: echo, rpc, publish, large, sizes, subscriptions, memory, import; without a name, all of these. By name only, since it
- * installs packages: rivals. `--only` picks the peers whose names match (raw `net` always takes part, as the measure, and so
+ * installs packages: rivals; and threads. `--only` picks the peers whose names match (raw `net` always takes part, as the measure, and so
  * do we against rivals). Ratios are medians over rounds in which every peer had its turn; on a noisy machine trust them, and
  * CPU seconds, rather than rates. A wrong reply ends the run.
  */
@@ -20,9 +20,10 @@ import * as rivals from './rows/rivals.js'
 import * as rpc from './rows/rpc.js'
 import * as sizes from './rows/sizes.js'
 import * as subscriptions from './rows/subscriptions.js'
+import * as threads from './rows/threads.js'
 
 const ROWS = [echo, rpc, publish, large, sizes, subscriptions, memory, imports]
-const ROWS_BY_NAME = [...ROWS, rivals]
+const ROWS_BY_NAME = [...ROWS, threads, rivals]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -70,6 +70,20 @@ describe('the example of several servers', () => {
   })
 })
 
+describe('the example of threads', () => {
+  it('computes several things at a time, and answers meanwhile', async () => {
+    const server = run('threads/server.ts', [...LOCAL, '--threads', '2'])
+    const client = run('threads/client.ts', ['--endpoint', await endpointOf(server), '--below', '3000000', '--calls', '4'])
+    await client.exits(0)
+    expect(client.lines[0]).toMatch(/^\d under way, \d waiting after/)
+    const threads = client.lines.slice(1).map((line) => /^216816 primes, says thread (\d+)/.exec(line)?.[1])
+    expect([threads.length, new Set(threads).size]).toEqual([4, 2])
+    server.kill('SIGTERM')
+    await server.exits(0)
+    await server.line(/^stopped$/)
+  })
+})
+
 describe('the example of a log', () => {
   it('writes what there is and what comes, and has the reading end at the server', async () => {
     project().write('logs/app.log', 'one\ntwo\n')

@@ -9,5 +9,4 @@ const register: RegisterServices = (services) => {
   serveAll(services as RpcServer)
 }
 
-// biome-ignore lint/style/noDefaultExport: threads look for it
 export default register

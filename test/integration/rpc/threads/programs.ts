@@ -68,5 +68,4 @@ async function run({ what, req = '' }: Orders): Promise<object | undefined> {
   }
 }
 
-// biome-ignore lint/style/noDefaultExport: threads look for it
 export default run

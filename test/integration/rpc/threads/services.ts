@@ -115,5 +115,4 @@ function throwBoom(): never {
   throw new TypeError('boom')
 }
 
-// biome-ignore lint/style/noDefaultExport: threads look for it
 export default registerAll
