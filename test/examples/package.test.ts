@@ -52,6 +52,38 @@ describe('the built package', () => {
     expect(twice).toEqual([])
   })
 
+  it('starts threads, for services and for programs', () => {
+    project.write(
+      'module.js',
+      `import { Command, RpcServer } from 'zmq-rpc'
+      export class Greet extends Command { name = '' }
+      export default async (services) => {
+        if (services !== undefined) return void services.register(Greet, ({ name }) => 'Hello ' + name)
+        const server = new RpcServer({ rep: 'tcp://127.0.0.1:0' })
+        server.register(Greet, () => 'Hello from a program')
+        await server.start()
+        return server
+      }`,
+    )
+    const answers = run(`
+      import { RpcClient, RpcServer, startThread } from 'zmq-rpc'
+      import { Greet } from './module.js'
+      const services = new URL('./module.js', import.meta.url)
+      const server = new RpcServer({ rep: 'tcp://127.0.0.1:0', services, threads: 2 })
+      await server.start()
+      const thread = await startThread(services)
+      const answers = []
+      for (const { endpoints } of [server, thread]) {
+        const client = new RpcClient({ req: endpoints })
+        answers.push(await client.execute(Object.assign(new Greet(), { name: 'Ada' })))
+        await client.close()
+      }
+      await Promise.all([server.stop(), thread.stop()])
+      await thread.join()
+      console.log(JSON.stringify(answers))`)
+    expect(answers).toEqual(['Hello Ada', 'Hello from a program'])
+  })
+
   it('is imported from a few files, and from no dependency', () => {
     const code = readdirSync(join(ROOT, 'dist'), { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.js'))
     // One more is what threads start with.

@@ -37,6 +37,8 @@ export type PortFrames = readonly Uint8Array[]
 export interface Batch<Item> {
   /** Batches of the other side that were taken since the last one. */
   readonly taken: number
+  /** Of a thread: what the longest of their items has kept it, ms. */
+  readonly longestMs: number
   readonly items: readonly Item[]
 }
 

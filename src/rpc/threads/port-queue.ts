@@ -10,6 +10,7 @@ export class PortQueue<Item> {
   #items: Item[] = []
   #transfer: ArrayBuffer[] = []
   #taken = 0
+  #longestMs = 0
   #scheduled = false
   readonly #flush = (): void => this.flush()
 
@@ -27,19 +28,20 @@ export class PortQueue<Item> {
   }
 
   /** Batches of the other side were taken: it is told, with the next items or by itself. */
-  acknowledge(batches: number): void {
+  acknowledge(batches: number, longestMs: number): void {
     this.#taken += batches
+    this.#longestMs = Math.max(this.#longestMs, longestMs)
     this.#later()
   }
 
   flush(): void {
     this.#scheduled = false
     if (this.#items.length === 0 && this.#taken === 0) return
-    const batch: Batch<Item> = { taken: this.#taken, items: this.#items }
+    const batch: Batch<Item> = { taken: this.#taken, longestMs: this.#longestMs, items: this.#items }
     const transfer = this.#transfer
     this.#items = []
     this.#transfer = []
-    this.#taken = 0
+    this.#taken = this.#longestMs = 0
     this.#port.postMessage(batch, transfer)
     this.#sent(batch)
   }

@@ -44,8 +44,10 @@ export interface ServiceThreadOwner {
 
 /** Calls that may be on their way to a thread that takes them at once. */
 const MAX_AHEAD = 64
-/** What takes longer to be taken keeps the thread busy. */
+/** A service that keeps its thread for longer is one that computes: none is sent ahead of it. */
 const QUICK_MS = 2
+/** A thread that has not taken what it was sent for so long is sent no more; it may be that others have the machine. */
+const STALLED_MS = 10
 const MAX_UNTAKEN_BYTES = 1024 * 1024
 /** Time to stop in, ms, for a thread whose calls have all ended or been given up. */
 const STOP_MS = 1000
@@ -104,7 +106,7 @@ export class ServiceThread implements ThreadCallCarrier {
   get mayHaveCall(): boolean {
     if (!this.ready || this.#untakenCalls >= this.#mayBeAhead) return false
     const [oldest] = this.#untaken
-    return oldest === undefined || performance.now() - oldest.at < QUICK_MS
+    return oldest === undefined || performance.now() - oldest.at < STALLED_MS
   }
 
   /** Calls that it has. */
@@ -193,14 +195,16 @@ export class ServiceThread implements ThreadCallCarrier {
     this.#nextCalls = this.#nextBytes = 0
   }
 
-  #take({ taken, items }: Batch<FromThread>): void {
+  #take({ taken, longestMs, items }: Batch<FromThread>): void {
     for (const item of items) this.#hear(item)
     if (taken === 0) return
-    for (const { at, calls, bytes } of this.#untaken.splice(0, taken)) {
+    let begun = 0
+    for (const { calls, bytes } of this.#untaken.splice(0, taken)) {
       this.#untakenCalls -= calls
       this.#untakenBytes -= bytes
-      if (calls > 0) this.#mayBeAhead = performance.now() - at < QUICK_MS ? Math.min(this.#mayBeAhead * 2, MAX_AHEAD) : 1
+      begun += calls
     }
+    if (begun > 0) this.#mayBeAhead = longestMs < QUICK_MS ? Math.min(this.#mayBeAhead * 2, MAX_AHEAD) : 1
     if (this.#isAskedForRoom && this.hasRoom) {
       this.#isAskedForRoom = false
       for (const call of this.#calls.values()) call.writable()

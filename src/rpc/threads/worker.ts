@@ -25,6 +25,7 @@ const items: ToThread[] = []
 let batches = 0
 /** Calls that were given up: those of them that are not begun never are. */
 const cancelled = new Set<number>()
+let longestMs = 0
 let isGoingOn = false
 
 port.on('message', (batch: Batch<ToThread>) => {
@@ -43,18 +44,22 @@ port.on('message', (batch: Batch<ToThread>) => {
 function work(): void {
   isGoingOn = false
   const beganAt = performance.now()
+  let at = beganAt
   for (let item = items.shift(); item !== undefined; item = items.shift()) {
     if (item.kind === 'stop') void stop()
     else server?.take(item, cancelled)
-    if (items.length > 0 && performance.now() - beganAt > TURN_MS) {
+    const now = performance.now()
+    longestMs = Math.max(longestMs, now - at)
+    at = now
+    if (items.length > 0 && now - beganAt > TURN_MS) {
       isGoingOn = true
       setImmediate(work)
       return queue.flush()
     }
   }
   cancelled.clear()
-  queue.acknowledge(batches)
-  batches = 0
+  queue.acknowledge(batches, longestMs)
+  batches = longestMs = 0
 }
 
 // A module that waits for nothing ends the thread, which is then said to its starter.

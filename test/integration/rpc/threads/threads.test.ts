@@ -1,5 +1,8 @@
 /** Services in threads behind one endpoint: what callers see of it, and what they do not. */
 
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Health, ListServices, type RemoteError, RpcServer, type RpcServerOptions, type ThreadsOptions } from '../../../../src/index.ts'
@@ -260,6 +263,21 @@ describe('calls of threads', () => {
       await failureOf(client.execute(crash, { idempotencyKey: 'c' })),
     ]
     expect(codes.map(({ code }) => code)).toEqual(['THREAD_FAILED', 'THREAD_FAILED'])
+  })
+})
+
+describe('calls of threads that are not to be carried out twice', () => {
+  it('are refused when their thread ended in the midst of them, where the server says so', async () => {
+    const path = mkdtempSync(join(tmpdir(), 'zmq-rpc-threads-'))
+    rpc.defer(() => rmSync(path, { recursive: true }))
+    const server = await serve({ idempotency: { path, interrupted: 'refuse' } })
+    const client = rpc.client({ req: server.endpoints, retry: false })
+    const idempotencyKey = 'once'
+    const codes: (string | undefined)[] = []
+    for (let n = 0; n < 2; n++) codes.push((await failureOf(client.execute(new Crash('exits'), { idempotencyKey }))).code)
+    expect(codes).toEqual(['THREAD_FAILED', 'INTERRUPTED'])
+    expect(await client.execute(new Note('n'), { idempotencyKey: 'n' })).toBe(1)
+    expect(await client.execute(new Note('n'), { idempotencyKey: 'n' })).toBe(1)
   })
 })
 
