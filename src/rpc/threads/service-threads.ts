@@ -7,8 +7,9 @@ import { toError, ZmqRpcError } from '../../errors.ts'
 import { publish } from '../../observability/events.ts'
 import { Backoff } from '../../session/backoff.ts'
 import type { Message } from '../../wire/index.ts'
+import { STATUS } from '../error/status.ts'
 import type { AllowRequest } from '../server/allow.ts'
-import type { Answered, ServerCall } from '../server/server-call.ts'
+import { Answered, type ServerCall } from '../server/server-call.ts'
 import type { DescribedService } from './port-messages.ts'
 import { ServiceThread, type ServiceThreadOptions } from './service-thread.ts'
 import { ThreadCall } from './thread-call.ts'
@@ -41,7 +42,6 @@ export class ServiceThreads {
   #state: 'starting' | 'running' | 'stopping' = 'starting'
   #stopping: Promise<void> | undefined
   #stopped: (() => void) | undefined
-  #failures = 0
 
   /** `room`: told when {@link mayHaveCall} may have become true. */
   constructor(options: ServiceThreadsOptions, room: () => void) {
@@ -72,17 +72,14 @@ export class ServiceThreads {
     }
   }
 
-  /** Threads that are there, and those that have ended without being told to. */
-  get stats(): { readonly running: number; readonly failed: number } {
-    return { running: this.#places.filter(({ thread }) => thread?.ready).length, failed: this.#failures }
-  }
-
   get mayHaveCall(): boolean {
     return this.#places.some(({ thread }) => thread?.mayHaveCall)
   }
 
   /** Runs a call in a thread. Rejects with `Refused`. */
   run(call: ServerCall, command: string, body: Message, keyed: boolean): Promise<Answered> {
+    // A rule may have taken its time.
+    if (call.aborted) return Promise.resolve(new Answered(undefined, { status: STATUS.aborted }))
     const made = new ThreadCall(call, command, body, keyed)
     this.#dispatch(made)
     return made.result
@@ -172,7 +169,6 @@ export class ServiceThreads {
   }
 
   #replace(place: Place, error: Error, ageMs: number): void {
-    this.#failures++
     if (ageMs > LIVED_MS) place.backoff.succeeded()
     const retryMs = ageMs > LIVED_MS ? 0 : (place.backoff.next(false) ?? 0)
     publish('zmq-rpc:thread:failed', () => ({ module: this.#options.module, error, retryMs }))
