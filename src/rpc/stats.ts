@@ -67,6 +67,8 @@ export interface ClientStats {
   readonly queued: number
   /** Calls that were sent and are not answered yet, now. */
   readonly inFlight: number
+  /** Commands that were submitted, and that no buffer has on disk yet, now: those that are sent are also among the calls. Of an `RpcClient`. */
+  readonly submitting: number
   /** Streams of calls that are open now, in both directions. */
   readonly streams: number
   /** Those who listen to `pub` now. */

@@ -223,6 +223,7 @@ export class Outlets {
       failed,
       queued: servers.reduce((sum, { queued }) => sum + queued, 0),
       inFlight: servers.reduce((sum, { inFlight }) => sum + inFlight, 0),
+      submitting: 0,
       streams: links.reduce((sum, { streams }) => sum + streams, 0),
       subscribers: this.publication?.subscribers ?? 0,
       servers,

@@ -58,7 +58,7 @@ export interface RpcClientOptions extends ClientOptions {
   readonly commands?: readonly CommandClass[] | undefined
   /** Errors of services that are thrown here as what they were thrown there; others come as `RemoteError`. @default [] */
   readonly errors?: readonly ServiceErrorClass[] | undefined
-  /** What stands around every `execute`, and around each call of `executeAll`; the first is the outermost. @default [] */
+  /** What stands around every `execute` and `submit`, and around each call of `executeAll`; the first is the outermost. @default [] */
   readonly interceptors?: readonly ClientInterceptor[] | undefined
   /**
    * How calls are tried again that failed; false: not at all. Only what is safe: errors that say that nothing was carried out, where
@@ -356,7 +356,7 @@ export class RpcClient {
 
   /** What it does and has done, in numbers. Cheap: the counters are always on. `buffer`: where it has one of its own. */
   stats(): ClientStats & { readonly buffer?: BufferStats } {
-    const stats = this.#outlets.stats()
+    const stats = { ...this.#outlets.stats(), submitting: this.#submissions.size }
     return this.#ownBuffer === undefined ? stats : { ...stats, buffer: this.#ownBuffer.commands.stats() }
   }
 

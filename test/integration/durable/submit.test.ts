@@ -131,6 +131,7 @@ describe('submit', () => {
       const given = codeOf(client.submit(measure(1), { signal: giveUp.signal }))
       const left = codeOf(client.submit(measure(2)))
       expect(await codeOf(client.submit(measure(3)))).toBe('QUEUE_FULL')
+      expect(client.stats()).toMatchObject({ submitting: 2, queued: 0 })
       giveUp.abort()
       expect(await given).toBe('ABORTED')
       await client.close()
@@ -356,7 +357,7 @@ describe('whatever breaks', () => {
             expect(numbers).toEqual([...numbers].sort((a, b) => a - b))
           }
           await later(20_000)
-          expect(client.stats()).toMatchObject({ queued: 0, inFlight: 0 })
+          expect(client.stats()).toMatchObject({ queued: 0, inFlight: 0, submitting: 0 })
           await client.close()
           await server.stop({ drainMs: 0 })
         },
