@@ -55,6 +55,18 @@ describe('a misspelt option', () => {
     ['RpcServer has no option maxConcurentCalls: is maxConcurrentCalls meant?', () => make(RpcServer, { rep: TCP, maxConcurentCalls: 1 })],
     ['RpcServer has no option alowShutdown: is allowShutdown meant?', () => make(RpcServer, { rep: TCP, alowShutdown: true })],
     ['RpcProxy has no option timeoutMS: is timeoutMs meant?', () => make(RpcProxy, { rep: TCP, req: NOWHERE, timeoutMS: 1 })],
+    [
+      'buffer has no option maxAge: is maxAgeMs meant?',
+      () => make(RpcProxy, { rep: TCP, req: NOWHERE, buffer: { path: '/tmp/none', maxAge: 1 } }),
+    ],
+    [
+      'buffer.drain.commands.Reading has no option ordr: is order meant?',
+      () => make(RpcClient, { req: NOWHERE, buffer: { path: '/tmp/none', drain: { commands: { Reading: { ordr: 'newestFirst' } } } } }),
+    ],
+    [
+      'threads has no option counts: is count meant?',
+      () => make(RpcServer, { rep: TCP, services: 'file:///none.js', threads: { counts: 1 } }),
+    ],
     ['Sender has no option timeout: is timeoutMs meant?', () => make(Sender, { req: NOWHERE, timeout: 1 })],
     [
       'Receiver has no option heartbeatTimeoutMS: is heartbeatTimeoutMs meant?',
@@ -127,6 +139,7 @@ describe('something else in the place of options', () => {
     ['RpcProxy takes an object of options, and was given undefined', () => make(RpcProxy)],
     ['Sender takes an object of options, and was given null', () => make(Sender, null)],
     ['Receiver takes an object of options, and was given an array', () => make(Receiver, [TCP])],
+    ['buffer takes an object of options, and was given a string', () => make(RpcClient, { req: NOWHERE, buffer: '/tmp/none' })],
     ['register takes an object of options, and was given a number', () => server().register(Greet, () => '', 5)],
     ['execute takes an object of options, and was given a number', () => client().execute(new Greet(), 3000)],
     ['execute takes an object of options, and was given null', () => client().execute(new Greet(), null)],

@@ -1,6 +1,7 @@
 /** What a buffer may be told, with defaults, checked. */
 
 import { ZmqRpcError } from '../../errors.ts'
+import { checkOptions, type OptionNames } from '../../options.ts'
 import type { BufferStore } from '../../store/buffer-store.ts'
 import { resolveNumber } from '../endpoint.ts'
 import { WINDOW, type Window } from './loader.ts'
@@ -86,6 +87,30 @@ export interface BufferOptions {
   readonly onDamage?: 'refuse' | 'quarantine' | undefined
 }
 
+const BUFFER_OPTIONS: OptionNames<BufferOptions> = {
+  path: true,
+  store: true,
+  outcomes: true,
+  name: true,
+  maxBytes: true,
+  maxCommands: true,
+  maxAgeMs: true,
+  whenFull: true,
+  maxAttempts: true,
+  attemptTimeoutMs: true,
+  backoffMs: true,
+  pipeline: true,
+  maxInFlight: true,
+  maxWaiting: true,
+  keep: true,
+  drain: true,
+  durability: true,
+  onDamage: true,
+}
+const DRAIN_OPTIONS: OptionNames<DrainOptions> = { maxPerSecond: true, liveShare: true, commands: true }
+const COMMAND_DRAIN: OptionNames<CommandDrain> = { order: true, key: true }
+const OUTCOME_OPTIONS: OptionNames<OutcomeOptions> = { ttlMs: true, maxCount: true, maxBytes: true }
+
 /** All that the engine needs to know. */
 export interface BufferSettings {
   readonly maxCommands: number
@@ -109,15 +134,20 @@ const ORDERS: readonly unknown[] = ['oldestFirst', 'newestFirst', 'lastValue'] s
 
 /** @throws ZmqRpcError BAD_OPTION */
 export function resolveBuffer(options: BufferOptions): BufferSettings {
+  checkOptions('buffer', options, BUFFER_OPTIONS)
   const number = (name: keyof BufferOptions, fallback: number, least: number): number =>
     resolveNumber(`buffer.${name}`, options[name] as number | undefined, fallback, least)
   const { drain = {}, whenFull = 'refuse', backoffMs = [100, 30_000], keep } = options
   if (whenFull !== 'refuse' && whenFull !== 'dropOldest') refuse(`whenFull is ${String(whenFull)}, not "refuse" or "dropOldest"`)
   const outcomes = isStore(options.outcomes) ? {} : (options.outcomes ?? {})
+  checkOptions('buffer.outcomes', outcomes, OUTCOME_OPTIONS)
+  checkOptions('buffer.drain', drain, DRAIN_OPTIONS)
   const liveShare = resolveNumber('buffer.drain.liveShare', drain.liveShare, 0.5)
   if (liveShare > 1) refuse(`drain.liveShare is ${liveShare}, not a number from 0 to 1`)
-  for (const [name, { order }] of Object.entries(drain.commands ?? {}))
-    if (!ORDERS.includes(order)) refuse(`drain.commands.${name}.order is ${String(order)}, not one of ${ORDERS.join(', ')}`)
+  for (const [name, how] of Object.entries(drain.commands ?? {})) {
+    checkOptions(`buffer.drain.commands.${name}`, how, COMMAND_DRAIN)
+    if (!ORDERS.includes(how.order)) refuse(`drain.commands.${name}.order is ${String(how.order)}, not one of ${ORDERS.join(', ')}`)
+  }
   return {
     maxCommands: number('maxCommands', Number.POSITIVE_INFINITY, 1),
     maxBytes: number('maxBytes', 1024 ** 3, 1),
@@ -149,7 +179,7 @@ export function resolveBuffer(options: BufferOptions): BufferSettings {
 
 /** Rather than limits of outcomes. */
 export function isStore(given: BufferOptions['outcomes']): given is StoreSource {
-  return typeof given === 'function' || (typeof given === 'object' && 'append' in given)
+  return typeof given === 'function' || (typeof given === 'object' && given !== null && 'append' in given)
 }
 
 function refuse(text: string): never {

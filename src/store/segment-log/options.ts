@@ -1,5 +1,6 @@
 /** The options of the segment log. */
 
+import { checkOptions, type OptionNames } from '../../options.ts'
 import { badOption, type ResolvedLimits, resolveLimits, type StoreLimits, whole } from '../store-limits.ts'
 
 /** Options of {@link SegmentLog}. */
@@ -42,8 +43,23 @@ const KiB = 1024
 const MiB = 1024 * KiB
 const GiB = 1024 * MiB
 
-/** @throws StoreError BAD_OPTION */
+const OPTIONS: OptionNames<SegmentLogOptions> = {
+  path: true,
+  segmentBytes: true,
+  durability: true,
+  onDamage: true,
+  readOnly: true,
+  maxRecords: true,
+  maxBytes: true,
+  maxRecordBytes: true,
+  dedupeWindow: true,
+  whenFull: true,
+  onDropped: true,
+}
+
+/** @throws StoreError BAD_OPTION; ZmqRpcError BAD_OPTION for what is no option of it */
 export function resolveOptions(options: SegmentLogOptions): ResolvedSegmentLogOptions {
+  checkOptions('SegmentLog', options, OPTIONS)
   const { path, durability = 'fsync', onDamage = 'refuse', readOnly = false } = options
   if (typeof path !== 'string' || path === '') throw badOption('path is the folder of the buffer, and must not be empty')
   if (durability !== 'fsync' && durability !== 'os-cache')
