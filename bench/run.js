@@ -3,7 +3,7 @@
  *
  *     node bench/run.js [ROW ...] [--quick] [--warmup S] [--rounds N] [--seconds S] [--only REGEXP] [--connections N]
  *
- * Rows: echo, rpc, publish, large, sizes, subscriptions, memory, import; without a name, all of these. By name only, since it
+ * Rows: echo, rpc, publish, large, sizes, subscriptions, memory, import, buffer; without a name, all of these. By name only, since it
  * installs packages: rivals; and threads. `--only` picks the peers whose names match (raw `net` always takes part, as the measure, and so
  * do we against rivals). Ratios are medians over rounds in which every peer had its turn; on a noisy machine trust them, and
  * CPU seconds, rather than rates. A wrong reply ends the run.
@@ -11,6 +11,7 @@
 
 import { availableParallelism, cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import * as buffer from './rows/buffer.js'
 import * as echo from './rows/echo.js'
 import * as imports from './rows/import.js'
 import * as large from './rows/large.js'
@@ -22,7 +23,7 @@ import * as sizes from './rows/sizes.js'
 import * as subscriptions from './rows/subscriptions.js'
 import * as threads from './rows/threads.js'
 
-const ROWS = [echo, rpc, publish, large, sizes, subscriptions, memory, imports]
+const ROWS = [echo, rpc, publish, large, sizes, subscriptions, memory, imports, buffer]
 const ROWS_BY_NAME = [...ROWS, threads, rivals]
 
 const { values, positionals } = parseArgs({
