@@ -161,6 +161,8 @@ export class Submissions<L extends KeepingLink> {
       if (link === 'nowhere') return this.#refuse(lane)
       const submission = lane.waiting.shift() as Submission<L>
       this.#waiting--
+      // The link may have had their answers already, and what has to go again is known here a moment later.
+      submission.request.behind = lane.flying > 0
       lane.flying++
       lane.link = link
       submission.sent ||= true

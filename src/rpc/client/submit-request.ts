@@ -27,6 +27,7 @@ export class SubmitRequest implements CallRequest {
   readonly what: string
   readonly errors: ErrorRegistry
   readonly orderingKey: string | undefined
+  behind = false
   /** May be carried out twice. */
   readonly repeatable: boolean
   readonly #inner: CommandRequest
