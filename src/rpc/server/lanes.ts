@@ -18,19 +18,22 @@ export interface LaneCall {
 /** Lanes that stand, for each peer. */
 const MAX_STANDING = 1000
 
-/** Of answers after which the same call comes again. */
-const FOR_NOW: ReadonlySet<number> = new Set([
-  STATUS.expired,
-  STATUS.overloaded,
-  STATUS.proxyFailed,
-  STATUS.shuttingDown,
-  STATUS.threadFailed,
-  STATUS.storeFull,
+/** Answers that stay the same however often a call comes. */
+const FINAL: ReadonlySet<number> = new Set([
+  STATUS.ok,
+  STATUS.badCommand,
+  STATUS.notAllowed,
+  STATUS.conflict,
+  STATUS.tooLarge,
+  STATUS.noService,
+  STATUS.serviceRaised,
+  STATUS.interrupted,
+  STATUS.badResult,
 ])
 
-/** Whether a call that was answered so will come again: nothing of its lane may be carried out before it. */
+/** Whether a call that was answered so will come again: nothing of its lane may be carried out before it. Buffers go by the same (`verdict.ts`). */
 export function isForNow(status: number): boolean {
-  return FOR_NOW.has(status)
+  return !FINAL.has(status)
 }
 
 /** The lanes of all peers. */

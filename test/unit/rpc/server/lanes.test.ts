@@ -1,6 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Lane, type LaneCall, Lanes } from '../../../../src/rpc/server/lanes.ts'
+import { verdictOf } from '../../../../src/rpc/buffer/verdict.ts'
+import { encodeError } from '../../../../src/rpc/dialect/native/message.ts'
+import { isForNow, type Lane, type LaneCall, Lanes } from '../../../../src/rpc/server/lanes.ts'
 
 const peer = {}
 
@@ -23,6 +25,17 @@ function enter(lanes: Lanes<object>, one: One, behind: boolean, key = 'a'): bool
   one.lane = lanes.enter(one, peer, key, behind)
   return one.lane !== undefined
 }
+
+describe('an answer for now', () => {
+  it('is one after which a buffer sends a command again, whatever its status', () => {
+    const command = { name: 'Open' } as Parameters<typeof verdictOf>[1]
+    for (let status = 201; status < 1000; status++) {
+      const sentAgain = verdictOf(encodeError({ status, text: '' }), command).kind === 'again'
+      expect([status, isForNow(status)]).toEqual([status, sentAgain])
+    }
+    expect(isForNow(200)).toBe(false)
+  })
+})
 
 describe('a lane', () => {
   it('lets one call begin at a time, in the order in which they came', () => {
