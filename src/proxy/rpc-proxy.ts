@@ -24,7 +24,13 @@ import type { Endpoint } from '../rpc/endpoint.ts'
 import { wordsOf } from '../rpc/error/error-text.ts'
 import { STATUS } from '../rpc/error/status.ts'
 import { type Allow, isAllowedNow } from '../rpc/server/allow.ts'
-import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions, type StopOptions } from '../rpc/server/message-server.ts'
+import {
+  MESSAGE_SERVER_OPTIONS,
+  MessageServer,
+  type MessageServerOptions,
+  resolveDrain,
+  type StopOptions,
+} from '../rpc/server/message-server.ts'
 import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from '../rpc/server/server-call.ts'
 import { noShutdown, shutdownRule } from '../rpc/server/shutdown.ts'
 import type { ClientStats, ServerStats } from '../rpc/stats.ts'
@@ -242,14 +248,15 @@ export class RpcProxy {
 
   /** Takes no more messages, waits for the answers that are on their way (`drainMs`), and closes both sides. Never rejects. */
   stop(options: StopOptions = {}): Promise<void> {
-    this.#stopping ??= this.#stop(options)
+    const drainMs = resolveDrain(options)
+    this.#stopping ??= this.#stop(drainMs)
     return this.#stopping
   }
 
-  async #stop(options: StopOptions): Promise<void> {
+  async #stop(drainMs: number): Promise<void> {
     this.#keeper?.stopWaiting()
-    await this.#front.stop(options)
-    await this.#custody?.buffer.close(options.drainMs ?? DRAIN_MS)
+    await this.#front.stop({ drainMs })
+    await this.#custody?.buffer.close(drainMs)
     await this.#outlets.close()
     this.#markStopped()
   }
@@ -262,9 +269,6 @@ export class RpcProxy {
 const lostFarEnd = (error: Error) => ({ status: STATUS.proxyFailed, text: `the proxy lost the far end: ${wordsOf(error)}` })
 
 const NO_SHUTDOWN = noShutdown('this proxy does not let you shut down what is behind it')
-
-/** For what the buffer has sent on to be answered. */
-const DRAIN_MS = 5000
 
 /** The side where messages come in. */
 class Front extends MessageServer {

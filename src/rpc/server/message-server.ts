@@ -116,6 +116,12 @@ export interface StopOptions {
 
 const STOP_OPTIONS: OptionNames<StopOptions> = { drainMs: true }
 
+/** How long to drain. @throws ZmqRpcError BAD_OPTION */
+export function resolveDrain(options: StopOptions): number {
+  checkOptions('stop', options, STOP_OPTIONS)
+  return resolveNumber('drainMs', options.drainMs, DEFAULTS.drainMs)
+}
+
 const DEFAULTS = {
   heartbeatTimeoutMs: 600_000,
   maxConcurrentCalls: 1000,
@@ -303,8 +309,8 @@ export abstract class MessageServer {
    * read yet are not executed; their clients see the connection close. Never rejects.
    */
   stop(options: StopOptions = {}): Promise<void> {
-    checkOptions('stop', options, STOP_OPTIONS)
-    this.#stopping ??= this.#stop(resolveNumber('drainMs', options.drainMs, DEFAULTS.drainMs))
+    const drainMs = resolveDrain(options)
+    this.#stopping ??= this.#stop(drainMs)
     return this.#stopping
   }
 

@@ -74,6 +74,15 @@ describe('starting and stopping', () => {
     }
   })
 
+  it('is stopped by a second try where the first one was a mistake', async () => {
+    const proxy = await proxied({ rep: LOCAL, req: 'tcp://127.0.0.1:1' })
+    expect(() => proxy.stop(3000 as never)).toThrow('[BAD_OPTION] stop takes an object of options, and was given a number')
+    expect(() => proxy.stop({ drainMs: -1 })).toThrow('[BAD_OPTION] drainMs is -1')
+    expect(proxy.running).toBe(true)
+    await proxy.stop()
+    expect(proxy.running).toBe(false)
+  })
+
   it('is started once, and may be stopped at any time, more than once', async () => {
     const proxy = await proxied({ rep: LOCAL, pub: LOCAL })
     await expect(proxy.start()).rejects.toMatchObject({ code: 'CLOSED' })
