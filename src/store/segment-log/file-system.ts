@@ -124,12 +124,12 @@ export async function writeAll(file: DiskFile, buffer: Uint8Array, length: numbe
   }
 }
 
-/** As many bytes as there are, up to `length`. */
+/** As many bytes as there are, up to `length`; none for a negative one. */
 export async function readAll(file: DiskFile, length: number, position: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length)
+  const buffer = Buffer.allocUnsafe(Math.max(0, length))
   let filled = 0
-  while (filled < length) {
-    const count = await file.read(buffer, filled, length - filled, position + filled)
+  while (filled < buffer.length) {
+    const count = await file.read(buffer, filled, buffer.length - filled, position + filled)
     if (count === 0) break
     filled += count
   }

@@ -23,6 +23,9 @@ export interface IdArchiveOptions {
   readonly failed: (error: unknown) => StoreError
 }
 
+/** How files end that are being written. */
+export const DRAFT = '.new'
+
 export function idsName(firstSeq: number): string {
   return `${String(firstSeq).padStart(15, '0')}.ids`
 }
@@ -31,6 +34,8 @@ export class IdArchive {
   readonly #options: IdArchiveOptions
   /** In the order in which they went. */
   readonly #retired: Retired[] = []
+  /** Segments whose file this process has synced. Another one may have died before it did. */
+  readonly #synced = new Set<number>()
   #writing: Promise<void> = Promise.resolve()
   syncs = 0
   writtenBytes = 0
@@ -81,6 +86,12 @@ export class IdArchive {
   async keep(segment: Segment, endedBefore: number): Promise<void> {
     await this.#writing
     if (segment.ids === undefined) return
+    if (segment.ids instanceof ColdIds && !this.#synced.delete(segment.firstSeq)) {
+      await this.#writeAgain(segment.firstSeq).catch((error: unknown) => {
+        // Rather that than a disk that stays full.
+        if (!isFull(error)) throw error
+      })
+    }
     this.restore({ firstSeq: segment.firstSeq, endedBefore, ids: segment.ids })
   }
 
@@ -143,26 +154,49 @@ export class IdArchive {
 
   /** What is to be kept in memory of it. */
   async #write(firstSeq: number, ids: HotIds, count: number): Promise<HotIds | ColdIds> {
-    const { disk, folder, storeId, failed } = this.#options
-    const path = this.#path(firstSeq)
     const body = ids.toFile()
+    const header = encodeFileHeader({ kind: 'I', storeId: this.#options.storeId, first: firstSeq, count })
     try {
-      const file = await disk.open(path, 'create')
+      await this.#put(firstSeq, Buffer.concat([header, body]))
+      this.#synced.add(firstSeq)
+      return ColdIds.of(body, count) ?? ids
+    } catch (error) {
+      if (!isFull(error)) this.#options.failed(error)
+      return ids
+    }
+  }
+
+  /** @throws whatever the disk says */
+  async #writeAgain(firstSeq: number): Promise<void> {
+    const file = await this.#options.disk.open(this.#path(firstSeq), 'read')
+    const all = await file
+      .size()
+      .then((size) => readAll(file, size, 0))
+      .finally(() => file.close())
+    await this.#put(firstSeq, all)
+  }
+
+  /** Whole, or not at all: records may be gone of which it has the only trace. */
+  async #put(firstSeq: number, bytes: Buffer): Promise<void> {
+    const { disk, folder } = this.#options
+    const path = this.#path(firstSeq)
+    const draft = `${path}${DRAFT}`
+    try {
+      const file = await disk.open(draft, 'create')
       try {
-        const all = Buffer.concat([encodeFileHeader({ kind: 'I', storeId, first: firstSeq, count }), body])
-        await writeAll(file, all, all.length, 0)
+        await writeAll(file, bytes, bytes.length, 0)
         await file.sync()
-        this.syncs++
-        this.writtenBytes += all.length
       } finally {
         await file.close()
       }
-      await disk.syncFolder(folder)
-      return ColdIds.of(body, count) ?? ids
     } catch (error) {
-      if (!isFull(error)) failed(error)
-      return ids
+      await disk.remove(draft)
+      throw error
     }
+    await disk.rename(draft, path)
+    await disk.syncFolder(folder)
+    this.syncs++
+    this.writtenBytes += bytes.length
   }
 
   #path(firstSeq: number): string {

@@ -3,12 +3,12 @@
 import { join } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import type { FileSystem } from './file-system.ts'
-import type { IdArchive } from './id-archive.ts'
+import { DRAFT, type IdArchive } from './id-archive.ts'
 import { IdHash } from './id-hash.ts'
 import { isLockFile } from './lock.ts'
 import { extraAt, idAt } from './record.ts'
 import type { RecordLog } from './record-log.ts'
-import { type Damage, recoverSegment } from './recovery.ts'
+import { type Damage, isUnbegun, recoverSegment } from './recovery.ts'
 import type { Segment } from './segment.ts'
 import { EMPTY_SNAPSHOT, isStateFile, type LoadedState, type LogName } from './state-journal.ts'
 
@@ -44,8 +44,8 @@ export interface OpenedFiles {
   readonly endedCount: number
 }
 
-export function isRecordFile(name: string): boolean {
-  return LIVE_FILE.test(name) || DEAD_FILE.test(name)
+export function isLiveFile(name: string): boolean {
+  return LIVE_FILE.test(name)
 }
 
 /** @throws StoreError STORE_CORRUPT; BAD_OPTION where there are files of somebody else */
@@ -57,6 +57,7 @@ export async function openFiles(options: OpenFilesOptions): Promise<OpenedFiles>
       file: join(folder, alien),
     })
   }
+  if (!options.readOnly) for (const name of names) if (name.endsWith(DRAFT)) await options.disk.remove(join(folder, name))
   const snapshot = state?.snapshot ?? EMPTY_SNAPSHOT
   live.nextSeq = snapshot.nextSeq.live
   dead.nextSeq = snapshot.nextSeq.dead
@@ -78,8 +79,8 @@ export async function openFiles(options: OpenFilesOptions): Promise<OpenedFiles>
 }
 
 function isOurs(name: string): boolean {
-  if (isRecordFile(name) || IDS_FILE.test(name) || isStateFile(name) || isLockFile(name)) return true
-  return name.endsWith('.bad') || name.startsWith('.') || name === 'lost+found'
+  if (isLiveFile(name) || DEAD_FILE.test(name) || IDS_FILE.test(name) || isStateFile(name) || isLockFile(name)) return true
+  return name.endsWith('.bad') || name.endsWith(DRAFT) || name.startsWith('.') || name === 'lost+found'
 }
 
 class Opening {
@@ -103,6 +104,11 @@ class Opening {
     const { disk, folder, storeId, seed, quarantine, readOnly, archive } = this.#options
     const log = this.#log(name)
     const files = this.#numbers(name === 'live' ? LIVE_FILE : DEAD_FILE)
+    const newest = files.at(-1)
+    if (newest !== undefined && (await isUnbegun(disk, join(folder, newest.file), log.kind))) {
+      files.pop()
+      if (!readOnly) await disk.remove(join(folder, newest.file))
+    }
     for (const { index, firstSeq, file } of files.map((found, index) => ({ ...found, index }))) {
       const nextFirstSeq = files[index + 1]?.firstSeq
       const isLast = nextFirstSeq === undefined
@@ -123,19 +129,12 @@ class Opening {
       this.tornBytes += recovered.tornBytes
       this.damaged.push(...recovered.damaged)
       const { segment } = recovered
-      if (segment === undefined) {
-        if (!readOnly) await disk.remove(join(folder, file))
-        continue
-      }
       log.segments.push(segment)
       segment.sealed = !isLast
       if (known !== undefined && known.count === segment.count) segment.ids = known.ids
       else if (name === 'live' && segment.sealed && !readOnly) await archive.seal(segment)
       segment.closeFile()
     }
-    // The last one was never begun: the one before it goes on.
-    const last = log.segments.at(-1)
-    if (last !== undefined) last.sealed = false
   }
 
   /** What was moved is in one place only. Returns the dead. */

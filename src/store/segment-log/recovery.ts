@@ -5,7 +5,7 @@
 
 import { basename, dirname } from 'node:path'
 import { StoreError } from '../../errors.ts'
-import { decodeFileHeader, FILE_HEADER_BYTES, type FileKind } from './file-header.ts'
+import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES, type FileKind } from './file-header.ts'
 import { type DiskFile, type FileSystem, isFull, readAll, writeAll } from './file-system.ts'
 import { IdHash } from './id-hash.ts'
 import { HotIds } from './id-index.ts'
@@ -38,10 +38,21 @@ export interface RecoveryOptions {
 }
 
 export interface Recovered {
-  /** Undefined if nothing was ever written to it. */
-  readonly segment: Segment | undefined
+  readonly segment: Segment
   readonly tornBytes: number
   readonly damaged: readonly Damage[]
+}
+
+/** Did the power go before there was anything in the last file? @throws StoreError BAD_OPTION */
+export async function isUnbegun(disk: FileSystem, path: string, kind: FileKind): Promise<boolean> {
+  const file = await disk.open(path, 'read')
+  try {
+    if (decodeFileHeader(await readAll(file, FILE_HEADER_BYTES, 0), kind, path) !== undefined) return false
+    const rest = await readAll(file, (await file.size()) - FILE_HEADER_BYTES, FILE_HEADER_BYTES)
+    return rest.every((byte) => byte === 0)
+  } finally {
+    await file.close()
+  }
 }
 
 /** @throws StoreError STORE_CORRUPT, BAD_OPTION */
@@ -78,7 +89,7 @@ class Recovery {
 
   async run(): Promise<Recovered> {
     this.#size = await this.#file.size()
-    if (!(await this.#hasHeader())) return { segment: undefined, tornBytes: 0, damaged: [] }
+    await this.#checkHeader()
     let end = await this.#scan({ offset: FILE_HEADER_BYTES, seq: this.#firstSeq, lastBatch: undefined })
     for (;;) {
       const tail = await this.#tail(end)
@@ -105,25 +116,18 @@ class Recovery {
     return { offset, seq, counting: true, seed: this.#options.seed, size: this.#size }
   }
 
-  /** False where the power went before there was one. */
-  async #hasHeader(): Promise<boolean> {
-    const { kind, storeId, quarantine, readOnly } = this.#options
-    const bytes = await readAll(this.#file, FILE_HEADER_BYTES, 0)
-    const header = decodeFileHeader(bytes, kind, this.#path)
-    if (header !== undefined) {
-      if (!header.storeId.equals(storeId)) {
-        throw new StoreError('BAD_OPTION', `${this.#path} belongs to another buffer: give each one a folder of its own`, {
-          file: this.#path,
-        })
-      }
-      if (header.first === this.#firstSeq) return true
+  async #checkHeader(): Promise<void> {
+    const { kind, storeId, quarantine, readOnly, nextFirstSeq } = this.#options
+    const header = decodeFileHeader(await readAll(this.#file, FILE_HEADER_BYTES, 0), kind, this.#path)
+    if (header !== undefined && !header.storeId.equals(storeId)) {
+      throw new StoreError('BAD_OPTION', `${this.#path} belongs to another buffer: give each one a folder of its own`, { file: this.#path })
     }
-    const first = { offset: FILE_HEADER_BYTES, seq: this.#firstSeq, lastBatch: undefined }
-    const end = await scanRecords(this.#file, this.#from(first.offset, first.seq), () => {})
-    const tail = await judgeTail(this.#file, this.#from(first.offset, first.seq), end, false)
-    if (this.#isLast && end.offset === FILE_HEADER_BYTES && tail.name === 'end') return false
-    if (readOnly || quarantine) return true
-    throw this.#corrupt(0, this.#firstSeq, (this.#options.nextFirstSeq ?? this.#firstSeq + 1) - 1)
+    if (header?.first === this.#firstSeq) return
+    if (!quarantine && !readOnly) throw this.#corrupt(0, this.#firstSeq, (nextFirstSeq ?? this.#firstSeq + 1) - 1)
+    // All that it says is known from elsewhere.
+    if (readOnly) return
+    const bytes = encodeFileHeader({ kind, storeId, first: this.#firstSeq, count: 0 })
+    await writeAll(this.#file, bytes, bytes.length, 0)
   }
 
   async #scan(start: ScanEnd): Promise<ScanEnd> {
@@ -220,16 +224,19 @@ class Recovery {
   }
 
   /**
-   * The last batch may be in the memory of the system only: its process died before it was synced. A sync now would not tell whether an
-   * earlier one has failed, so it is written again.
+   * The last batch, and the header, may be in the memory of the system only: the process died before they were synced. A sync now would not
+   * tell whether an earlier one has failed, so they are written again.
    */
   async #writeAgain(lastBatch: number | undefined): Promise<void> {
-    if (this.#options.readOnly || !this.#isLast || lastBatch === undefined) return
-    const bytes = await readAll(this.#file, this.#segment.end - lastBatch, lastBatch)
-    await writeAll(this.#file, bytes, bytes.length, lastBatch).catch((error: unknown) => {
-      // Some file systems want room for that, too.
-      if (!isFull(error)) throw error
-    })
+    if (this.#options.readOnly || !this.#isLast) return
+    const parts = [[0, FILE_HEADER_BYTES], ...(lastBatch === undefined ? [] : [[lastBatch, this.#segment.end - lastBatch]])]
+    for (const [offset = 0, length = 0] of parts) {
+      const bytes = await readAll(this.#file, length, offset)
+      await writeAll(this.#file, bytes, bytes.length, offset).catch((error: unknown) => {
+        // Some file systems want room for that, too.
+        if (!isFull(error)) throw error
+      })
+    }
     await this.#file.sync()
   }
 

@@ -11,7 +11,7 @@
 
 import type { DiskFile } from './file-system.ts'
 import { readAll } from './file-system.ts'
-import { checkRecord, endsAsRecord, isFirstOfBatchAt, lengthAt, NOT_WHOLE, seqAt, spanAt } from './record.ts'
+import { checkRecord, endsAsRecord, isFirstOfBatchAt, lengthAt, NOT_WHOLE, RECORD_OVERHEAD_BYTES, seqAt, spanAt } from './record.ts'
 
 const WINDOW_BYTES = 1024 * 1024
 const SECTOR_BYTES = 512
@@ -112,10 +112,9 @@ export async function judgeTail(file: DiskFile, from: ScanFrom, end: ScanEnd, ma
 
 /** The first good record behind the start. */
 function findRecord(tail: Buffer, seed: number, expected: number, counting: boolean): number | undefined {
-  for (let at = 1; at < tail.length; at++) {
+  for (let at = 1; at <= tail.length - RECORD_OVERHEAD_BYTES; at++) {
     const length = lengthAt(tail, at, tail.length)
-    if (length === 0) return undefined
-    if (length > tail.length - at) continue
+    if (length < RECORD_OVERHEAD_BYTES || length > tail.length - at) continue
     const seq = seqAt(tail, at)
     if (counting ? seq <= expected || seq > expected + MOST_MISSING : seq !== expected) continue
     if (checkRecord(tail, at, tail.length, seed, seq) > 0) return at

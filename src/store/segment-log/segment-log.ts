@@ -18,7 +18,7 @@ import { IdArchive } from './id-archive.ts'
 import { IdHash } from './id-hash.ts'
 import { type ColdIds, HotIds } from './id-index.ts'
 import { LogReader } from './log-reader.ts'
-import { isRecordFile, openFiles } from './open-files.ts'
+import { isLiveFile, openFiles } from './open-files.ts'
 import { type ResolvedSegmentLogOptions, resolveOptions, type SegmentLogOptions } from './options.ts'
 import { dataAt, extraAt, idAt, KIND, metaAt, RECORD_HEADER_BYTES } from './record.ts'
 import { type Admission, type Answer, type LogOwner, type Pending, RecordLog } from './record-log.ts'
@@ -127,15 +127,12 @@ export class SegmentLog implements BufferStore {
     const bytes = Buffer.from(id)
     const hash = hashOf(bytes)
     const found = await this.#lookUp(bytes, hash)
-    if (found?.segment?.hasEnded(found.seq - found.segment.firstSeq) === false) {
+    if (found?.segment !== undefined && isLive(found)) {
       const entry = await this.#entry(this.#lookups, found.segment, found.seq)
       if (entry !== undefined) return { state: 'live', entry }
     }
-    for (const { seq, ordinal } of this.#deadTable.withHash(hash.high)) {
-      const entry = await this.#deadEntry(seq, ordinal)
-      if (entry?.id === id) return { state: 'dead', entry }
-    }
-    return undefined
+    const entry = await this.#findDead(id, hash)
+    return entry && { state: 'dead', entry }
   }
 
   async ack(seqs: readonly number[] | { readonly upTo: number }): Promise<void> {
@@ -253,7 +250,7 @@ export class SegmentLog implements BufferStore {
       failed: (error) => this.#fail(error),
     })
     this.#journal = journal
-    const state = await journal.load(names.some(isRecordFile))
+    const state = await journal.load(names.filter(isLiveFile))
     const seed = seedOf(journal.storeId)
     const owner = { disk, folder: path, storeId: journal.storeId, seed, segmentBytes, failed: (error: unknown) => this.#fail(error) }
     this.#archive = new IdArchive(owner)
@@ -291,8 +288,8 @@ export class SegmentLog implements BufferStore {
       ...known,
       // A record that moves takes no more room than it had: it is never refused, but by the disk.
       admit: (records, bytes, more, isNew) => (log === 'live' && isNew ? this.#admit(records, bytes, more) : 'yes'),
-      mayKnow: (hash) => this.#archive.mayKnow(hash) || this.#live.segments.some(({ ids }) => mayHave(ids, hash)),
-      known: async (id, hash) => (await this.#lookUp(id, hash))?.seq,
+      mayKnow: (hash) => this.#mayKnow(hash),
+      known: (id, hash) => this.#known(id, hash),
       beforeSegment: () => this.#journal.reserve(MAX_SEGMENT_RECORDS / 8 + SEGMENT_STATE_BYTES),
       sealed: (segment) => {
         if (log === 'live') void this.#archive.seal(segment)
@@ -451,6 +448,27 @@ export class SegmentLog implements BufferStore {
     return this.#failure === undefined
   }
 
+  #mayKnow(hash: IdHash): boolean {
+    for (const { ids } of this.#live.segments) if (mayHave(ids, hash)) return true
+    for (const { ids } of this.#done) if (mayHave(ids, hash)) return true
+    return this.#archive.mayKnow(hash)
+  }
+
+  /** Of an id: the live record, else the dead one, else the newest that has ended. */
+  async #known(id: Buffer, hash: IdHash): Promise<number | undefined> {
+    const found = await this.#lookUp(id, hash)
+    if (found === undefined || isLive(found)) return found?.seq
+    return (await this.#findDead(id.toString(), hash))?.seq ?? found.seq
+  }
+
+  async #findDead(id: string, hash: IdHash): Promise<DeadEntry | undefined> {
+    for (const { seq, ordinal } of this.#deadTable.withHash(hash.high)) {
+      const entry = await this.#deadEntry(seq, ordinal)
+      if (entry?.id === id) return entry
+    }
+    return undefined
+  }
+
   /** The newest record of an id. */
   async #lookUp(id: Buffer, hash: IdHash): Promise<Found | undefined> {
     for (const segment of [...this.#live.segments, ...this.#done].sort((one, other) => other.firstSeq - one.firstSeq)) {
@@ -598,6 +616,10 @@ class Portion<Entry extends StoreEntry> {
 
 function entryAt(buffer: Buffer, at: number, seq: number): StoreEntry {
   return { seq, id: idAt(buffer, at).toString(), data: dataAt(buffer, at), meta: metaAt(buffer, at) }
+}
+
+function isLive({ seq, segment }: Found): boolean {
+  return segment !== undefined && !segment.hasEnded(seq - segment.firstSeq)
 }
 
 function hashOf(id: Buffer): IdHash {

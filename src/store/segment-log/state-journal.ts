@@ -1,13 +1,13 @@
 /**
  * What has ended: a journal in two files, `state-a` and `state-b`, of which one is in use. It begins with a snapshot of all that has ended,
  * and goes on with what ends then. When it is full, a snapshot goes to the other file, and counts once it is synced; until then all is
- * still in the first one. Each time the epoch grows by one, which is in every record: what is left of an earlier use counts for nothing.
+ * still in the first one. Each time the epoch grows, which is in every record: what is left of an earlier use counts for nothing.
  *
  * Both files have had their full length, in zeros, before anything is in them, and grow before a segment is made that would need more.
  * So what was done can be noted down, and room be made by it, when the disk is full.
  */
 
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { join } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES } from './file-header.ts'
@@ -55,8 +55,6 @@ export interface LoadedState {
   readonly snapshot: Snapshot
   /** What ended since the snapshot, in order. */
   readonly ended: readonly EndedRange[]
-  /** What was damaged: some that ended may be live again. Only with `quarantine`. */
-  readonly lost: boolean
 }
 
 const NAMES = ['state-a', 'state-b'] as const
@@ -86,6 +84,7 @@ interface Loaded extends LoadedState {
   readonly at: number
   /** It says that the other file is in use. */
   readonly moved: boolean
+  readonly damagedAt: number | undefined
 }
 
 export interface StateJournalOptions {
@@ -128,15 +127,25 @@ export class StateJournal {
   /**
    * What the files say; undefined where there is no store yet.
    *
-   * @param hasRecords whether there are files of records, which a store without state cannot have
+   * @param recordFiles names of files with live records: a store without state cannot have any
    * @throws StoreError STORE_CORRUPT
    */
-  async load(hasRecords: boolean): Promise<LoadedState | undefined> {
+  async load(recordFiles: readonly string[]): Promise<LoadedState | undefined> {
     const found = await Promise.all(this.#paths.map((path, which) => this.#loadFile(path, which)))
     const newest = found.filter((state) => state !== undefined).sort((one, other) => other.epoch - one.epoch)[0]
     if (newest === undefined) {
-      if (!hasRecords) return undefined
+      if (recordFiles.length === 0) return undefined
+      const storeId = this.#options.quarantine ? await this.#storeIdOf(recordFiles) : undefined
+      if (storeId !== undefined) {
+        this.storeId = storeId
+        return { storeId, snapshot: EMPTY_SNAPSHOT, ended: [] }
+      }
       throw corrupt(this.#paths[0] as string, 0, `${this.#options.folder} has records, but its state files are damaged or missing`)
+    }
+    // Of the other file nothing is asked: a snapshot that was to replace it may have been torn.
+    if (newest.damagedAt !== undefined && !this.#options.quarantine) {
+      const path = this.#paths[newest.which] as string
+      throw corrupt(path, newest.damagedAt, `${path} is damaged at byte ${newest.damagedAt}`)
     }
     if (newest.moved && !this.#options.quarantine) {
       const path = this.#paths[1 - newest.which] as string
@@ -146,7 +155,18 @@ export class StateJournal {
     this.#which = newest.which
     this.#epoch = newest.epoch
     this.#at = newest.at
-    return { ...newest, lost: newest.lost || newest.moved }
+    return newest
+  }
+
+  async #storeIdOf(recordFiles: readonly string[]): Promise<Buffer | undefined> {
+    for (const name of recordFiles) {
+      const path = join(this.#options.folder, name)
+      const file = await this.#options.disk.open(path, 'read')
+      const header = await readAll(file, FILE_HEADER_BYTES, 0).finally(() => file.close())
+      const found = decodeFileHeader(header, 'L', path)
+      if (found !== undefined) return found.storeId
+    }
+    return undefined
   }
 
   /** From here on it is written to. Begins with a snapshot. @throws whatever the disk says */
@@ -250,12 +270,13 @@ export class StateJournal {
 
   async #writeSnapshot(): Promise<void> {
     const which = 1 - this.#which
+    const epoch = laterEpoch(this.#epoch)
     const snapshot = this.#options.snapshot()
     // As the snapshot has them already.
     this.#ranges = []
     this.#retired = []
-    const writer = new StateWriter(Buffer.allocUnsafe(snapshotBytes(snapshot) + FILE_HEADER_BYTES), this.#seed, this.#epoch + 1)
-    writer.raw(encodeFileHeader({ kind: 'S', storeId: this.storeId, first: this.#epoch + 1, count: 0 }))
+    const writer = new StateWriter(Buffer.allocUnsafe(snapshotBytes(snapshot) + FILE_HEADER_BYTES), this.#seed, epoch)
+    writer.raw(encodeFileHeader({ kind: 'S', storeId: this.storeId, first: epoch, count: 0 }))
     for (const segment of snapshot.segments) writer.segment(segment)
     for (const segment of snapshot.retired) writer.retired(segment)
     writer.snapshot(snapshot)
@@ -265,7 +286,7 @@ export class StateJournal {
     await this.#put(which, writer, 0)
     await this.#leave(this.#which, this.#at)
     this.#which = which
-    this.#epoch++
+    this.#epoch = epoch
     this.#at = writer.length
   }
 
@@ -322,20 +343,27 @@ export class StateJournal {
     const seed = seedOf(header.storeId)
     const from = { offset: FILE_HEADER_BYTES, seq: header.first, counting: false, seed, size }
     let end = await scanRecords(file, from, (buffer, at) => reader.record(buffer, at))
-    let lost = false
+    let damagedAt: number | undefined
     for (;;) {
       const tail = await judgeTail(file, from, end, true)
       if (tail.name !== 'damaged' || tail.resume === undefined) break
-      if (!this.#options.quarantine) throw corrupt(path, end.offset, `${path} is damaged at byte ${end.offset}`)
-      lost = true
+      damagedAt ??= end.offset
       end = await scanRecords(file, { ...from, offset: tail.resume.offset }, (buffer, at) => reader.record(buffer, at))
     }
     // The power went while it was written: the other file still has all of it.
     if (reader.snapshot === undefined) return undefined
     const { segments, ended, retired, snapshot } = reader
-    const state = { storeId: header.storeId, snapshot: { ...snapshot, segments, retired }, ended, lost }
-    return { ...state, which, epoch: header.first, at: end.offset, moved: reader.moved }
+    const state = { storeId: header.storeId, snapshot: { ...snapshot, segments, retired }, ended }
+    return { ...state, which, epoch: header.first, at: end.offset, moved: reader.moved, damagedAt }
   }
+}
+
+/**
+ * Not the next number: another process may have begun with that one, before the power went, and have left records of it behind, of which this
+ * one would know nothing. 48 bits.
+ */
+function laterEpoch(epoch: number): number {
+  return Math.max(epoch, Date.now() * 32) + 1 + randomInt(65_536)
 }
 
 function corrupt(file: string, offset: number, text: string): StoreError {
