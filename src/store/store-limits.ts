@@ -91,9 +91,13 @@ export function whole(name: string, value: number, least: number, most: number):
 /** Why a record cannot be taken, whatever room there is. */
 export function refusalOf({ id, data, meta }: StoreRecord, { maxRecordBytes }: ResolvedLimits): StoreError | undefined {
   if (typeof id !== 'string' || id.length === 0 || id.length > 255) return badOption("a record's id has 1 to 255 bytes")
-  const idBytes = Buffer.byteLength(id)
-  if (idBytes > 255 || !id.isWellFormed()) return badOption("a record's id has 1 to 255 bytes of well-formed UTF-8")
-  const bytes = idBytes + data.length + (meta?.length ?? 0)
+  if ((id.length > 85 && Buffer.byteLength(id) > 255) || !id.isWellFormed()) {
+    return badOption("a record's id has 1 to 255 bytes of well-formed UTF-8")
+  }
+  const rest = data.length + (meta?.length ?? 0)
+  // A unit of a string is three bytes at most: most often there is no need to count.
+  if (rest + id.length * 3 <= maxRecordBytes) return undefined
+  const bytes = rest + Buffer.byteLength(id)
   if (bytes <= maxRecordBytes) return undefined
   return new StoreError('RECORD_TOO_LARGE', `the record has ${bytes} bytes, and maxRecordBytes is ${maxRecordBytes}`, { written: false })
 }

@@ -71,7 +71,7 @@ export class IdArchive {
         const all = await readAll(file, await file.size(), 0)
         const header = decodeFileHeader(all.subarray(0, FILE_HEADER_BYTES), 'I', path)
         if (header?.first !== firstSeq || !header.storeId.equals(storeId)) return undefined
-        const ids = ColdIds.of(all.subarray(FILE_HEADER_BYTES), header.count)
+        const ids = await ColdIds.of(all.subarray(FILE_HEADER_BYTES), header.count)
         return ids && { ids, count: header.count }
       } finally {
         await file.close()
@@ -154,12 +154,12 @@ export class IdArchive {
 
   /** What is to be kept in memory of it. */
   async #write(firstSeq: number, ids: HotIds, count: number): Promise<HotIds | ColdIds> {
-    const body = ids.toFile()
+    const body = await ids.toFile()
     const header = encodeFileHeader({ kind: 'I', storeId: this.#options.storeId, first: firstSeq, count })
     try {
       await this.#put(firstSeq, Buffer.concat([header, body]))
       this.#synced.add(firstSeq)
-      return ColdIds.of(body, count) ?? ids
+      return (await ColdIds.of(body, count)) ?? ids
     } catch (error) {
       if (!isFull(error)) this.#options.failed(error)
       return ids

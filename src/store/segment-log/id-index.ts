@@ -19,6 +19,8 @@ import type { IdHash } from './id-hash.ts'
 
 const ENTRY_BYTES = 16
 const PER_BUCKET = 8
+/** So many ids are gone through before others have a turn: a few milliseconds. */
+const STRETCH = 16_384
 
 /** A record that may be the one. */
 export interface Candidate {
@@ -106,19 +108,21 @@ export class HotIds {
     this.#count = this.#settled
   }
 
-  /** The contents of the `.ids` file, without its header. */
-  toFile(): Buffer {
+  /** The contents of the `.ids` file, without its header. Nothing is added any more. */
+  async toFile(): Promise<Buffer> {
     const count = this.#count
-    const buckets = bucketCount(count)
-    const starts = new Uint32Array(buckets + 1)
-    for (let index = 0; index < count; index++) starts[bucketOf(this.#high[index] as number, buckets) + 1]!++
-    for (let bucket = 0; bucket < buckets; bucket++) starts[bucket + 1]! += starts[bucket] as number
+    const bits = bucketBits(count)
+    const shift = 32 - bits
+    const starts = new Uint32Array(2 ** bits + 1)
+    for (let index = 0; index < count; index++) starts[bucketOf(this.#high[index] as number, shift) + 1]!++
+    for (let bucket = 0; bucket < 2 ** bits; bucket++) starts[bucket + 1]! += starts[bucket] as number
     const body = Buffer.allocUnsafe(count * ENTRY_BYTES + 4)
     const view = new DataView(body.buffer, body.byteOffset, body.length)
     // From the newest on: of records with the same id it is found first.
     for (let index = count - 1; index >= 0; index--) {
+      if (index % STRETCH === 0) await nextTurn()
       const high = this.#high[index] as number
-      const at = starts[bucketOf(high, buckets)]!++ * ENTRY_BYTES
+      const at = starts[bucketOf(high, shift)]!++ * ENTRY_BYTES
       view.setUint32(at, high, true)
       view.setUint32(at + 4, this.#low[index] as number, true)
       view.setUint32(at + 8, index, true)
@@ -145,24 +149,31 @@ export class HotIds {
 
 export class ColdIds {
   readonly #prints: Uint16Array
+  /** Where in it each bucket begins. */
   readonly #starts: Uint32Array
+  readonly #shift: number
 
   /** Undefined if it is damaged. @param body of the file, without its header */
-  static of(body: Buffer, count: number): ColdIds | undefined {
+  static async of(body: Buffer, count: number): Promise<ColdIds | undefined> {
     const bytes = count * ENTRY_BYTES
     if (body.length !== bytes + 4 || body.readUInt32LE(bytes) !== crc32(body.subarray(0, bytes))) return undefined
-    return new ColdIds(body, count)
+    const bits = bucketBits(count)
+    const shift = 32 - bits
+    const prints = new Uint16Array(count)
+    const starts = new Uint32Array(2 ** bits + 1)
+    for (let rank = 0; rank < count; rank++) {
+      if (rank % STRETCH === 0) await nextTurn()
+      prints[rank] = body.readUInt16LE(rank * ENTRY_BYTES + 4)
+      starts[bucketOf(body.readUInt32LE(rank * ENTRY_BYTES), shift) + 1]!++
+    }
+    for (let bucket = 0; bucket < 2 ** bits; bucket++) starts[bucket + 1]! += starts[bucket] as number
+    return new ColdIds(prints, starts, shift)
   }
 
-  private constructor(body: Buffer, count: number) {
-    const buckets = bucketCount(count)
-    this.#prints = new Uint16Array(count)
-    this.#starts = new Uint32Array(buckets + 1)
-    for (let rank = 0; rank < count; rank++) {
-      this.#prints[rank] = body.readUInt16LE(rank * ENTRY_BYTES + 4)
-      this.#starts[bucketOf(body.readUInt32LE(rank * ENTRY_BYTES), buckets) + 1]!++
-    }
-    for (let bucket = 0; bucket < buckets; bucket++) this.#starts[bucket + 1]! += this.#starts[bucket] as number
+  private constructor(prints: Uint16Array, starts: Uint32Array, shift: number) {
+    this.#prints = prints
+    this.#starts = starts
+    this.#shift = shift
   }
 
   /** False: surely not. */
@@ -183,22 +194,29 @@ export class ColdIds {
   }
 
   #rank(high: number, low: number, from: number): number {
-    const bucket = bucketOf(high, this.#starts.length - 1)
+    const bucket = bucketOf(high, this.#shift)
     const print = low & 0xffff
-    for (let rank = Math.max(from, this.#starts[bucket] as number); rank < (this.#starts[bucket + 1] as number); rank++) {
-      if (this.#prints[rank] === print) return rank
-    }
+    const prints = this.#prints
+    const end = this.#starts[bucket + 1] as number
+    for (let rank = Math.max(from, this.#starts[bucket] as number); rank < end; rank++) if (prints[rank] === print) return rank
     return -1
   }
 }
 
-function bucketCount(count: number): number {
-  return Math.max(1, 2 ** Math.ceil(Math.log2(count / PER_BUCKET)))
+/** There are 2^n buckets. */
+function bucketBits(count: number): number {
+  return Math.max(0, Math.ceil(Math.log2(count / PER_BUCKET)))
 }
 
-/** By the top bits: there are 2^n buckets. */
-function bucketOf(high: number, buckets: number): number {
-  return buckets === 1 ? 0 : high >>> (32 - Math.log2(buckets))
+/** By the top bits. */
+function bucketOf(high: number, shift: number): number {
+  return shift === 32 ? 0 : high >>> shift
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 }
 
 function grown(old: Uint32Array<ArrayBuffer>, size: number): Uint32Array<ArrayBuffer> {

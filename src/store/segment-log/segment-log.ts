@@ -101,7 +101,8 @@ export class SegmentLog implements BufferStore {
   append(record: StoreRecord): Promise<Answer> {
     const refusal = this.#refusal() ?? this.#readOnly() ?? refusalOf(record, this.#options)
     if (refusal !== undefined) return Promise.reject(refusal)
-    return this.#append(this.#live, { ...record, kind: KIND.data, once: true })
+    const { id, data, meta } = record
+    return append(this.#live, KIND.data, id, data, meta, undefined, true, undefined)
   }
 
   async read(afterSeq: number, limit: ReadLimit): Promise<StoreEntry[]> {
@@ -304,16 +305,6 @@ export class SegmentLog implements BufferStore {
     }
   }
 
-  #append(
-    log: RecordLog,
-    record: Omit<Pending, 'resolve' | 'reject' | 'extra' | 'meta'> & Partial<Pick<Pending, 'extra' | 'meta'>>,
-  ): Promise<Answer> {
-    const { kind, id, data, meta, extra, once, onDurable } = record
-    return new Promise((resolve, reject) => {
-      log.append({ kind, id, data, meta, extra, once, onDurable, resolve, reject })
-    })
-  }
-
   async #bury(segment: Segment, seq: number, reason: string): Promise<void> {
     const entry = await this.#entry(this.#lookups, segment, seq)
     if (entry === undefined) return
@@ -323,7 +314,7 @@ export class SegmentLog implements BufferStore {
       // It was acknowledged in the meantime: then it is not dead.
       if (!this.#endLive(segment, seq - segment.firstSeq)) this.#endDead(seq, ordinal)
     }
-    await this.#append(this.#dead, { kind: KIND.dead, id, data, meta, extra: deadExtra(seq, reason), once: false, onDurable })
+    await append(this.#dead, KIND.dead, id, data, meta, deadExtra(seq, reason), false, onDurable)
     await this.#commit()
   }
 
@@ -333,7 +324,7 @@ export class SegmentLog implements BufferStore {
     const { id, data, meta } = entry
     const onDurable = (): void => this.#endDead(seq, ordinal)
     const extra = numberExtra(ordinal)
-    const answer = await this.#append(this.#live, { kind: KIND.data, id, data, meta, extra, once: false, onDurable })
+    const answer = await append(this.#live, KIND.data, id, data, meta, extra, false, onDurable)
     await this.#commit()
     return answer.seq
   }
@@ -584,6 +575,22 @@ export class SegmentLog implements BufferStore {
     const refusal = this.#refusal() ?? (changes ? this.#readOnly() : undefined)
     if (refusal !== undefined) throw refusal
   }
+}
+
+/** As arguments: an object more for each record is felt. */
+function append(
+  log: RecordLog,
+  kind: number,
+  id: string,
+  data: Uint8Array,
+  meta: Uint8Array | undefined,
+  extra: Uint8Array | undefined,
+  once: boolean,
+  onDurable: Pending['onDurable'],
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    log.append({ kind, id, data, meta, extra, once, onDurable, resolve, reject })
+  })
 }
 
 /** Entries up to a limit; one is taken even if it is larger. */

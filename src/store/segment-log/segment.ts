@@ -8,7 +8,7 @@ import type { DiskFile, FileSystem } from './file-system.ts'
 import type { ColdIds, HotIds } from './id-index.ts'
 
 /** So that a state file has room for the bits of each. */
-export const MAX_SEGMENT_RECORDS = 131_072
+export const MAX_SEGMENT_RECORDS = 262_144
 
 const MARK_RECORDS = 64
 const MARK_BYTES = 64 * 1024
