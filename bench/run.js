@@ -3,8 +3,8 @@
  *
  *     node bench/run.js [ROW ...] [--quick] [--warmup S] [--rounds N] [--seconds S] [--only REGEXP] [--connections N]
  *
- * Rows: echo, rpc, publish, large, sizes, subscriptions, memory, import, buffer; without a name, all of these. By name only, since it
- * installs packages: rivals; and threads. `--only` picks the peers whose names match (raw `net` always takes part, as the measure, and so
+ * Rows: echo, rpc, publish, large, sizes, subscriptions, memory, import, buffer; without a name, all of these. By name only: threads; rivals,
+ * since it installs packages; store, since it wears out disks. `--only` picks the peers whose names match (raw `net` always takes part, as the measure, and so
  * do we against rivals). Ratios are medians over rounds in which every peer had its turn; on a noisy machine trust them, and
  * CPU seconds, rather than rates. A wrong reply ends the run.
  */
@@ -20,11 +20,12 @@ import * as publish from './rows/publish.js'
 import * as rivals from './rows/rivals.js'
 import * as rpc from './rows/rpc.js'
 import * as sizes from './rows/sizes.js'
+import * as store from './rows/store.js'
 import * as subscriptions from './rows/subscriptions.js'
 import * as threads from './rows/threads.js'
 
 const ROWS = [echo, rpc, publish, large, sizes, subscriptions, memory, imports, buffer]
-const ROWS_BY_NAME = [...ROWS, threads, rivals]
+const ROWS_BY_NAME = [...ROWS, threads, rivals, store]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
