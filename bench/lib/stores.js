@@ -1,7 +1,7 @@
 /** Stores of a competition: each takes records of 200 bytes, and says of one that it is safe when it is as safe as that store can make it. */
 
 import { spawnSync } from 'node:child_process'
-import { close, fdatasync, mkdtempSync, openSync, read, rmSync, write, writeFileSync } from 'node:fs'
+import { close, existsSync, fdatasync, mkdtempSync, openSync, read, rmSync, write, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,7 +45,7 @@ export async function byHand() {
       const next = at + 12 + id.length + data.length
       buffer.writeUInt32LE(next - at, at + 4)
       buffer.writeUInt32LE(id.length, at + 8)
-      buffer.latin1Write(id, at + 12)
+      buffer.write(id, at + 12, 'latin1')
       data.copy(buffer, at + 12 + id.length)
       buffer.writeUInt32LE(crc32(buffer.subarray(at + 4, next)), at)
       at = next
@@ -127,10 +127,13 @@ function ofStore(store, after) {
 /** One server, which syncs every message. @returns {Promise<BenchStore>} */
 export async function jetStream() {
   const { available, command: [program, ...args] = [], why } = peerStatus('nats-server')
-  if (!available || program === undefined) throw new Missing(`no nats-server here: ${why}`)
+  if (!available || program === undefined || !existsSync(program)) throw new Missing(`no nats-server here: ${why}`)
   const { folder, remove } = newFolder()
   const config = join(folder, 'nats.conf')
-  writeFileSync(config, `jetstream { store_dir: "${join(folder, 'data')}", sync_interval: always, max_file_store: 64GB }\nlisten: "127.0.0.1:-1"\n`)
+  writeFileSync(
+    config,
+    `jetstream { store_dir: "${join(folder, 'data')}", sync_interval: always, max_file_store: 64GB }\nlisten: "127.0.0.1:-1"\n`,
+  )
   const server = new Peer(program, [...args, '--config', config])
   const [, port] = await server.says(/client connections on [^\n]*:(\d+)\n/)
   const { JetStreamStore } = await import('zmq-rpc/store/jetstream')
@@ -150,7 +153,20 @@ export async function jetStream() {
 export async function redis() {
   const { folder, remove } = newFolder()
   const port = await freePort()
-  const options = ['--dir', folder, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always', '--bind', '127.0.0.1', '--logfile', join(folder, 'log')]
+  const options = [
+    '--dir',
+    folder,
+    '--save',
+    '',
+    '--appendonly',
+    'yes',
+    '--appendfsync',
+    'always',
+    '--bind',
+    '127.0.0.1',
+    '--logfile',
+    join(folder, 'log'),
+  ]
   const server = await started('redis-server', ['--port', `${port}`, ...options], port)
   const socket = await connected(port)
   /** @type {(() => void)[]} */
@@ -163,7 +179,13 @@ export async function redis() {
   return {
     processes: [server],
     append: (id, data) => {
-      if (batch.push(Buffer.from(`*7\r\n$4\r\nXADD\r\n$1\r\nq\r\n$1\r\n*\r\n$2\r\nid\r\n$${id.length}\r\n${id}\r\n$1\r\nd\r\n$${data.length}\r\n`), data, Buffer.from('\r\n')) === 3) {
+      if (
+        batch.push(
+          Buffer.from(`*7\r\n$4\r\nXADD\r\n$1\r\nq\r\n$1\r\n*\r\n$2\r\nid\r\n$${id.length}\r\n${id}\r\n$1\r\nd\r\n$${data.length}\r\n`),
+          data,
+          Buffer.from('\r\n'),
+        ) === 3
+      ) {
         setImmediate(() => {
           socket.write(Buffer.concat(batch))
           batch = []

@@ -112,7 +112,7 @@ async function wear() {
     for (let count = 0; count < records; ) count += (await store.drain?.()) ?? records
     const drained = store.diskUse?.() ?? before
     await store.close()
-    const per = (/** @type {number} */ value) => ((value / records) * 1000).toFixed(0)
+    const per = (/** @type {number} */ value) => ((value / records) * 1000).toFixed(1)
     const use = (/** @type {typeof before} */ from, /** @type {typeof before} */ to) => [
       per(to.syncs - from.syncs),
       per((to.writtenBytes - from.writtenBytes) / 1024),

@@ -6,6 +6,7 @@ import { curveClientTarget, curveServerTarget, nullTarget, plainClientTarget, pl
 import { metadataTarget } from './metadata.ts'
 import { nativeTarget } from './native.ts'
 import { pyzmqrpc3Target } from './pyzmqrpc3.ts'
+import { storeTarget } from './store.ts'
 import { subscriptionsTarget } from './subscriptions.ts'
 
 export const TARGETS: readonly { target: Target; share: number }[] = [
@@ -17,6 +18,7 @@ export const TARGETS: readonly { target: Target; share: number }[] = [
   { target: framesTarget, share: 2 },
   { target: metadataTarget, share: 1 },
   { target: subscriptionsTarget, share: 2 },
+  { target: storeTarget, share: 1 },
   { target: pyzmqrpc3Target, share: 3 },
   { target: nativeTarget, share: 3 },
 ]

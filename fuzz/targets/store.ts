@@ -3,8 +3,18 @@
  * before it.
  */
 
-import { encodeRecord, idAt, idOffset, KIND, RECORD_OVERHEAD_BYTES, dataAt, metaAt, spanAt } from '../../src/store/segment-log/record.ts'
-import { scanBytes } from '../../src/store/segment-log/scan.ts'
+import {
+  checkRecord,
+  dataAt,
+  encodeRecord,
+  idAt,
+  idOffset,
+  KIND,
+  metaAt,
+  RECORD_OVERHEAD_BYTES,
+  spanAt,
+} from '../../src/store/segment-log/record.ts'
+import { judgeBytes } from '../../src/store/segment-log/scan.ts'
 import type { Random } from '../random.ts'
 import { must, type Pieces, type Target } from '../target.ts'
 
@@ -32,18 +42,30 @@ export const storeTarget: Target = {
 
   run(input: Pieces) {
     const bytes = Buffer.concat(input.slice(1))
-    let last = 0
-    let end = 0
-    const { tail, records } = scanBytes(bytes, SEED, (buffer, at, offset, seq) => {
-      must(seq > last && offset >= end, 'records are found in order')
-      const inside = idAt(buffer, at).length + dataAt(buffer, at).length + (metaAt(buffer, at)?.length ?? 0)
-      end = offset + inside + RECORD_OVERHEAD_BYTES
-      must(end <= bytes.length, 'a record lies within the file')
-      last = seq + spanAt(buffer, at) - 1
-    })
-    if (tail.name === 'damaged' && tail.resume !== undefined) {
-      must(tail.resume.seq > last && tail.resume.offset > end - 1, 'damage ends behind what is good')
+    let seq = 1
+    let offset = 0
+    let records = 0
+    for (;;) {
+      const length = checkRecord(bytes, offset, bytes.length, SEED, seq)
+      if (length <= 0) break
+      const inside = idAt(bytes, offset).length + dataAt(bytes, offset).length + (metaAt(bytes, offset)?.length ?? 0)
+      must(inside <= length - RECORD_OVERHEAD_BYTES && offset + length <= bytes.length, 'what a record holds lies within it')
+      must(spanAt(bytes, offset) > 0, 'numbers go up')
+      seq += spanAt(bytes, offset)
+      offset += length
+      records++
     }
-    return `${Math.min(records, 4)} ${tail.name}`
+    const from = { offset: 0, seq: 1, counting: true, seed: SEED, size: bytes.length }
+    const reached = [true, false].map((mayBeTorn) => {
+      const tail = judgeBytes(bytes.subarray(offset), from, { offset, seq, lastBatch: undefined }, mayBeTorn)
+      must(mayBeTorn || tail.name !== 'torn', 'nothing is torn in a file that is complete')
+      must((tail.name === 'end') === bytes.subarray(offset).every((byte) => byte === 0), 'the end is zeros, and nothing else is')
+      if (tail.name === 'damaged' && tail.resume !== undefined) {
+        must(tail.resume.seq > seq && tail.resume.offset > offset, 'records go on behind the damage')
+        must(checkRecord(bytes, tail.resume.offset, bytes.length, SEED, tail.resume.seq) > 0, 'they go on with a good one')
+      }
+      return tail.name
+    })
+    return `${Math.min(records, 4)} ${reached.join(' ')}`
   },
 }

@@ -95,8 +95,12 @@ export type Tail =
  * @param mayBeTorn whether the file was the one being written last
  */
 export async function judgeTail(file: DiskFile, from: ScanFrom, end: ScanEnd, mayBeTorn: boolean): Promise<Tail> {
-  const { seed, size, counting } = from
-  const tail = await readAll(file, size - end.offset, end.offset)
+  return judgeBytes(await readAll(file, from.size - end.offset, end.offset), from, end, mayBeTorn)
+}
+
+/** @param tail from `end` on */
+export function judgeBytes(tail: Buffer, from: ScanFrom, end: ScanEnd, mayBeTorn: boolean): Tail {
+  const { seed, counting } = from
   let written = tail.length
   while (written > 0 && tail[written - 1] === 0) written--
   if (written === 0) return { name: 'end' }
