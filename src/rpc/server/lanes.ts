@@ -40,6 +40,12 @@ export function isForNow(status: number): boolean {
 export class Lanes<Peer extends object> {
   readonly #peers = new Map<Peer, Map<string, Lane>>()
   readonly #standing = new Map<Peer, number>()
+  readonly #onRoom: () => void
+
+  /** `onRoom`: a call may begin that had to wait for another one of its lane. */
+  constructor(onRoom: () => void = () => {}) {
+    this.#onRoom = onRoom
+  }
 
   /** Lanes that are remembered. */
   get size(): number {
@@ -57,7 +63,7 @@ export class Lanes<Peer extends object> {
       lanes = new Map()
       this.#peers.set(peer, lanes)
     }
-    const lane = known ?? new Lane((one) => this.#changed(peer, key, one))
+    const lane = known ?? new Lane((one) => this.#changed(peer, key, one), this.#onRoom)
     if (known === undefined) lanes.set(key, lane)
     lane.enter(call)
     return lane
@@ -94,6 +100,7 @@ export class Lanes<Peer extends object> {
 /** One lane. */
 export class Lane {
   readonly #changed: (lane: Lane) => void
+  readonly #onRoom: () => void
   /** Both in the order in which they came: those that wait are behind those that have begun. */
   readonly #begun = new Set<LaneCall>()
   readonly #waiting = new Set<LaneCall>()
@@ -103,8 +110,9 @@ export class Lane {
   /** Whether it counts among those that stand. Only for {@link Lanes}. */
   counted = false
 
-  constructor(changed: (lane: Lane) => void) {
+  constructor(changed: (lane: Lane) => void, onRoom: () => void) {
     this.#changed = changed
+    this.#onRoom = onRoom
   }
 
   get stands(): boolean {
@@ -152,7 +160,9 @@ export class Lane {
 
   /** It is not under way any more. */
   leave(call: LaneCall): void {
-    if (this.#begun.delete(call) || this.#waiting.delete(call)) this.#changed(this)
+    if (!this.#begun.delete(call) && !this.#waiting.delete(call)) return
+    this.#changed(this)
+    if (this.#waiting.size > 0 && !this.#turningAway) this.#onRoom()
   }
 
   close(): void {

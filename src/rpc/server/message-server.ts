@@ -152,7 +152,7 @@ export abstract class MessageServer {
   readonly #native: boolean
   readonly #maxMessageBytes: number
   readonly #admission: Admission
-  readonly #lanes = new Lanes<Peer>()
+  readonly #lanes = new Lanes<Peer>(() => this.#admission.lookAgain())
   readonly #counters = new CallCounters()
   readonly #drops = new Drops()
   readonly #deadlines = new Deadlines()
@@ -520,7 +520,6 @@ export abstract class MessageServer {
     this.#deadlines.remove(call)
     call.lane?.leave(call)
     if (!call.makesRoom) this.#admission.leave(call)
-    else if (call.lane !== undefined) this.#admission.lookAgain()
   }
 
   #over(call: ServerCall): void {

@@ -533,8 +533,10 @@ export class ServerCall<From extends Caller = Peer>
   }
 
   #answerWhen(ready: Promise<void> | undefined, status: number, body: Body | undefined): void {
-    if (ready === undefined) this.#answer(status, body)
-    else void ready.then(() => this.#answer(status, body))
+    if (ready === undefined) return this.#answer(status, body)
+    // Its service has ended: what is behind it may begin, so that their answers are written down together.
+    this.lane?.leave(this)
+    void ready.then(() => this.#answer(status, body))
   }
 
   /** @throws ZmqRpcError BAD_OPTION for metadata that is no text. */

@@ -9,7 +9,16 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { type BufferStore, Command, RpcClient, RpcServer, type RpcServerOptions, StoreError, ZmqRpcError } from '../../../src/index.ts'
+import {
+  type BufferStore,
+  Command,
+  RpcClient,
+  RpcProxy,
+  RpcServer,
+  type RpcServerOptions,
+  StoreError,
+  ZmqRpcError,
+} from '../../../src/index.ts'
 import { MemoryStore } from '../../../src/testing/index.ts'
 
 class Count extends Command<number> {
@@ -121,6 +130,43 @@ describe('a server with idempotency on disk', () => {
     expect([ran, answered]).toEqual([[1, 2], false])
     write()
     await call
+  })
+
+  it('has calls of a lane wait for the end of each other, and not for the disk', async () => {
+    const writes: (() => void)[] = []
+    const store = new MemoryStore()
+    const append = store.append.bind(store)
+    store.append = async (record) => {
+      await new Promise<void>((resolve) => writes.push(resolve))
+      return append(record)
+    }
+    let under = 0
+    const {
+      client: caller,
+      server,
+      ran,
+    } = await started({ idempotency: { store } }, async (n) => {
+      expect(++under).toBe(1)
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      under--
+      return n
+    })
+    // A buffer that hands commands over to a server.
+    const proxy = new RpcProxy({
+      rep: 'tcp://127.0.0.1:0',
+      req: server.endpoints,
+      buffer: { store: new MemoryStore(), outcomes: new MemoryStore() },
+    })
+    onTestFinished(() => proxy.stop({ drainMs: 0 }))
+    await proxy.start()
+    const client = new RpcClient({ req: proxy.endpoints })
+    onTestFinished(() => client.close())
+    const receipts = await Promise.all([1, 2, 3, 4, 5].map((n) => client.submit(count(n))))
+    while (writes.length < 5) await new Promise((resolve) => setTimeout(resolve, 1))
+    expect(ran).toEqual([1, 2, 3, 4, 5])
+    for (const write of writes) write()
+    expect(await Promise.all(receipts.map((receipt) => client.result(receipt)))).toEqual([1, 2, 3, 4, 5])
+    expect(caller.stats().inFlight).toBe(0)
   })
 
   it('tells the service the key, so that it can write it with its effect', async () => {
