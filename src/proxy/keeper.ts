@@ -6,6 +6,7 @@
  */
 
 import { type Started, toError, ZmqRpcError } from '../errors.ts'
+import { onAbort } from '../rpc/abort-listeners.ts'
 import type { Custody } from '../rpc/buffer/custody.ts'
 import { hasStreams, hostOf, isQuestion, laneOf, valueKeyOf } from '../rpc/buffer/keepable.ts'
 import { keptId } from '../rpc/buffer/kept-command.ts'
@@ -29,7 +30,9 @@ export interface Incoming {
 
 export class Keeper {
   readonly #custody: Custody
-  readonly #closing = new AbortController()
+  /** Of each caller that waits for an answer. `AbortSignal.any` would hold on to all that ever did. */
+  readonly #waits = new Set<AbortController>()
+  #closing = false
 
   constructor(custody: Custody) {
     this.#custody = custody
@@ -37,7 +40,8 @@ export class Keeper {
 
   /** Whoever waits for an answer is told that there is none yet. */
   stopWaiting(): void {
-    this.#closing.abort()
+    this.#closing = true
+    for (const wait of this.#waits) wait.abort()
   }
 
   /** Whether it is kept; else it is passed on at once, or not at all. */
@@ -109,11 +113,18 @@ export class Keeper {
   async #answer({ call, name }: Incoming, id: string): Promise<unknown> {
     // Others may begin meanwhile: it can take long.
     call.makeRoom()
+    const wait = new AbortController()
+    this.#waits.add(wait)
+    const forget = call.aborted ? () => {} : onAbort(call.signal, () => wait.abort())
+    if (call.aborted || this.#closing) wait.abort()
     try {
-      return new Answered(await this.#custody.answer(id, AbortSignal.any([call.signal, this.#closing.signal])))
+      return new Answered(await this.#custody.answer(id, wait.signal))
     } catch (cause) {
       if (call.aborted) return undefined
       throw refused(cause, name)
+    } finally {
+      forget()
+      this.#waits.delete(wait)
     }
   }
 }

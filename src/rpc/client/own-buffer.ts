@@ -3,6 +3,7 @@
 import { toError, ZmqRpcError } from '../../errors.ts'
 import type { Receipt } from '../../receipt.ts'
 import type { Message } from '../../wire/index.ts'
+import { onAbort } from '../abort-listeners.ts'
 import type { BufferOptions } from '../buffer/buffer-options.ts'
 import type { CommandBuffer } from '../buffer/command-buffer.ts'
 import { Custody } from '../buffer/custody.ts'
@@ -77,9 +78,10 @@ export class OwnBuffer {
     const { id, command } = receipt
     const over = new AbortController()
     const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(() => over.abort(), timeoutMs)
+    const forget = signal === undefined || signal.aborted ? () => {} : onAbort(signal, () => over.abort())
+    if (signal?.aborted) over.abort()
     try {
-      const ends = signal === undefined ? over.signal : AbortSignal.any([signal, over.signal])
-      const body = await this.#custody.answer(keptId(undefined, id), ends)
+      const body = await this.#custody.answer(keptId(undefined, id), over.signal)
       return readReply(this.#requests, command, body, this.commands.name, NO_STREAMS).value
     } catch (cause) {
       if (signal?.aborted) throw new ZmqRpcError('ABORTED', `nobody waits for command "${command}" any more`, { command, receipt, cause })
@@ -88,6 +90,7 @@ export class OwnBuffer {
       throw new ZmqRpcError('NOT_YET_EXECUTED', text, { command, receipt })
     } finally {
       clearTimeout(timer)
+      forget()
     }
   }
 
