@@ -13,7 +13,7 @@ import { StoreError, toError } from '../../errors.ts'
 import type { BufferStore, DeadEntry, ReadLimit, StoreCounts, StoreEntry, StoreOpening, StoreRecord } from '../buffer-store.ts'
 import { badOption, cutReason, refusalOf } from '../store-limits.ts'
 import { DeadTable } from './dead-table.ts'
-import { type FileSystem, isMissing, nodeFileSystem, readAll, withoutSync } from './file-system.ts'
+import { type FileSystem, isFull, isMissing, nodeFileSystem, readAll, withoutSync } from './file-system.ts'
 import { IdArchive } from './id-archive.ts'
 import { IdHash } from './id-hash.ts'
 import { type ColdIds, HotIds } from './id-index.ts'
@@ -21,7 +21,7 @@ import { LogReader } from './log-reader.ts'
 import { isLiveFile, openFiles } from './open-files.ts'
 import { type ResolvedSegmentLogOptions, resolveOptions, type SegmentLogOptions } from './options.ts'
 import { dataAt, extraAt, idAt, KIND, metaAt, RECORD_HEADER_BYTES } from './record.ts'
-import { type Admission, type Answer, type LogOwner, type Pending, RecordLog } from './record-log.ts'
+import { type Admission, type Answer, full, type LogOwner, type Pending, RecordLog } from './record-log.ts'
 import { MAX_SEGMENT_RECORDS, type Segment } from './segment.ts'
 import { type LogName, type Snapshot, StateJournal, seedOf } from './state-journal.ts'
 
@@ -94,7 +94,8 @@ export class SegmentLog implements BufferStore {
       this.#phase = 'closed'
       await this.#journal?.close()
       await this.#lock?.release()
-      throw error instanceof StoreError ? error : this.#fail(error)
+      if (error instanceof StoreError) throw error
+      throw isFull(error) ? full(path, error) : this.#fail(error)
     }
   }
 

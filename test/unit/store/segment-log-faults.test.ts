@@ -68,6 +68,14 @@ describe('on a full disk', () => {
     await next.close()
   })
 
+  it('says so when not even the first files have room', async () => {
+    const disk = new SimulatedDisk()
+    disk.faults.capacity = 100_000
+    await expect(open(disk)).rejects.toMatchObject({ code: 'STORE_FULL', cause: { code: 'ENOSPC' } })
+    delete disk.faults.capacity
+    await (await open(disk)).close()
+  })
+
   it('writes nothing of a batch that has room in part only', async () => {
     const disk = new SimulatedDisk()
     const store = await open(disk, { segmentBytes: 1024 * 1024 })
