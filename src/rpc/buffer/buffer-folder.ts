@@ -14,7 +14,7 @@ import { type AnyMessage, readAnyMessage } from '../dialect/any-message.ts'
 import { BufferClock } from './buffer-clock.ts'
 import { commandsIn } from './buffer-stores.ts'
 import { CommandBuffer } from './command-buffer.ts'
-import { fromEntry } from './kept-command.ts'
+import { understood } from './kept-command.ts'
 
 /** A command, or a text, that a buffer keeps. */
 export interface BufferedCommand {
@@ -65,7 +65,10 @@ export class BufferFolder {
     await store.open()
     const folder = new BufferFolder(path, store)
     // The oldest tells best how much time has passed.
-    for (const entry of await store.read(0, { count: 1, bytes: 1 })) folder.#clock.heard(fromEntry(entry).acceptedAt)
+    for (const entry of await store.read(0, { count: 1, bytes: 1 })) {
+      const oldest = understood(entry)
+      if (oldest !== undefined) folder.#clock.heard(oldest.acceptedAt)
+    }
     return folder
   }
 
@@ -120,11 +123,20 @@ export class BufferFolder {
       if (entries.length === 0) return
       for (const entry of entries) {
         after = entry.seq
-        const { seq, key: id, user, acceptedAt, bytes, body, dialect } = fromEntry(entry)
-        const message = readAnyMessage(body, dialect)
-        yield { seq, id, user, ageMs: this.#clock.ageMs(acceptedAt), bytes, message, reason: entry.reason }
+        yield this.#describe(entry)
       }
     }
+  }
+
+  #describe(entry: StoreEntry & { readonly reason?: string }): BufferedCommand {
+    const { seq, data, reason } = entry
+    const command = understood(entry)
+    if (command === undefined) {
+      const message = { kind: 'unreadable', reason: 'it is no record of a buffer of this version', frames: [Buffer.from(data)] } as const
+      return { seq, id: undefined, user: undefined, ageMs: 0, bytes: data.length, message, reason }
+    }
+    const { key: id, user, acceptedAt, bytes, body, dialect } = command
+    return { seq, id, user, ageMs: this.#clock.ageMs(acceptedAt), bytes, message: readAnyMessage(body, dialect), reason }
   }
 
   /** The buffer itself, with nowhere to deliver to. */

@@ -20,8 +20,9 @@ import { type BufferOptions, type BufferSettings, resolveBuffer } from './buffer
 import { storesOf } from './buffer-stores.ts'
 import { Delivery, type End } from './delivery.ts'
 import type { FarEnd } from './far-end.ts'
-import { type CommandToKeep, fromEntry, type KeptCommand, toRecord } from './kept-command.ts'
+import { type CommandToKeep, fromEntry, type KeptCommand, toRecord, understood } from './kept-command.ts'
 import { type EndState, type Outcome, Outcomes } from './outcomes.ts'
+import { Overflow } from './overflow.ts'
 
 /** A buffer in numbers. Sums are since it was made. */
 export interface BufferStats {
@@ -90,6 +91,7 @@ interface Session {
   readonly outcomeStore: BufferStore
   readonly outcomes: Outcomes
   readonly delivery: Delivery
+  readonly overflow: Overflow
 }
 
 type Appended = Awaited<ReturnType<BufferStore['append']>>
@@ -97,7 +99,7 @@ type Settle = (outcome: Outcome | ZmqRpcError) => void
 
 const REOPEN = { firstMs: 500, mostMs: 30_000 }
 /** The oldest that go at a time, when there has to be room. */
-const DROP = { count: 64, bytes: 4 * 1024 * 1024, rounds: 64 }
+const DROP = { count: 64, bytes: 4 * 1024 * 1024 }
 const DEAD = { count: 100, bytes: 4 * 1024 * 1024 }
 
 export class CommandBuffer {
@@ -116,7 +118,6 @@ export class CommandBuffer {
   #closed = false
   /** The command before has been appended. */
   #turn: Promise<void> = Promise.resolve()
-  #dropping: Promise<unknown> = Promise.resolve()
   #accepted = 0
   #refused = 0
   #repeated = 0
@@ -160,6 +161,7 @@ export class CommandBuffer {
    * @throws ZmqRpcError STORE_FULL, RECORD_TOO_LARGE, STORE_FAILED, STORE_UNAVAILABLE, CLOSED; CONFLICT for an id that another command has.
    */
   async accept(command: CommandToKeep): Promise<Acceptance> {
+    const session = this.#session
     try {
       const acceptance = await this.#accept(this.#mustBeOpen(), command)
       if (!acceptance.duplicate) this.#accepted++
@@ -168,6 +170,7 @@ export class CommandBuffer {
       return acceptance
     } catch (error) {
       this.#refused++
+      if (session !== undefined && error instanceof ZmqRpcError && error.code === 'STORE_FAILED') this.#failed(session, error)
       publish('zmq-rpc:buffer:refused', () => ({ buffer: this.#name, command: command.name, error: toError(error) }))
       throw error
     }
@@ -204,14 +207,18 @@ export class CommandBuffer {
   /** Where it stands; undefined where nothing is known of it. @throws StoreError */
   async standing(id: string): Promise<Standing | undefined> {
     const { store, outcomes } = this.#mustBeOpen()
+    // In this order: one that ends meanwhile has an outcome before it goes.
+    const found = await store.find(id)
     const ended = await outcomes.find(id)
-    const found = ended === undefined ? await store.find(id) : undefined
     if (ended !== undefined) return { ...ended, ageMs: ended.acceptedAgoMs }
     if (found === undefined) return undefined
     const command = fromEntry(found.entry)
     const ageMs = this.#clock.ageMs(command.acceptedAt)
     if (found.state === 'live') return { state: 'waiting', ageMs, command }
-    return { state: 'dead', ageMs, body: undefined, reason: 'given up', to: '', name: command.name, acceptedAgoMs: ageMs, endedAgoMs: 0 }
+    // How it ended is forgotten, or could not be written down.
+    const reason = 'reason' in found.entry ? String(found.entry.reason) : 'given up'
+    const body = errorBody({ state: 'dead', reason })
+    return { state: 'dead', ageMs, body, reason, to: '', name: command.name, acceptedAgoMs: ageMs, endedAgoMs: 0 }
   }
 
   stats(): BufferStats {
@@ -245,8 +252,8 @@ export class CommandBuffer {
     const { store, outcomes, delivery } = this.#mustBeOpen()
     const [entry] = await store.readDead(seq - 1, { count: 1, bytes: 1 })
     if (entry?.seq !== seq) return false
-    const { id, key } = fromEntry(entry)
-    if (key !== undefined) await outcomes.requeued(id)
+    const command = understood(entry)
+    if (command?.key !== undefined) await outcomes.requeued(command.id)
     const again = await store.requeue(seq)
     if (again === undefined) return false
     delivery.appended(again)
@@ -315,37 +322,34 @@ export class CommandBuffer {
     }
   }
 
-  async #append(session: Session, record: StoreRecord): Promise<Appended> {
-    const { store } = session
-    const { maxCommands, whenFull } = this.settings
-    for (let round = 0; ; round++) {
-      try {
-        if (store.count().live >= maxCommands) throw new ZmqRpcError('STORE_FULL', `${maxCommands} commands wait in ${this.#name} already`)
-        return await store.append(record)
-      } catch (error) {
-        const code = error instanceof ZmqRpcError ? error.code : undefined
-        if (code === 'STORE_FAILED') this.#failed(session, toError(error))
-        if (code === 'STORE_FULL') this.#tellFull(store)
-        if (code !== 'STORE_FULL' || whenFull === 'refuse' || round >= DROP.rounds) throw error
-        this.#dropping = this.#dropping.then(() => this.#dropOldest(session))
-        if ((await this.#dropping) === 0) throw error
-      }
+  async #append({ store, overflow }: Session, record: StoreRecord): Promise<Appended> {
+    if (overflow.busy) return await overflow.append(record, this.#full())
+    try {
+      return await this.#appendIfRoom(store, record)
+    } catch (error) {
+      if (!(error instanceof ZmqRpcError) || error.code !== 'STORE_FULL') throw error
+      this.#tellFull(store)
+      if (this.settings.whenFull === 'refuse') throw error
+      return await overflow.append(record, error)
     }
   }
 
-  /** How many it could do without. */
-  async #dropOldest({ store, delivery }: Session): Promise<number> {
-    const { maxCommands } = this.settings
-    const full = store.count().live - maxCommands + 1
+  async #appendIfRoom(store: BufferStore, record: StoreRecord): Promise<Appended> {
+    if (store.count().live >= this.settings.maxCommands) throw this.#full()
+    return await store.append(record)
+  }
+
+  #full(): ZmqRpcError {
+    return new ZmqRpcError('STORE_FULL', `${this.settings.maxCommands} commands wait in ${this.#name} already`)
+  }
+
+  /** Gives up the oldest, for so many that wait. How many records are gone. */
+  async #dropOldest(store: BufferStore, delivery: Delivery, wanted: number): Promise<number> {
+    const over = store.count().live + wanted - this.settings.maxCommands
     // Where there are too many bytes they come free by whole files.
-    const oldest = await store.read(0, { ...DROP, count: full > 0 ? Math.min(full, DROP.count) : DROP.count })
-    const going = oldest.filter(({ seq }) => !delivery.isSent(seq))
-    for (const entry of going) {
-      delivery.withdraw(entry.seq)
-      await this.#end(fromEntry(entry), { state: 'dropped', body: undefined, to: '', reason: 'it had to make room for newer ones' })
-    }
-    await store.ack(going.map(({ seq }) => seq))
-    return going.length
+    const oldest = await store.read(0, { ...DROP, count: over > 0 ? Math.min(over, DROP.count) : DROP.count })
+    const commands = oldest.map(understood).filter((command) => command !== undefined)
+    return delivery.giveUp(commands, { state: 'dropped', body: undefined, to: '', reason: 'it had to make room for newer ones' })
   }
 
   #tellFull(store: BufferStore): void {
@@ -381,8 +385,11 @@ export class CommandBuffer {
   }
 
   #describe(entry: DeadEntry): DeadLetter {
-    const { seq, name: command, key: id, user, acceptedAt, bytes } = fromEntry(entry)
-    return { seq, command, id, user, ageMs: this.#clock.ageMs(acceptedAt), bytes, reason: entry.reason }
+    const { seq, reason, data } = entry
+    const command = understood(entry)
+    if (command === undefined) return { seq, command, id: undefined, user: undefined, ageMs: 0, bytes: data.length, reason }
+    const { name, key: id, user, acceptedAt, bytes } = command
+    return { seq, command: name, id, user, ageMs: this.#clock.ageMs(acceptedAt), bytes, reason }
   }
 
   // ── The store ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -397,7 +404,10 @@ export class CommandBuffer {
       throw error
     }
     // The oldest of all tells best how much time has passed.
-    for (const entry of await store.read(0, { count: 1, bytes: 1 })) this.#clock.heard(fromEntry(entry).acceptedAt)
+    for (const entry of await store.read(0, { count: 1, bytes: 1 })) {
+      const oldest = understood(entry)
+      if (oldest !== undefined) this.#clock.heard(oldest.acceptedAt)
+    }
     const outcomes = new Outcomes(outcomeStore, this.#clock, this.settings.outcomes)
     const delivery: Delivery = new Delivery(store, opening.nextSeq, this.settings, this.#clock, this.#farEnds, {
       end: (command, end) => this.#end(command, end),
@@ -417,7 +427,12 @@ export class CommandBuffer {
       },
       failed: (error) => this.#failed(session, error),
     })
-    const session: Session = { store, outcomeStore, outcomes, delivery }
+    const overflow = new Overflow({
+      room: () => this.settings.maxCommands - store.count().live,
+      append: (record) => this.#appendIfRoom(store, record),
+      makeRoom: (wanted) => this.#dropOldest(store, delivery, wanted),
+    })
+    const session: Session = { store, outcomeStore, outcomes, delivery, overflow }
     const { live, dead, tornBytes, damaged } = opening
     publish('zmq-rpc:buffer:opened', () => ({ buffer: this.#name, waiting: live, dead, tornBytes, damaged: damaged.length }))
     return session
@@ -464,7 +479,7 @@ function unknownReceipt(name: string): ZmqRpcError {
 }
 
 /** What is told of a command that ended without an answer of the far end. */
-function errorBody({ state, reason }: End): ReturnType<typeof encodeError> {
+function errorBody({ state, reason }: Pick<End, 'state' | 'reason'>): ReturnType<typeof encodeError> {
   const status = reason.startsWith('expired') ? STATUS.expired : state === 'dead' ? STATUS.proxyFailed : STATUS.aborted
   return encodeError({ status, text: `the command was given up by its buffer: ${reason}` })
 }

@@ -64,7 +64,9 @@ export class Delivery {
   #ending = 0
   #acks: number[] = []
   #ackTimer: NodeJS.Timeout | undefined
+  /** Records that the store is being told of. */
   #acking = 0
+  #acked: Promise<void> = Promise.resolve()
   /** Records up to this one were there before the far end was. */
   #backlogUpTo: number
   /** Those up to here were there when the store was opened: they may have ended before. */
@@ -148,37 +150,46 @@ export class Delivery {
     this.#pump()
   }
 
-  /** The command is not to be delivered: it has ended otherwise. False when it is on the way, or not in memory. */
-  withdraw(seq: number): boolean {
-    for (const lane of this.#loader.lanes.values()) {
-      const waiting = lane.queue.find(({ command }) => command.seq === seq)
-      if (waiting !== undefined) {
-        this.#leave(waiting)
-        return true
-      }
-    }
-    return false
+  /**
+   * They end in another way, but for those that are on the way, or have ended. Resolves once they are gone from the store, with all that had
+   * ended before, to how many went.
+   */
+  async giveUp(commands: readonly KeptCommand[], end: End): Promise<number> {
+    const going = commands.filter((command) => this.#takeOut(command))
+    const gone = going.length + this.#acks.length + this.#acking
+    await Promise.all(going.map((command) => this.#concludeLater(command, end)))
+    await this.#flushAcks()
+    return gone
   }
 
-  /** Whether it is on the way now. */
-  isSent(seq: number): boolean {
-    for (const lane of this.#loader.lanes.values()) for (const { command } of lane.sent) if (command.seq === seq) return true
-    return false
+  /** Nobody is to send it. False when it is on the way, or has ended. */
+  #takeOut({ seq }: KeptCommand): boolean {
+    for (const lane of this.#loader.lanes.values()) {
+      const waiting = lane.queue.find(({ command }) => command.seq === seq)
+      if (waiting === undefined) continue
+      this.#leave(waiting)
+      return true
+    }
+    return this.#loader.passOver(seq)
   }
 
   /** Nothing more is sent; what is on the way has `drainMs` to end, and is then given up. Resolves when nothing more is done with the store. */
   async close(drainMs: number): Promise<void> {
     this.#stopping = true
-    const over = setTimeout(() => this.#checkIdle(), timerMs(drainMs))
-    const until = performance.now() + drainMs
-    while (this.#inFlight > 0 && performance.now() < until) await this.#settled()
+    // The timer says when the time is over: it may ring a part of a millisecond before `performance.now()` would.
+    let isOver = false
+    const over = setTimeout(() => {
+      isOver = true
+      this.#checkIdle()
+    }, timerMs(drainMs))
+    while (this.#inFlight > 0 && !isOver) await this.#settled()
     clearTimeout(over)
     this.#controller.abort(new ZmqRpcError('CLOSED', 'the buffer is closed'))
     clearInterval(this.#sweeper)
     clearTimeout(this.#tokenTimer)
     this.#clearTimers()
     while (this.#inFlight + this.#ending > 0 || this.#filling) await this.#settled()
-    this.#flushAcks()
+    void this.#flushAcks()
     while (this.#acking > 0) await this.#settled()
   }
 
@@ -245,7 +256,7 @@ export class Delivery {
   async #hadEnded(command: KeptCommand): Promise<boolean> {
     if (command.seq > this.#oldUpTo) return false
     const end = await this.#host.endOf(command)
-    if (end !== undefined) this.#concludeLater(command, end)
+    if (end !== undefined) void this.#concludeLater(command, end)
     return end !== undefined
   }
 
@@ -463,13 +474,14 @@ export class Delivery {
 
   #finish(waiting: Waiting, end: End): void {
     this.#leave(waiting)
-    this.#concludeLater(waiting.command, end)
+    void this.#concludeLater(waiting.command, end)
   }
 
-  #concludeLater(command: KeptCommand, end: End): void {
+  /** Never rejects. */
+  #concludeLater(command: KeptCommand, end: End): Promise<void> {
     this.#ending++
     this.#bytesInFlight += command.bytes
-    this.#conclude(command, end)
+    return this.#conclude(command, end)
       .finally(() => {
         this.#bytesInFlight -= command.bytes
         this.#ended()
@@ -509,18 +521,23 @@ export class Delivery {
 
   #ack(seq: number): void {
     this.#acks.push(seq)
-    if (this.#acks.length >= ACK.count) this.#flushAcks()
-    else this.#ackTimer ??= setTimeout(() => this.#flushAcks(), ACK.afterMs)
+    if (this.#acks.length >= ACK.count) void this.#flushAcks()
+    else this.#ackLater()
   }
 
-  #flushAcks(): void {
+  #ackLater(): void {
+    this.#ackTimer ??= setTimeout(() => void this.#flushAcks(), ACK.afterMs)
+  }
+
+  /** Resolves when all acks have come to an end. Never rejects. */
+  #flushAcks(): Promise<void> {
     clearTimeout(this.#ackTimer)
     this.#ackTimer = undefined
     const seqs = this.#acks
-    if (seqs.length === 0) return
+    if (seqs.length === 0) return this.#acked
     this.#acks = []
-    this.#acking++
-    this.#store
+    this.#acking += seqs.length
+    const acked = this.#store
       .ack(seqs)
       .then(
         () => {
@@ -528,14 +545,18 @@ export class Delivery {
         },
         async (error: unknown) => {
           await this.#storeTrouble(toError(error))
-          if (!this.#closed) this.#acks.push(...seqs)
+          if (this.#closed) return
+          this.#acks.push(...seqs)
+          this.#ackLater()
         },
       )
       .finally(() => {
-        this.#acking--
+        this.#acking -= seqs.length
         if (this.#closed) this.#checkIdle()
       })
       .catch((error: unknown) => this.#host.failed(toError(error)))
+    this.#acked = Promise.all([this.#acked, acked]).then(() => {})
+    return this.#acked
   }
 
   /** A store elsewhere may be reached later; one that failed has to be opened again. */

@@ -113,6 +113,15 @@ export function fromEntry({ seq, id, data, meta: bytes }: StoreEntry): KeptComma
   }
 }
 
+/** Undefined for a record that is none of ours. */
+export function understood(entry: StoreEntry): KeptCommand | undefined {
+  try {
+    return fromEntry(entry)
+  } catch {
+    return undefined
+  }
+}
+
 /** The frames of a message as one piece of memory. */
 export function toBytes(frames: Message): Buffer {
   const bytes = Buffer.allocUnsafe(frames.reduce((sum, { length }) => sum + 4 + length, 4))

@@ -100,6 +100,13 @@ export class Loader {
     } else if (lane.skipped.length > 0 && lane.size <= this.#share / 2) this.#wanting.add(lane)
   }
 
+  /** It is not to come into memory. False where it is there, or has ended. */
+  passOver(seq: number): boolean {
+    if (this.#present.has(seq)) return false
+    this.#present.add(seq)
+    return true
+  }
+
   /** It is not in the store any more. */
   gone(seq: number): void {
     this.#present.delete(seq)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { BufferFolder, OpaqueCommand, RpcClient, RpcProxy, RpcServer, Sender } from '../../../src/index.ts'
+import { SegmentLog } from '../../../src/store/segment-log/segment-log.ts'
 import { until } from '../../helpers/sockets.ts'
 
 const LOCAL = 'tcp://127.0.0.1:0'
@@ -101,5 +102,16 @@ describe('the folder of a buffer', () => {
   it('is one, or is refused', async () => {
     await expect(BufferFolder.open(path)).rejects.toMatchObject({ code: 'BAD_OPTION' })
     await expect(BufferFolder.open(join(path, 'nowhere'))).rejects.toMatchObject({ code: 'BAD_OPTION' })
+  })
+
+  it('shows what cannot be read as such, and the rest', async () => {
+    const store = new SegmentLog({ path: join(path, 'commands') })
+    await store.open()
+    await store.append({ id: 'foreign', data: Buffer.from('what'), meta: Buffer.of(99) })
+    await store.close()
+    await using folder = await BufferFolder.open(path)
+    expect(await collect(folder.waiting())).toMatchObject([
+      { seq: 1, id: undefined, message: { kind: 'unreadable', frames: [Buffer.from('what')] } },
+    ])
   })
 })
