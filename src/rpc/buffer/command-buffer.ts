@@ -21,6 +21,7 @@ import { storesOf } from './buffer-stores.ts'
 import { Delivery, type End } from './delivery.ts'
 import type { FarEnd } from './far-end.ts'
 import { type CommandToKeep, fromEntry, type KeptCommand, toRecord, understood } from './kept-command.ts'
+import { LaneRoom } from './lane-room.ts'
 import { type EndState, type Outcome, Outcomes } from './outcomes.ts'
 import { Overflow } from './overflow.ts'
 
@@ -92,6 +93,7 @@ interface Session {
   readonly outcomes: Outcomes
   readonly delivery: Delivery
   readonly overflow: Overflow
+  readonly laneRoom: LaneRoom<Appended>
 }
 
 type Appended = Awaited<ReturnType<BufferStore['append']>>
@@ -118,6 +120,8 @@ export class CommandBuffer {
   #closed = false
   /** The command before has been appended. */
   #turn: Promise<void> = Promise.resolve()
+  /** Commands that wait for it. */
+  #turns = 0
   #accepted = 0
   #refused = 0
   #repeated = 0
@@ -304,22 +308,32 @@ export class CommandBuffer {
   }
 
   /** One that has ended is not kept again. To find that out takes its time; commands are appended in the order in which they came all the same. */
-  async #appendUnlessKnown(session: Session, { id, key, ordered }: CommandToKeep, record: StoreRecord): Promise<Appended | Outcome> {
+  async #appendUnlessKnown(session: Session, command: CommandToKeep, record: StoreRecord): Promise<Appended | Outcome> {
+    const { id, key, ordered } = command
     const { outcomes } = session
-    if (key === undefined || outcomes.count === 0) return this.#append(session, record)
+    const mayHaveEnded = key !== undefined && outcomes.count > 0
+    if (!mayHaveEnded && (!ordered || this.#turns === 0)) return this.#appendInOrder(session, command, record)
     const before = this.#turn
     let done = (): void => {}
-    if (ordered)
+    if (ordered) {
+      this.#turns++
       this.#turn = new Promise((resolve) => {
         done = resolve
       })
+    }
     try {
-      const known = await outcomes.find(id)
+      const known = mayHaveEnded ? await outcomes.find(id) : undefined
       if (ordered) await before
-      return known ?? this.#append(session, record)
+      return known ?? this.#appendInOrder(session, command, record)
     } finally {
+      if (ordered) this.#turns--
       done()
     }
+  }
+
+  #appendInOrder(session: Session, { lane, ordered }: CommandToKeep, record: StoreRecord): Promise<Appended> {
+    if (!ordered) return this.#append(session, record)
+    return session.laneRoom.append(lane, record.data.length + (record.meta?.length ?? 0), () => this.#append(session, record))
   }
 
   async #append({ store, overflow }: Session, record: StoreRecord): Promise<Appended> {
@@ -432,7 +446,9 @@ export class CommandBuffer {
       append: (record) => this.#appendIfRoom(store, record),
       makeRoom: (wanted) => this.#dropOldest(store, delivery, wanted),
     })
-    const session: Session = { store, outcomeStore, outcomes, delivery, overflow }
+    const { maxCommands, maxBytes } = this.settings
+    const laneRoom = new LaneRoom<Appended>(() => ({ ...store.count(), maxCommands, maxBytes }))
+    const session: Session = { store, outcomeStore, outcomes, delivery, overflow, laneRoom }
     const { live, dead, tornBytes, damaged } = opening
     publish('zmq-rpc:buffer:opened', () => ({ buffer: this.#name, waiting: live, dead, tornBytes, damaged: damaged.length }))
     return session

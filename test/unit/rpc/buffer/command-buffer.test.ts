@@ -64,6 +64,25 @@ async function bufferOf(farEnd: FarEnd, options: BufferOptions = {}, store = new
 const ids = (...numbers: number[]): string[] => numbers.map((n) => `id-${n}`)
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, index) => index + 1)
 
+describe('a lane', () => {
+  it('is not overtaken within itself where one of its commands finds no room, and the one behind it would', () =>
+    simulate(async () => {
+      const store = new MemoryStore({ maxBytes: 3000 })
+      const { buffer } = await bufferOf(new Fake(() => AGAIN), { maxBytes: 3000 }, store)
+      const large = { ...commandToKeep(1, 'a'), body: [Buffer.alloc(4000)] }
+      const [first, second, other] = await Promise.allSettled([
+        buffer.accept(large),
+        buffer.accept(commandToKeep(2, 'a')),
+        buffer.accept(commandToKeep(3, 'b')),
+      ])
+      expect(first).toMatchObject({ status: 'rejected', reason: { code: 'STORE_FULL' } })
+      expect(second).toMatchObject({ status: 'rejected', reason: { code: 'STORE_FULL', message: expect.stringContaining('overtake') } })
+      expect(other).toMatchObject({ status: 'fulfilled' })
+      await buffer.accept(commandToKeep(4, 'a'))
+      await buffer.close()
+    }))
+})
+
 describe('a kept command', () => {
   it('is a dead letter when the far end refuses it, and the next one of its lane goes on', () =>
     simulate(async () => {
