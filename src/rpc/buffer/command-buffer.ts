@@ -141,9 +141,9 @@ export class CommandBuffer {
     return this.#name
   }
 
-  /** Where it takes commands, once that is known: its name, unless it was given another. */
+  /** Where it takes commands, once that is known: its name, unless it was given one, or a port. */
   boundAt(endpoint: Endpoint): void {
-    if (!this.#isNamed) this.#name = endpoint
+    if (!this.#isNamed && /:[0*]$/.test(this.#name)) this.#name = endpoint
   }
 
   /** Opens the store, and begins to deliver. @throws StoreError */

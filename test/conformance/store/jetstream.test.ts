@@ -22,6 +22,7 @@ describe.skipIf(!server.available)('with a nats-server', () => {
     another: async (store, limits) => make(names.get(store) as string, limits),
     gapFree: false,
     limited: true,
+    remote: true,
     // A message of its journal tells of several records, and is cleared away as a whole.
     dedupeSlack: 100,
   })

@@ -7,5 +7,6 @@ storeConformance({
   another: async (store) => store,
   gapFree: true,
   limited: true,
+  remote: false,
   dedupeSlack: 0,
 })

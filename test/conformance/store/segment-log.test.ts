@@ -26,6 +26,7 @@ for (const segmentBytes of [undefined, 4096]) {
     },
     gapFree: true,
     limited: true,
+    remote: false,
     dedupeSlack: segmentBytes === undefined ? Number.POSITIVE_INFINITY : 200,
   })
 }

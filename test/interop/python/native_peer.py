@@ -175,7 +175,7 @@ def describe(value):
 
 
 def error_of(value, causes=0):
-    known = ('status', 'text', 'name', 'code', 'details', 'stack')
+    known = ('status', 'text', 'name', 'code', 'details', 'stack', 'started')
     error = {key: describe(value[key]) for key in known if key in value}
     if 'status' not in error:
         raise Refused('no status')
