@@ -21,7 +21,10 @@ import { Missing, Peer, peerStatus } from './peer.js'
 /** @returns {{ folder: string, remove(): void }} */
 function newFolder() {
   const folder = mkdtempSync(join(process.env['BENCH_FOLDER'] ?? tmpdir(), 'zmq-rpc-bench-'))
-  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  // The benchmark does not wait for what is being closed.
+  process.once('exit', remove)
+  return { folder, remove }
 }
 
 /** What anyone would write: a checksum and a length before each record, one write and one `fdatasync` for all that came meanwhile. No index. */
