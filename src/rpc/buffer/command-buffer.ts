@@ -18,9 +18,9 @@ import { STATUS } from '../error/status.ts'
 import { BufferClock } from './buffer-clock.ts'
 import { type BufferOptions, type BufferSettings, resolveBuffer } from './buffer-options.ts'
 import { storesOf } from './buffer-stores.ts'
-import { Delivery, type End } from './delivery.ts'
+import { Delivery, type End, FAILED } from './delivery.ts'
 import type { FarEnd } from './far-end.ts'
-import { type CommandToKeep, fromEntry, type KeptCommand, toRecord, understood } from './kept-command.ts'
+import { type CommandToKeep, fromEntry, type KeptCommand, keptId, toRecord, understood } from './kept-command.ts'
 import { LaneRoom } from './lane-room.ts'
 import { type EndState, type Outcome, Outcomes } from './outcomes.ts'
 import { Overflow } from './overflow.ts'
@@ -251,13 +251,22 @@ export class CommandBuffer {
     return entries.map((entry) => this.#describe(entry))
   }
 
-  /** One that was given up is delivered once more, behind all that wait. False if there is none. @throws StoreError */
+  /**
+   * One that was given up is delivered once more, behind all that wait; where its service had failed, that runs anew. False if there is none.
+   *
+   * @throws StoreError
+   */
   async requeue(seq: number): Promise<boolean> {
     const { store, outcomes, delivery } = this.#mustBeOpen()
     const [entry] = await store.readDead(seq - 1, { count: 1, bytes: 1 })
     if (entry?.seq !== seq) return false
     const command = understood(entry)
-    if (command?.key !== undefined) await outcomes.requeued(command.id)
+    // Its server would answer the same key with the failure that it remembers.
+    const isRerun = entry.reason.startsWith(FAILED)
+    if (command !== undefined && (isRerun || command.key !== undefined)) {
+      await outcomes.requeued(command.id, isRerun ? seq : undefined)
+      delivery.requeuing(command.id)
+    }
     const again = await store.requeue(seq)
     if (again === undefined) return false
     delivery.appended(again)
@@ -425,7 +434,13 @@ export class CommandBuffer {
     const outcomes = new Outcomes(outcomeStore, this.#clock, this.settings.outcomes)
     const delivery: Delivery = new Delivery(store, opening.nextSeq, this.settings, this.#clock, this.#farEnds, {
       end: (command, end) => this.#end(command, end),
-      endOf: async ({ id, key }) => (key === undefined ? undefined : await outcomes.find(id)),
+      recall: async ({ id, key }) => {
+        const { end, rerunOf } = await outcomes.recall(id)
+        return {
+          end: key === undefined ? undefined : end,
+          rerunKey: rerunOf === undefined ? undefined : keptId(undefined, `${id}\n${rerunOf}`),
+        }
+      },
       again: (command, farEnd, attempts, reason, retryMs) => {
         this.#repeated++
         const { name, id } = command

@@ -29,13 +29,16 @@ export type End = Pick<Outcome, 'state' | 'body' | 'reason' | 'to'>
 export interface DeliveryHost {
   /** Makes it durable, if anybody may ask. @throws StoreError when the store failed. */
   end(command: KeptCommand, end: End): Promise<void>
-  /** How it had ended before the program did, where only its ack was lost. */
-  endOf(command: KeptCommand): Promise<End | undefined>
+  /** What is known of it: how it had ended before the program did, where only its ack was lost; or under which key it is to run anew. */
+  recall(command: KeptCommand): Promise<{ readonly end?: End | undefined; readonly rerunKey?: string | undefined }>
   /** An attempt came to nothing. */
   again(command: KeptCommand, farEnd: FarEnd, attempts: number, reason: string, retryMs: number): void
   /** The store failed: nothing goes on. */
   failed(error: Error): void
 }
+
+/** So the reasons of those begin whose service ran and failed. */
+export const FAILED = 'failed: '
 
 const MAX_BYTES_IN_FLIGHT = 16 * 1024 * 1024
 const ACK = { count: 256, afterMs: 20 }
@@ -71,6 +74,8 @@ export class Delivery {
   #backlogUpTo: number
   /** Those up to here were there when the store was opened: they may have ended before. */
   readonly #oldUpTo: number
+  /** Ids of commands that were given up, and wait once more. */
+  readonly #requeued = new Set<string>()
   #lastSeq: number
   #wasAvailable = false
   #liveCredit = 0
@@ -105,7 +110,7 @@ export class Delivery {
     this.#loader = new Loader(store, settings.window, settings.drain.commands, {
       loaded: (waiting) => this.#loaded(waiting),
       unreadable: (entry, error) => this.#unreadable(entry, error),
-      hadEnded: (command) => this.#hadEnded(command),
+      recall: (command) => this.#recall(command),
     })
     // Each command on the way listens.
     setMaxListeners(0, this.#controller.signal)
@@ -137,6 +142,11 @@ export class Delivery {
     this.#lastSeq = Math.max(this.#lastSeq, seq)
     this.#loader.appended()
     this.#fill()
+  }
+
+  /** One that was given up is going to wait once more: there is something to know of it. */
+  requeuing(id: string): void {
+    this.#requeued.add(id)
   }
 
   /** A far end is there, or has gone, or has become another. */
@@ -253,11 +263,12 @@ export class Delivery {
       .catch(toError)
   }
 
-  async #hadEnded(command: KeptCommand): Promise<boolean> {
-    if (command.seq > this.#oldUpTo) return false
-    const end = await this.#host.endOf(command)
-    if (end !== undefined) void this.#concludeLater(command, end)
-    return end !== undefined
+  async #recall(command: KeptCommand): Promise<KeptCommand | undefined> {
+    if (command.seq > this.#oldUpTo && !this.#requeued.has(command.id)) return command
+    const { end, rerunKey } = await this.#host.recall(command)
+    if (end === undefined) return rerunKey === undefined ? command : { ...command, rerunKey }
+    void this.#concludeLater(command, end)
+    return undefined
   }
 
   // ── Out ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -473,6 +484,7 @@ export class Delivery {
   }
 
   #finish(waiting: Waiting, end: End): void {
+    this.#requeued.delete(waiting.command.id)
     this.#leave(waiting)
     void this.#concludeLater(waiting.command, end)
   }
@@ -577,7 +589,7 @@ function endOf(verdict: Exclude<Verdict, { kind: 'again' }>, to: string): End {
     case 'executed':
       return { state: 'executed', body: verdict.body, reason: '', to }
     case 'failed':
-      return { state: 'failed', body: verdict.body, reason: `failed: ${verdict.reason}`, to }
+      return { state: 'failed', body: verdict.body, reason: `${FAILED}${verdict.reason}`, to }
     case 'refused':
       return { state: 'dead', body: verdict.body, reason: `refused: ${verdict.reason}`, to }
     case 'delivered':

@@ -41,6 +41,8 @@ export interface KeptCommand extends CommandToKeep {
   readonly seq: number
   readonly acceptedAt: Stamp
   readonly bytes: number
+  /** The key under which it goes on, where that is not its id: its service had failed, and is to run anew. */
+  readonly rerunKey?: string | undefined
 }
 
 const VERSION = 1

@@ -67,10 +67,16 @@ export class KeptRequest implements CallRequest {
     return { value: verdictOf(body, this.#kept), extras: undefined }
   }
 
+  /** Another buffer keeps it as what it was: who asks for it there knows no other id. */
+  get #key(): string {
+    const { id, rerunKey } = this.#kept
+    return this.#keep === undefined && rerunKey !== undefined ? rerunKey : id
+  }
+
   #extras(metadata: Extras['metadata']): Extras {
     return {
       ...(metadata !== undefined && { metadata }),
-      idempotencyKey: this.#kept.id,
+      idempotencyKey: this.#key,
       ...(this.orderingKey !== undefined && { orderingKey: this.orderingKey }),
       ...(this.#keep !== undefined && { keep: this.#keep }),
     }

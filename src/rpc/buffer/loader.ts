@@ -34,8 +34,11 @@ export interface LoaderHost {
   loaded(waiting: Waiting): void
   /** It cannot be read: it is none of ours. */
   unreadable(entry: StoreEntry, error: unknown): void
-  /** Whether it had ended before the program did, and only its ack was lost; the host sees to that then. @throws StoreError */
-  hadEnded(command: KeptCommand): Promise<boolean>
+  /**
+   * The command with what was known of it before; undefined where it had ended before the program did, and only its ack was lost: the host
+   * sees to that then. @throws StoreError
+   */
+  recall(command: KeptCommand): Promise<KeptCommand | undefined>
 }
 
 export class Loader {
@@ -235,9 +238,9 @@ export class Loader {
       entries.map(async (entry) => {
         const { seq } = entry
         const command = this.#present.has(seq) ? undefined : this.#understand(entry)
-        if (command === undefined || !(await this.#host.hadEnded(command))) return { seq, command }
-        this.#present.add(seq)
-        return { seq, command: undefined }
+        const recalled = command && (await this.#host.recall(command))
+        if (command !== undefined && recalled === undefined) this.#present.add(seq)
+        return { seq, command: recalled }
       }),
     )
   }

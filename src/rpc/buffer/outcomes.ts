@@ -41,6 +41,8 @@ interface Recorded {
   readonly to: string
   readonly name?: string | undefined
   readonly body: boolean
+  /** Of one that was requeued, and whose service is to run anew: what it was among the dead letters. */
+  readonly rerunOf?: number | undefined
   /** From its acceptance to its end, ms. */
   readonly tookMs: number
   readonly at: Stamp
@@ -84,15 +86,25 @@ export class Outcomes {
     this.#sweepSometimes()
   }
 
-  /** What came of it so far does not count any more. @throws StoreError */
-  async requeued(id: string): Promise<void> {
-    const recorded: Recorded = { state: REQUEUED, reason: '', to: '', body: false, tookMs: 0, at: this.#clock.stamp() }
+  /** What came of it so far does not count any more. `rerunOf`: its `seq`, where its service had failed and is to run anew. @throws StoreError */
+  async requeued(id: string, rerunOf: number | undefined): Promise<void> {
+    const recorded: Recorded = { state: REQUEUED, reason: '', to: '', rerunOf, body: false, tookMs: 0, at: this.#clock.stamp() }
     await this.#write(id, recorded, toBytes([]))
   }
 
   async find(id: string): Promise<Outcome | undefined> {
     const { last } = await this.#last(id)
-    if (last === undefined) return undefined
+    return last && this.#outcomeOf(last)
+  }
+
+  /** What is known of one that waits: that it has ended, or that it was requeued. */
+  async recall(id: string): Promise<{ readonly end?: Outcome | undefined; readonly rerunOf?: number | undefined }> {
+    if (this.count === 0) return {}
+    const { last } = await this.#last(id)
+    return last === undefined ? {} : { end: this.#outcomeOf(last), rerunOf: read(last).rerunOf }
+  }
+
+  #outcomeOf(last: StoreEntry): Outcome | undefined {
     const { state, reason, to, name, body, tookMs, at } = read(last)
     const ageMs = this.#clock.ageMs(at)
     if (state === REQUEUED || ageMs > this.#limits.ttlMs) return undefined
@@ -112,7 +124,7 @@ export class Outcomes {
       if (!duplicate) return
       const { last, ends } = await this.#last(id)
       // The same end again, after a crash.
-      if (last !== undefined && read(last).state === recorded.state) return
+      if (last !== undefined && isSame(read(last), recorded)) return
       await this.#appendOrMakeRoom(numbered(id, ends), data, meta)
     } catch (error) {
       const code = error instanceof ZmqRpcError ? error.code : undefined
@@ -173,6 +185,10 @@ export class Outcomes {
     const oldest = await this.#store.read(0, { ...SWEEP, count })
     if (oldest.length > 0) await this.#store.ack({ upTo: (oldest[oldest.length - 1] as StoreEntry).seq })
   }
+}
+
+function isSame(one: Recorded, other: Recorded): boolean {
+  return one.state === other.state && one.rerunOf === other.rerunOf
 }
 
 function numbered(id: string, ends: number): string {

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
+  BufferFolder,
   Command,
+  type Endpoint,
   Receiver,
   RpcClient,
   type RpcClientOptions,
@@ -137,5 +139,46 @@ describe('a buffered proxy', () => {
     for (const text of ['a', 'b', 'c']) expect(await sender.send(text)).toBeUndefined()
     await until(() => texts.length === 3, 'all are there')
     expect(texts).toEqual(['a', 'b', 'c'])
+  })
+
+  it('has a service that failed run anew when its command is requeued, though the server remembers that it failed', async () => {
+    const path = await mkdtemp(join(tmpdir(), 'zmq-rpc-requeue-'))
+    let runs = 0
+    const server = kept(new RpcServer({ rep: LOCAL }))
+    server.register(Add, () => {
+      if (++runs <= 3) throw new Error(`run ${runs} failed`)
+      return runs
+    })
+    await server.start()
+    const first = await proxied({ req: server.endpoints, buffer: { path } })
+    const caller = client(first.endpoints)
+    const receipt = await caller.submit(Add.of(1))
+    const requeue = async (proxy: RpcProxy): Promise<void> => {
+      await until(() => proxy.stats().buffer?.dead === 1, 'it is a dead letter')
+      const [letter] = await proxy.deadLetters()
+      expect(letter?.reason).toContain(`run ${runs} failed`)
+      expect(await proxy.requeue(letter?.seq ?? 0)).toBe(true)
+    }
+    await requeue(first)
+    await requeue(first)
+    await until(() => first.stats().buffer?.dead === 1, 'it is a dead letter')
+    await first.stop()
+
+    // Requeued from outside, as the command line does: known after a restart, too.
+    const folder = await BufferFolder.open(path)
+    for await (const { seq } of folder.deadLetters()) expect(await folder.requeue([seq])).toBe(1)
+    await folder.close()
+    const second = await proxied({ req: server.endpoints, buffer: { path } })
+    expect(await client(second.endpoints).result({ ...receipt, endpoint: second.endpoints[0] as Endpoint })).toBe(4)
+    expect(runs).toBe(4)
+
+    const python = client(second.endpoints, { dialect: 'pyzmqrpc3' })
+    runs = 2
+    await python.execute(Add.of(2))
+    await requeue(second)
+    await until(() => second.stats().buffer?.waiting === 0, 'it is done')
+    expect(runs).toBe(4)
+    await second.stop()
+    await rm(path, { recursive: true })
   })
 })
