@@ -139,6 +139,10 @@ export function resolveBuffer(options: BufferOptions): BufferSettings {
     resolveNumber(`buffer.${name}`, options[name] as number | undefined, fallback, least)
   const { drain = {}, whenFull = 'refuse', backoffMs = [100, 30_000], keep } = options
   if (whenFull !== 'refuse' && whenFull !== 'dropOldest') refuse(`whenFull is ${String(whenFull)}, not "refuse" or "dropOldest"`)
+  // A text would be searched for a part of it.
+  if (keep !== undefined && typeof keep !== 'function' && !Array.isArray(keep)) refuse('keep takes names in an array, or a function')
+  if (!Array.isArray(backoffMs)) refuse('backoffMs takes two numbers in an array: the first wait, and the longest')
+  if (options.name !== undefined && typeof options.name !== 'string') refuse('name takes a text')
   const outcomes = isStore(options.outcomes) ? {} : (options.outcomes ?? {})
   checkOptions('buffer.outcomes', outcomes, OUTCOME_OPTIONS)
   checkOptions('buffer.drain', drain, DRAIN_OPTIONS)
