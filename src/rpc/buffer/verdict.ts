@@ -13,6 +13,16 @@ import type { KeptCommand } from './kept-command.ts'
 
 /** It will be no better the next time. */
 const REFUSED: ReadonlySet<number> = new Set([STATUS.badCommand, STATUS.notAllowed, STATUS.conflict, STATUS.noService, STATUS.tooLarge])
+/** It may be better the next time. */
+const NOT_NOW: ReadonlySet<number> = new Set([
+  STATUS.expired,
+  STATUS.overloaded,
+  STATUS.shuttingDown,
+  STATUS.storeFull,
+  STATUS.proxyFailed,
+  STATUS.threadFailed,
+  STATUS.aborted,
+])
 /** The service ran, at least in part. */
 const FAILED: ReadonlySet<number> = new Set([STATUS.serviceRaised, STATUS.interrupted, STATUS.badResult])
 /** Something of it may have been carried out: it is not tried for ever. */
@@ -49,7 +59,8 @@ function ofStatus(status: number, text: string, begun: boolean, body: Message): 
   const reason = `${text} (status ${status})`
   if (FAILED.has(status)) return { kind: 'failed', body, reason }
   if (REFUSED.has(status)) return { kind: 'refused', body, reason }
-  return { kind: 'again', reason, counts: begun && MAY_HAVE_RUN.has(status) }
+  // What nobody knows of would else be tried for ever.
+  return { kind: 'again', reason, counts: !NOT_NOW.has(status) || (begun && MAY_HAVE_RUN.has(status)) }
 }
 
 /** Of an attempt that got no answer. */

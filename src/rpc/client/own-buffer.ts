@@ -46,7 +46,7 @@ export class OwnBuffer {
     this.#custody = new Custody(options, 'client', links)
   }
 
-  /** Opens it. Once. */
+  /** Opens it. */
   begin(): void {
     this.#opened = this.#custody.buffer.open().then(() => undefined, toError)
   }
@@ -55,8 +55,12 @@ export class OwnBuffer {
     return this.#custody.buffer
   }
 
-  /** Resolves when it is open. @throws StoreError */
+  /** Resolves when it is open. What could not be opened before is tried once more. @throws StoreError */
   async ready(): Promise<void> {
+    const attempt = this.#opened
+    if ((await attempt) === undefined) return
+    // Whoever had the folder may have ended since, or a store elsewhere be there again.
+    if (this.#opened === attempt) this.begin()
     const failure = await this.#opened
     if (failure !== undefined) throw failure
   }

@@ -190,6 +190,16 @@ describe("a client's own buffer", () => {
     expect(added).toEqual([1, 2, 3])
   })
 
+  it('whose place another has is opened once that one is done with it', async () => {
+    const server = await served(LOCAL)
+    const buffer = disk()
+    await buffer.store.open()
+    const own = client({ req: server.endpoints, buffer })
+    expect(await failureOf(own.submit(Add.of(1)))).toMatchObject({ code: 'STORE_LOCKED' })
+    await buffer.store.close()
+    expect(await own.result(await own.submit(Add.of(1)))).toBe(2)
+  })
+
   it('that cannot be opened says why, where it matters', async () => {
     const server = await served(LOCAL)
     const own = client({ req: server.endpoints, buffer: { path: '/dev/null/buffer' } })
