@@ -278,7 +278,7 @@ async function hear(client: RpcClient, native: boolean, signal: AbortSignal): Pr
       return { text: native ? `it answers in ${dialect}, but does not tell you how it is` : `it answers in ${dialect}` }
     if (!(error instanceof ZmqRpcError) || error.code !== 'TIMED_OUT') throw error
     const advice = native
-      ? 'The program there hangs, or has more to do than it can.'
+      ? 'The program there hangs, or has more to do than it can. Or it is a proxy, and what it passes on to does not answer: ask doctor about that one.'
       : 'A pyzmqrpc3 server carries out one call after the other: a long one may be under way. Or it is stuck, by a heartbeat or a result that it could not write: start it again.'
     throw new Fault('it takes the call, and does not answer', advice, EXIT.timedOut)
   }

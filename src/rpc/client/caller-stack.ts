@@ -12,8 +12,9 @@ export function rejectionWithStack(error: Error): Promise<never> {
   return Promise.resolve()
     .then(() => {})
     .then(function callFailed() {
+      // Without this function in it: the first line is the caller's, and what Node shows of the code as well.
       // Other errors are those of the application's own code, and have its stack.
-      if (error instanceof ZmqRpcError && Object.isExtensible(error)) Error.captureStackTrace(error)
+      if (error instanceof ZmqRpcError && Object.isExtensible(error)) Error.captureStackTrace(error, callFailed)
       throw error
     })
 }

@@ -222,6 +222,7 @@ describe('the stack of an error', () => {
     const away = rpc.client({ req: await freeEndpoint(), timeoutMs: 50 })
     const { stack } = await failureOf(readThermometer(() => call(client, away)))
     expect(stack).toMatch(/at (async )?readThermometer /)
+    expect(stack).not.toContain('callFailed')
   })
 })
 
