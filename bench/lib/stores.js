@@ -18,13 +18,17 @@ import { Missing, Peer, peerStatus } from './peer.js'
  * @property {() => Promise<void>} close
  */
 
+/** The benchmark does not wait for what is being closed. @type {Set<string>} */
+const left = new Set()
+process.once('exit', () => {
+  for (const folder of left) rmSync(folder, { recursive: true, force: true })
+})
+
 /** @returns {{ folder: string, remove(): void }} */
 function newFolder() {
   const folder = mkdtempSync(join(process.env['BENCH_FOLDER'] ?? tmpdir(), 'zmq-rpc-bench-'))
-  const remove = () => rmSync(folder, { recursive: true, force: true })
-  // The benchmark does not wait for what is being closed.
-  process.once('exit', remove)
-  return { folder, remove }
+  left.add(folder)
+  return { folder, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
 
 /** What anyone would write: a checksum and a length before each record, one write and one `fdatasync` for all that came meanwhile. No index. */
