@@ -13,6 +13,7 @@ let client
 
 const COMMANDS = {
   compute: () => Object.assign(new Compute(), { rounds: 5_000_000 }),
+  computeLong: () => Object.assign(new Compute(), { rounds: 50_000_000 }),
   wait: () => Object.assign(new Wait(), { ms: 5 }),
   binary: () => Object.assign(new Binary(), { bytes: new Uint8Array(1024 * 1024) }),
 }
