@@ -11,12 +11,11 @@
 import { performance } from 'node:perf_hooks'
 import { type Started, ZmqRpcError } from '../../errors.ts'
 import { checkOptions, type OptionNames } from '../../options.ts'
-import { onAbort } from '../abort-listeners.ts'
-import { timerMs } from '../deadlines.ts'
 import { resolveNumber } from '../endpoint.ts'
 import { errorText } from '../error/error-text.ts'
 import type { Balancer, Choice } from './balancer.ts'
 import { hedged } from './hedge.ts'
+import { Pauses } from './pauses.ts'
 import type { RetryBudget } from './retry-budget.ts'
 
 /** How a call that failed is tried again. */
@@ -90,7 +89,7 @@ export class Attempts<L extends Choice> {
   readonly #balancer: Balancer
   readonly #budget: RetryBudget
   /** What ends each wait for another attempt. */
-  readonly #pauses = new Set<() => void>()
+  readonly #pauses = new Pauses()
 
   constructor(links: readonly L[], balancer: Balancer, budget: RetryBudget) {
     this.#links = links
@@ -128,32 +127,21 @@ export class Attempts<L extends Choice> {
 
   /** Calls that wait to be tried again end with CLOSED. */
   close(): void {
-    for (const end of this.#pauses) end()
+    this.#pauses.close()
   }
 
   /** @throws ZmqRpcError ABORTED when the call is given up meanwhile, CLOSED when the client is closed. */
   #pause(ms: number, { command, signal }: Pick<AttemptedCall<unknown, unknown>, 'command' | 'signal'>, last: ZmqRpcError): Promise<void> {
     const { endpoint, started } = last
-    return new Promise((resolve, reject) => {
-      const end = (error?: ZmqRpcError): void => {
-        clearTimeout(timer)
-        forgetSignal?.()
-        this.#pauses.delete(close)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const abort = (): void => {
-        const text = `command "${command}" was given up by its caller while it waited to be tried again: ${errorText(signal?.reason)}`
-        end(new ZmqRpcError('ABORTED', text, { endpoint, command, started, cause: signal?.reason }))
-      }
-      const close = (): void => {
+    return this.#pauses.wait(ms, signal, {
+      aborted: (cause) => {
+        const text = `command "${command}" was given up by its caller while it waited to be tried again: ${errorText(cause)}`
+        return new ZmqRpcError('ABORTED', text, { endpoint, command, started, cause })
+      },
+      closed: () => {
         const text = `command "${command}" waited to be tried again when the client was closed`
-        end(new ZmqRpcError('CLOSED', text, { endpoint, command, started, cause: last }))
-      }
-      const timer = setTimeout(() => end(), timerMs(ms))
-      const forgetSignal = signal && onAbort(signal, abort)
-      this.#pauses.add(close)
-      if (signal?.aborted) abort()
+        return new ZmqRpcError('CLOSED', text, { endpoint, command, started, cause: last })
+      },
     })
   }
 

@@ -7,9 +7,7 @@ import { performance } from 'node:perf_hooks'
 import { RemoteError, ZmqRpcError } from '../../errors.ts'
 import type { Receipt } from '../../receipt.ts'
 import type { Body, Message } from '../../wire/index.ts'
-import { onAbort } from '../abort-listeners.ts'
 import type { IncomingStreams } from '../command/command-registry.ts'
-import { timerMs } from '../deadlines.ts'
 import type { Dialect } from '../dialect/announcement.ts'
 import type { WriteHooks } from '../dialect/native/writer.ts'
 import type { Endpoint } from '../endpoint.ts'
@@ -18,6 +16,7 @@ import type { ErrorRegistry } from '../error/service-error.ts'
 import { ReceiptResult, type TrackReceipt } from '../server/receipts.ts'
 import type { Balancer, Choice } from './balancer.ts'
 import type { CallSettings } from './call.ts'
+import { Pauses } from './pauses.ts'
 import { type CallRequest, CommandRequest, type ReadReply, type RequestSettings, readReply } from './request.ts'
 
 const BACKOFF_MS = 50
@@ -43,7 +42,7 @@ export class Inquiries {
   readonly #links: readonly AskedLink[]
   readonly #balancer: Balancer
   /** What ends each wait for another attempt. */
-  readonly #pauses = new Set<() => void>()
+  readonly #pauses = new Pauses()
   #closed = false
 
   constructor(links: readonly AskedLink[], balancer: Balancer) {
@@ -79,7 +78,7 @@ export class Inquiries {
   /** Those who wait to ask again are told CLOSED. */
   close(): void {
     this.#closed = true
-    for (const end of this.#pauses) end()
+    this.#pauses.close()
   }
 
   #pick({ endpoint }: Receipt, ignorant: ReadonlySet<AskedLink>): AskedLink | undefined {
@@ -92,24 +91,12 @@ export class Inquiries {
   /** @throws ZmqRpcError ABORTED, CLOSED */
   #pause(ms: number, signal: AbortSignal | undefined, receipt: Receipt): Promise<void> {
     const { command } = receipt
-    return new Promise((resolve, reject) => {
-      const end = (error?: ZmqRpcError): void => {
-        clearTimeout(timer)
-        forgetSignal?.()
-        this.#pauses.delete(close)
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const about = { command, receipt }
-      const close = (): void => end(new ZmqRpcError('CLOSED', `the client was closed while it waited for command "${command}"`, about))
-      const forgetSignal =
-        signal &&
-        onAbort(signal, () => {
-          const text = `its caller does not wait for command "${command}" any more: ${errorText(signal.reason)}`
-          end(new ZmqRpcError('ABORTED', text, { ...about, cause: signal.reason }))
-        })
-      const timer = setTimeout(() => end(), timerMs(ms))
-      this.#pauses.add(close)
+    return this.#pauses.wait(ms, signal, {
+      aborted: (cause) => {
+        const text = `its caller does not wait for command "${command}" any more: ${errorText(cause)}`
+        return new ZmqRpcError('ABORTED', text, { command, receipt, cause })
+      },
+      closed: () => new ZmqRpcError('CLOSED', `the client was closed while it waited for command "${command}"`, { command, receipt }),
     })
   }
 }
