@@ -47,7 +47,6 @@ export type {
   DrainOptions,
   DrainOrder,
   OutcomeOptions,
-  StoreSource,
 } from './rpc/buffer/buffer-options.ts'
 export type { BufferStats, DeadLetter } from './rpc/buffer/command-buffer.ts'
 export type { EndState } from './rpc/buffer/outcomes.ts'
@@ -94,6 +93,7 @@ export { RpcServer, type RpcServerOptions } from './rpc/server/server.ts'
 export type { Metadata, PeerInfo, Service, ServiceContext, ServiceFunction } from './rpc/server/service.ts'
 export { type Overheard, Snoop, type SnoopOptions } from './rpc/server/snoop.ts'
 export type { ClientStats, FailureCounts, RpcDropCounts, ServerLinkStats, ServerStats } from './rpc/stats.ts'
+export type { StoreSource } from './rpc/store-source.ts'
 export type { Stoppable, ThreadResult } from './rpc/threads/closing.ts'
 export { giveAway } from './rpc/threads/port-frames.ts'
 export { type RunningThread, type StopThreadOptions, startThread } from './rpc/threads/start-thread.ts'

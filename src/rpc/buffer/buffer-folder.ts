@@ -9,8 +9,8 @@
 import { existsSync } from 'node:fs'
 import { ZmqRpcError } from '../../errors.ts'
 import type { BufferStore, ReadLimit, StoreCounts, StoreEntry } from '../../store/buffer-store.ts'
-import { SegmentLog } from '../../store/segment-log/segment-log.ts'
 import { type AnyMessage, readAnyMessage } from '../dialect/any-message.ts'
+import { segmentLogMaker } from '../store-source.ts'
 import { BufferClock } from './buffer-clock.ts'
 import { commandsIn } from './buffer-stores.ts'
 import { CommandBuffer } from './command-buffer.ts'
@@ -61,7 +61,7 @@ export class BufferFolder {
   static async open(path: string): Promise<BufferFolder> {
     const commands = commandsIn(path)
     if (!existsSync(commands)) throw new ZmqRpcError('BAD_OPTION', `there is no buffer in ${path}`)
-    const store = new SegmentLog({ path: commands, readOnly: true })
+    const store = await segmentLogMaker({ path: commands, readOnly: true })()
     await store.open()
     const folder = new BufferFolder(path, store)
     // The oldest tells best how much time has passed.

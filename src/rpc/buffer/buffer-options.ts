@@ -2,12 +2,9 @@
 
 import { ZmqRpcError } from '../../errors.ts'
 import { checkOptions, type OptionNames } from '../../options.ts'
-import type { BufferStore } from '../../store/buffer-store.ts'
 import { resolveNumber } from '../endpoint.ts'
+import type { StoreSource } from '../store-source.ts'
 import { WINDOW, type Window } from './loader.ts'
-
-/** A store, or what makes one: only that can be opened again after the disk failed. */
-export type StoreSource = BufferStore | (() => BufferStore)
 
 /** In which order commands of one kind are delivered that have waited. */
 export type DrainOrder = 'oldestFirst' | 'newestFirst' | 'lastValue'

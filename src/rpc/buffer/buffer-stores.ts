@@ -3,32 +3,31 @@
 import { join } from 'node:path'
 import { ZmqRpcError } from '../../errors.ts'
 import type { BufferStore } from '../../store/buffer-store.ts'
-import { SegmentLog } from '../../store/segment-log/segment-log.ts'
-import { type BufferOptions, type BufferSettings, isStore, type StoreSource } from './buffer-options.ts'
+import { MANY_RECORDS, MAX_KEPT_BYTES, type StoreMaker, segmentLogMaker, storeMaker } from '../store-source.ts'
+import { type BufferOptions, type BufferSettings, isStore } from './buffer-options.ts'
 
 /** What makes them, each time that they are to be opened. @throws ZmqRpcError BAD_OPTION */
-export function storesOf(options: BufferOptions, settings: BufferSettings): () => { store: BufferStore; outcomes: BufferStore } {
+export function storesOf(options: BufferOptions, settings: BufferSettings): () => Promise<{ store: BufferStore; outcomes: BufferStore }> {
   const { path, store, outcomes, durability, onDamage } = options
   if (store !== undefined && isStore(outcomes)) {
     if (path !== undefined) refuse('path and store cannot both be given')
-    const [first, second] = [maker(store), maker(outcomes)]
-    return () => ({ store: first(), outcomes: second() })
+    return both(storeMaker(store), storeMaker(outcomes))
   }
   if (store !== undefined || isStore(outcomes)) refuse('store and outcomes are given together: how commands ended is kept, too')
   if (typeof path !== 'string' || path === '') refuse('path is the folder where it is kept: give it, or store and outcomes')
   const { maxBytes } = settings
-  const common = { durability, onDamage, maxRecordBytes: Math.min(MAX_RECORD_BYTES, maxBytes) }
-  return () => ({
-    store: new SegmentLog({ ...common, path: commandsIn(path), maxBytes, maxRecords: MANY }),
+  const common = { durability, onDamage, maxRecordBytes: Math.min(MAX_KEPT_BYTES, maxBytes) }
+  return both(
+    segmentLogMaker({ ...common, path: commandsIn(path), maxBytes, maxRecords: MANY_RECORDS }),
     // It is kept smaller than that; an outcome that was forgotten may come again.
-    outcomes: new SegmentLog({
+    segmentLogMaker({
       ...common,
       path: join(path, 'outcomes'),
       maxBytes: 2 * settings.outcomes.maxBytes,
-      maxRecords: MANY,
+      maxRecords: MANY_RECORDS,
       dedupeWindow: 0,
     }),
-  })
+  )
 }
 
 /** Where the commands are, in the folder of a buffer. */
@@ -36,13 +35,8 @@ export function commandsIn(path: string): string {
   return join(path, 'commands')
 }
 
-/** What a message may have, and what is kept with it. */
-const MAX_RECORD_BYTES = 65 * 1024 * 1024
-/** The limits of a buffer are in bytes, and its own. */
-const MANY = 1_000_000_000
-
-function maker(source: StoreSource): () => BufferStore {
-  return typeof source === 'function' ? source : () => source
+function both(store: StoreMaker, outcomes: StoreMaker): () => Promise<{ store: BufferStore; outcomes: BufferStore }> {
+  return async () => ({ store: await store(), outcomes: await outcomes() })
 }
 
 function refuse(text: string): never {

@@ -108,7 +108,7 @@ export class CommandBuffer {
   readonly settings: BufferSettings
   #name: string
   readonly #isNamed: boolean
-  readonly #makeStores: () => { store: BufferStore; outcomes: BufferStore }
+  readonly #makeStores: () => Promise<{ store: BufferStore; outcomes: BufferStore }>
   readonly #farEnds: () => readonly FarEnd[]
   readonly #clock = new BufferClock()
   readonly #waiters = new Map<string, Set<Settle>>()
@@ -418,7 +418,7 @@ export class CommandBuffer {
   // ── The store ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #openStores(): Promise<Session> {
-    const { store, outcomes: outcomeStore } = this.#makeStores()
+    const { store, outcomes: outcomeStore } = await this.#makeStores()
     const opening = await store.open()
     try {
       await outcomeStore.open()

@@ -15,6 +15,7 @@ import type { BufferStore, StoreEntry } from '../../store/buffer-store.ts'
 import type { Message } from '../../wire/index.ts'
 import { BufferClock, type Stamp } from '../buffer/buffer-clock.ts'
 import { fromBytes, toBytes } from '../buffer/kept-command.ts'
+import type { StoreMaker } from '../store-source.ts'
 import type { OwnedKey } from './idempotency.ts'
 
 /** What was known of a key. */
@@ -38,7 +39,7 @@ const READ_AT_ONCE = { count: 1000, bytes: 8 * 1024 * 1024 }
 const REOPEN_MS = 1000
 
 export class AnswerJournal {
-  readonly #makeStore: () => BufferStore
+  readonly #makeStore: StoreMaker
   readonly #clock = new BufferClock()
   /** Of one process: a store takes an id once. */
   readonly #prefix = randomBytes(8).toString('hex')
@@ -51,7 +52,7 @@ export class AnswerJournal {
   readonly #records = new Map<OwnedKey, number[]>()
   #doubtful = false
 
-  constructor(makeStore: () => BufferStore) {
+  constructor(makeStore: StoreMaker) {
     this.#makeStore = makeStore
   }
 
@@ -62,7 +63,7 @@ export class AnswerJournal {
 
   /** All that is known, the oldest first. @throws StoreError */
   async open(): Promise<Noted[]> {
-    const store = this.#makeStore()
+    const store = await this.#makeStore()
     try {
       await store.open()
       const noted: Noted[] = []

@@ -2,9 +2,7 @@
 
 import { ZmqRpcError } from '../../errors.ts'
 import { checkOptions, type OptionNames } from '../../options.ts'
-import type { BufferStore } from '../../store/buffer-store.ts'
-import { SegmentLog } from '../../store/segment-log/segment-log.ts'
-import type { StoreSource } from '../buffer/buffer-options.ts'
+import { MANY_RECORDS, MAX_KEPT_BYTES, type StoreMaker, type StoreSource, segmentLogMaker, storeMaker } from '../store-source.ts'
 import { AnswerJournal } from './answer-journal.ts'
 import type { IdempotencyLimits } from './idempotency.ts'
 
@@ -40,7 +38,6 @@ const DISK_PER_BYTE = 4
 const DISK_PER_KEY = 2048
 const MOST_DISK_BYTES = 2 ** 40
 const LEAST_DISK_BYTES = 1024 * 1024
-const MANY = 1_000_000_000
 
 export interface ResolvedIdempotency {
   readonly journal: AnswerJournal
@@ -57,21 +54,13 @@ export function resolveIdempotency(options: IdempotencyOptions | undefined, limi
   if ((path === undefined) === (store === undefined))
     throw new ZmqRpcError('BAD_OPTION', 'idempotency takes either path, a folder, or store')
   return {
-    journal: new AnswerJournal(store === undefined ? logIn(path as string, limits) : maker(store)),
+    journal: new AnswerJournal(store === undefined ? logIn(path as string, limits) : storeMaker(store)),
     refuseInterrupted: interrupted === 'refuse',
   }
 }
 
-function maker(source: StoreSource): () => BufferStore {
-  return typeof source === 'function' ? source : () => source
-}
-
 /** @throws ZmqRpcError BAD_OPTION */
-function logIn(path: string, { maxBytes, maxKeys }: IdempotencyLimits): () => BufferStore {
+function logIn(path: string, { maxBytes, maxKeys }: IdempotencyLimits): StoreMaker {
   const most = Math.min(MOST_DISK_BYTES, Math.max(LEAST_DISK_BYTES, DISK_PER_BYTE * maxBytes + DISK_PER_KEY * maxKeys))
-  const make = (): BufferStore =>
-    new SegmentLog({ path, maxBytes: most, maxRecords: MANY, maxRecordBytes: 65 * 1024 * 1024, dedupeWindow: 0 })
-  // Its options are checked before anything is open.
-  make()
-  return make
+  return segmentLogMaker({ path, maxBytes: most, maxRecords: MANY_RECORDS, maxRecordBytes: MAX_KEPT_BYTES, dedupeWindow: 0 })
 }
