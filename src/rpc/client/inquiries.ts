@@ -4,7 +4,7 @@
  */
 
 import { performance } from 'node:perf_hooks'
-import { RemoteError, ZmqRpcError } from '../../errors.ts'
+import { type ErrorCode, RemoteError, ZmqRpcError } from '../../errors.ts'
 import type { Receipt } from '../../receipt.ts'
 import type { Body, Message } from '../../wire/index.ts'
 import type { IncomingStreams } from '../command/command-registry.ts'
@@ -18,20 +18,13 @@ import type { Balancer, Choice } from './balancer.ts'
 import type { CallSettings } from './call.ts'
 import { Pauses } from './pauses.ts'
 import { type CallRequest, CommandRequest, type ReadReply, type RequestSettings, readReply } from './request.ts'
+import { PASSING } from './submissions.ts'
 
 const BACKOFF_MS = 50
 const MAX_BACKOFF_MS = 2000
 
 /** What may be answered the next time. */
-const AGAIN: ReadonlySet<string> = new Set([
-  'NOT_CONNECTED',
-  'CONNECTION_LOST',
-  'QUEUE_FULL',
-  'OVERLOADED',
-  'SHUTTING_DOWN',
-  'NOT_YET_EXECUTED',
-  'STORE_UNAVAILABLE',
-])
+const AGAIN: ReadonlySet<ErrorCode> = new Set([...PASSING, 'NOT_YET_EXECUTED'] as const)
 
 /** A server that may be asked. */
 interface AskedLink extends Choice {

@@ -9,7 +9,7 @@
  * - Bounded: so many wait, and so many of a lane are on the way.
  */
 
-import { ZmqRpcError } from '../../errors.ts'
+import { type ErrorCode, ZmqRpcError } from '../../errors.ts'
 import type { Receipt } from '../../receipt.ts'
 import { onAbort } from '../abort-listeners.ts'
 import { type Deadlines, Timed } from '../deadlines.ts'
@@ -31,16 +31,18 @@ const WINDOW = 1000
 const BACKOFF_MS = 20
 const MAX_BACKOFF_MS = 2000
 
-/** What may go better another time, the same command with the same id. */
-const AGAIN: ReadonlySet<string> = new Set([
+/** Failures that pass, where what is asked for may be asked for twice. */
+export const PASSING: readonly ErrorCode[] = [
   'NOT_CONNECTED',
   'CONNECTION_LOST',
   'QUEUE_FULL',
   'OVERLOADED',
   'SHUTTING_DOWN',
-  'PROXY_FAILED',
   'STORE_UNAVAILABLE',
-])
+]
+
+/** What may go better another time, the same command with the same id. */
+const AGAIN: ReadonlySet<ErrorCode> = new Set([...PASSING, 'PROXY_FAILED'] as const)
 
 interface Lane<L extends KeepingLink> {
   readonly key: string | undefined

@@ -259,15 +259,20 @@ export function decodeReason(body: Message): string | undefined {
   return new NativeReader(body).textOrNil('the reason')
 }
 
-export function encodeHello({ features, contracts, maxMessageBytes }: Hello): Message {
+/** Of messages that are a map with known keys. */
+function encodeMap(kind: 'hello' | 'goAway' | 'accepted', map: object): Message {
   const writer = claim()
   try {
-    writer.begin(KIND.hello, 0, 0, 'hello', undefined, undefined)
-    writer.value({ features, contracts, maxMessageBytes })
+    writer.begin(KIND[kind], 0, 0, kind, undefined, undefined)
+    writer.value(map)
     return writer.finish()
   } finally {
     release(writer)
   }
+}
+
+export function encodeHello({ features, contracts, maxMessageBytes }: Hello): Message {
+  return encodeMap('hello', { features, contracts, maxMessageBytes })
 }
 
 export function decodeHello(body: Message): Hello {
@@ -296,14 +301,7 @@ export function decodeHello(body: Message): Hello {
 }
 
 export function encodeGoAway({ reason }: { reason: string }): Message {
-  const writer = claim()
-  try {
-    writer.begin(KIND.goAway, 0, 0, 'goAway', undefined, undefined)
-    writer.value({ reason })
-    return writer.finish()
-  } finally {
-    release(writer)
-  }
+  return encodeMap('goAway', { reason })
 }
 
 export function decodeGoAway(body: Message): { reason: string } {
@@ -317,14 +315,7 @@ export function decodeGoAway(body: Message): { reason: string } {
 }
 
 export function encodeAccepted({ id, by, ageMs }: Accepted): Message {
-  const writer = claim()
-  try {
-    writer.begin(KIND.accepted, 0, 0, 'accepted', undefined, undefined)
-    writer.value({ id, by, ageMs })
-    return writer.finish()
-  } finally {
-    release(writer)
-  }
+  return encodeMap('accepted', { id, by, ageMs })
 }
 
 export function decodeAccepted(body: Message): Accepted {
