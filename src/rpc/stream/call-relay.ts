@@ -12,15 +12,15 @@ import { ZmqRpcError } from '../../errors.ts'
 import type { Message } from '../../wire/index.ts'
 import { amountOf, KIND, numberOf } from '../dialect/native/header.ts'
 import { encodeFailed, type WireError } from '../dialect/native/message.ts'
-import { Lane } from './lane.ts'
 import type { FarCall, NearCall, Relay } from './relay.ts'
+import { RelayQueue } from './relay-queue.ts'
 
 export class CallRelay implements Relay {
   readonly #caller: NearCall
   readonly #explain: (error: Error) => WireError
   readonly #tellsAccepted: boolean
-  readonly #toServer = new Lane()
-  readonly #toCaller = new Lane()
+  readonly #toServer = new RelayQueue()
+  readonly #toCaller = new RelayQueue()
   #call: FarCall | undefined
   /** Of the result, that have not ended: their numbers, and the sequence number that comes next. */
   readonly #streams = new Map<number, number>()

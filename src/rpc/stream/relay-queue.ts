@@ -11,7 +11,7 @@ const MAX_HELD_BYTES = 32 * 1024 * 1024
 /** What a message costs besides its bytes, about. */
 const MESSAGE_BYTES = 256
 
-export class Lane {
+export class RelayQueue {
   #outlet: CallOutlet | undefined
   #held: Message[] = []
   #heldBytes = 0
