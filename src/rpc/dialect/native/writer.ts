@@ -595,15 +595,16 @@ export class NativeWriter {
     const wanted = used + length
     const isSmall = wanted <= SLAB_BYTES / 4
     // Twice what is there: many small values cost no more than twice their bytes, and one large one is not doubled.
-    const grown = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, wanted + used))
-    this.#bytes.copy(grown, 0, this.#start, this.#at)
+    const grown = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, SHORT_BODY_ROOM + wanted + used))
+    // It may turn out to be short.
+    this.#bytes.copy(grown, SHORT_BODY_ROOM, this.#start, this.#at)
     if (isSmall) {
       this.#slab = grown
       this.#slabUsed = 0
     }
     this.#bytes = grown
-    this.#start = 0
-    this.#at = used
+    this.#start = SHORT_BODY_ROOM
+    this.#at = SHORT_BODY_ROOM + used
   }
 
   #enter(value: object, key: Key): void {

@@ -4,7 +4,9 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { Command, OpaqueCommand } from '../../../../../src/rpc/command/command.ts'
 import { swapped } from '../../../../../src/rpc/dialect/native/binary.ts'
-import { decodeReply, encodeCall, encodeReply } from '../../../../../src/rpc/dialect/native/message.ts'
+import { decodeReply, encodeCall, encodeReply, writeCall } from '../../../../../src/rpc/dialect/native/message.ts'
+import { FrameWriter } from '../../../../../src/wire/frame-writer.ts'
+import { type Message, toNumbered } from '../../../../../src/wire/index.ts'
 
 const write = (state: unknown) => encodeCall({ name: 'Greet', state, timeLeftMs: 1, flags: 0 })
 
@@ -129,3 +131,21 @@ it('elements are least significant byte first, also where the machine has them t
   ])
   expect(bytes.toString('hex')).toBe('0102030405060708')
 })
+
+describe('a call that is to be sent once', () => {
+  // Texts of this length are given more room than they need, so that the end of a slab comes in their midst.
+  it('has room for its number before it, wherever in the memory it came to stand', () => {
+    for (let count = 0; count < 2000; count++) {
+      const call = { name: 'Echo', state: { value: 'a'.repeat(100 + (count % 120)) }, timeLeftMs: 1000, flags: 0 }
+      const writer = new FrameWriter()
+      writer.writeNumbered(count, writeCall(call))
+      expect(Buffer.concat(writer.take()).equals(framed(toNumbered(count, encodeCall(call))))).toBe(true)
+    }
+  })
+})
+
+function framed(message: Message): Buffer {
+  const writer = new FrameWriter()
+  writer.writeMessage(message)
+  return Buffer.concat(writer.take())
+}
