@@ -26,4 +26,12 @@ describe('the crash test', () => {
     expect(faultsOf(['a 0 1'], ['a 0 1', 'a 0 1'])).toEqual(['carried out twice: a 0 1'])
     expect(faultsOf(['a 0 9', 'a 1 0'], ['a 1 0', 'a 0 9'])).toEqual(['out of order: a 1 0 before a 0 9'])
   })
+
+  it('tells what may be asked for again, since the server was killed before it had answered, from what may not', () => {
+    const many = Array.from({ length: 64 }, (_, index) => `a 0 ${index + 2}`)
+    expect(faultsOf(['a 0 1'], ['server', 'a 0 1', 'b 0 1', 'server', 'again a 0 1'])).toEqual([])
+    expect(faultsOf(['a 0 1'], ['server', 'a 0 1', 'again a 0 1'])).toEqual(['again from a server that was not killed: a 0 1'])
+    expect(faultsOf(['a 0 1'], ['server', 'a 0 1', ...many, 'server', 'again a 0 1'])).toHaveLength(1)
+    expect(faultsOf([], ['server', 'again a 0 1'])).toEqual(['again, and not carried out before: a 0 1'])
+  })
 })

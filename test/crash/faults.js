@@ -1,11 +1,17 @@
-/** What is wrong with what was carried out, given what was accepted. Lines are `client epoch number`. */
+/** What is wrong with what was carried out, given what was accepted. Lines are `client epoch number`; of the log also `server`, where one started, and `again …`. */
 
-/** @param {readonly string[]} accepted @param {readonly string[]} carriedOut @returns {string[]} */
-export function faultsOf(accepted, carriedOut) {
+/** Commands of a lane that a proxy has on the way, unless its options say otherwise: so many may have been carried out, and not answered on disk. */
+const PIPELINE = 64
+
+/** @param {readonly string[]} accepted @param {readonly string[]} log @returns {string[]} */
+export function faultsOf(accepted, log) {
   const faults = []
+  /** @type {Map<string, number>} */
   const places = new Map()
-  for (const [place, line] of carriedOut.entries()) {
-    if (places.has(line)) faults.push(`carried out twice: ${line}`)
+  for (const [place, line] of log.entries()) {
+    if (line === 'server') continue
+    if (line.startsWith('again ')) faults.push(...wrongAgain(line.slice('again '.length), places, log))
+    else if (places.has(line)) faults.push(`carried out twice: ${line}`)
     else places.set(line, place)
   }
   /** @type {Map<string, string[]>} */
@@ -19,10 +25,21 @@ export function faultsOf(accepted, carriedOut) {
     const inOrder = lines.filter((line) => places.has(line)).sort(byNumber)
     for (const [index, line] of inOrder.entries()) {
       const next = inOrder[index + 1]
-      if (next !== undefined && places.get(next) < places.get(line)) faults.push(`out of order: ${next} before ${line}`)
+      if (next !== undefined && Number(places.get(next)) < Number(places.get(line))) faults.push(`out of order: ${next} before ${line}`)
     }
   }
   return faults
+}
+
+/** It may come again only if the server that carried it out was killed before it had answered. @param {string} line @param {Map<string, number>} places @param {readonly string[]} log */
+function wrongAgain(line, places, log) {
+  const place = places.get(line)
+  if (place === undefined) return [`again, and not carried out before: ${line}`]
+  const end = log.indexOf('server', place)
+  if (end < 0) return [`again from a server that was not killed: ${line}`]
+  const [client] = line.split(' ')
+  const behind = log.slice(place + 1, end).filter((other) => other.startsWith(`${client} `)).length
+  return behind < PIPELINE ? [] : [`again, though ${behind} behind it were carried out before the server was killed: ${line}`]
 }
 
 /** @param {string} one @param {string} other */

@@ -11,7 +11,8 @@ import type { IdempotencyLimits } from './idempotency.ts'
  * server, kill -9 and power cuts included: its answer is on disk before the reply is sent, and who calls again gets that. Calls that end at a time share one
  * write. Within the limits of `maxIdempotencyKeys` and `maxIdempotencyBytes`, and counted in the time that the machine runs.
  *
- * What is not: a command whose service **was running** when the server ended. `interrupted` says what becomes of it.
+ * What is not: a command whose service **was running**, or whose answer was on its way to the disk, when the server ended. `interrupted` says what becomes of it.
+ * With `again` these can be as many as a sender has on their way, also of one lane: calls of a lane wait for each other's services, not for the disk.
  *
  * When the disk cannot be written to, the answer that was to be kept is sent nevertheless (event `zmq-rpc:idempotency:failed`), and calls with keys that
  * come after it are refused before they begin (STORE_FULL), until it can.
@@ -22,7 +23,7 @@ export interface IdempotencyOptions {
   /** A store of one's own, or what makes one: only that can be opened again after it has failed. */
   readonly store?: StoreSource | undefined
   /**
-   * A call whose key's service was running when the server ended. `again`: it runs again: at least once. Let the service write its effect and
+   * A call whose key's service had begun, and whose answer was not on disk yet, when the server ended. `again`: it runs again: at least once. Let the service write its effect and
    * `context.idempotencyKey` in one transaction where that must not be twice. `refuse`: the key is on disk before the service begins, which is a second
    * write for each call, and such a call is refused with INTERRUPTED: at most once.
    *

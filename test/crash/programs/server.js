@@ -1,6 +1,7 @@
 /**
- * `node server.js ENDPOINT LOG FOLDER`: writes each Append to LOG, a line in one write. That none is written twice is the server's doing, which keeps what
- * it has answered in FOLDER; but for the one whose service was running when it was killed: that such a one was written only LOG itself can tell.
+ * `node server.js ENDPOINT LOG FOLDER`: writes each Append to LOG, a line in one write, and `server` when it starts. What it has answered it keeps in FOLDER. Of
+ * what was carried out, and not answered on disk, when it was killed, only LOG itself can tell: it is not carried out again, and a line `again …` says that it would have
+ * been, so that the test can tell whether it may.
  */
 
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
@@ -8,14 +9,13 @@ import { RpcServer } from '../../../dist/index.js'
 import { Append } from './append.js'
 
 const [endpoint = '', log = '', path = ''] = process.argv.slice(2)
-/** Lanes run one call at a time: no more can have been running than there are clients. */
-const LAST = 100
-const before = new Set(existsSync(log) ? readFileSync(log, 'utf8').split('\n').slice(-LAST) : [])
+const before = new Set(existsSync(log) ? readFileSync(log, 'utf8').split('\n') : [])
+appendFileSync(log, 'server\n')
 
 const server = new RpcServer({ rep: endpoint, idempotency: { path } })
 server.register(Append, ({ sender, epoch, n }) => {
   const line = `${sender} ${epoch} ${n}`
-  if (!before.has(line)) appendFileSync(log, `${line}\n`)
+  appendFileSync(log, before.has(line) ? `again ${line}\n` : `${line}\n`)
   return n
 })
 await server.start()
