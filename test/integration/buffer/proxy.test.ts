@@ -18,8 +18,8 @@ import {
   Sender,
 } from '../../../src/index.ts'
 import { MemoryStore } from '../../../src/store/memory-store.ts'
+import { failureOf } from '../../helpers/rpc.ts'
 import { until } from '../../helpers/sockets.ts'
-import { failureOf } from '../rpc/helpers.ts'
 
 class Add extends Command<number> {
   n = 0

@@ -3,8 +3,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { Command, RpcClient, type RpcClientOptions, RpcProxy, type RpcProxyOptions, RpcServer } from '../../../src/index.ts'
 import { MemoryStore } from '../../../src/store/memory-store.ts'
+import { failureOf } from '../../helpers/rpc.ts'
 import { until } from '../../helpers/sockets.ts'
-import { failureOf } from '../rpc/helpers.ts'
 
 class Add extends Command<number> {
   n = 0

@@ -18,7 +18,7 @@ import { FLAG, KIND, kindOf, NO_LIMIT } from '../../../src/rpc/dialect/native/he
 import { encodeCall, encodeCredit, encodeEnd, encodeItem, encodeReply, encodeStop } from '../../../src/rpc/dialect/native/message.ts'
 import { encodeCommand, mayAskFor } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Dealer, Router } from '../../../src/socket/index.ts'
-import { deferred, failureOf, Greet, until, useRpc } from '../rpc/helpers.ts'
+import { deferred, failureOf, Greet, until, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 const LOCAL = 'tcp://127.0.0.1:0'

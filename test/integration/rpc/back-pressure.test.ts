@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { RpcServer } from '../../../src/index.ts'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Dealer, Publisher } from '../../../src/socket/index.ts'
-import { Count, type Deferred, DIALECTS, deferred, Echo, endpointOf, Greet, until, useRpc, WAYS } from './helpers.ts'
+import { Count, type Deferred, DIALECTS, deferred, Echo, endpointOf, Greet, until, useRpc, WAYS } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

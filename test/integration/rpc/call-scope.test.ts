@@ -3,7 +3,7 @@
 import { performance } from 'node:perf_hooks'
 import { describe, expect, it } from 'vitest'
 import { type CallOptions, Command, type Metadata, type RpcClient, type ServiceContext } from '../../../src/index.ts'
-import { Count, deferred, endpointOf, failureOf, Greet, until, useRpc } from './helpers.ts'
+import { Count, deferred, endpointOf, failureOf, Greet, until, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { Principal, ServiceContext } from '../../../src/index.ts'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
+import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, useRpc, WAYS } from '../../helpers/rpc.ts'
 import { naiveMessage } from '../../unit/wire/helpers.ts'
-import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, useRpc, WAYS } from './helpers.ts'
 
 const rpc = useRpc()
 

@@ -3,7 +3,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { Command, type Credentials, curveKeyPair, Receiver, ShutdownServer } from '../../../src/index.ts'
-import { endpointOf, failureOf, Greet, until, useRpc } from './helpers.ts'
+import { endpointOf, failureOf, Greet, until, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 const LOCAL = 'tcp://127.0.0.1:0'

@@ -7,7 +7,7 @@ import { RemoteError, type RpcClient, type RpcEvents, ZmqRpcError } from '../../
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Reply, Router } from '../../../src/socket/index.ts'
 import { RawServer } from '../../helpers/raw-peer.ts'
-import { Count, DIALECTS, deferred, Echo, endpointOf, failureOf, Greet, type Heard, toldBy, Unknown, useRpc } from './helpers.ts'
+import { Count, DIALECTS, deferred, Echo, endpointOf, failureOf, Greet, type Heard, toldBy, Unknown, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

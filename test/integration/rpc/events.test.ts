@@ -6,8 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Command, command, logEvents, type RpcEvents } from '../../../src/index.ts'
 import { LOG_LINES, type RpcEventName } from '../../../src/observability/logger.ts'
 import { Publisher, Router } from '../../../src/socket/index.ts'
+import { Count, deferred, Echo, endpointOf, failureOf, Greet, Heard, Unknown, until, useRpc } from '../../helpers/rpc.ts'
 import { declaredEvents } from '../../helpers/rpc-events.ts'
-import { Count, deferred, Echo, endpointOf, failureOf, Greet, Heard, Unknown, until, useRpc } from './helpers.ts'
 
 const rpc = useRpc()
 const TCP = { rep: 'tcp://127.0.0.1:0' }

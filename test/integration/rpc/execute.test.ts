@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import { Command, type ServiceContext } from '../../../src/index.ts'
-import { Count, DIALECTS, deferred, Echo, endpointOf, failureOf, Greet, toldBy, useRpc, WAYS } from './helpers.ts'
+import { Count, DIALECTS, deferred, Echo, endpointOf, failureOf, Greet, toldBy, useRpc, WAYS } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -6,7 +6,7 @@ import { Command } from '../../../src/index.ts'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Dealer, Publisher } from '../../../src/socket/index.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
-import { Count, Echo, endpointOf, Greet, until, useRpc } from './helpers.ts'
+import { Count, Echo, endpointOf, Greet, until, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

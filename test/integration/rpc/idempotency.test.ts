@@ -3,7 +3,7 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { Command, type RpcServer, type RpcServerOptions, type ServiceContext, type ServiceOptions } from '../../../src/index.ts'
-import { Count, type Deferred, deferred, endpointOf, failureOf, Greet, until, useRpc } from './helpers.ts'
+import { Count, type Deferred, deferred, endpointOf, failureOf, Greet, until, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { type ClientInterceptor, RpcClient, type ServerInterceptor, ServiceError, ZmqRpcError } from '../../../src/index.ts'
-import { Count, Echo, endpointOf, failureOf, Greet, useRpc } from './helpers.ts'
+import { Count, Echo, endpointOf, failureOf, Greet, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Receiver, RpcClient, RpcServer } from '../../../src/index.ts'
-import { Count, endpointOf, until, useRpc } from './helpers.ts'
+import { Count, endpointOf, until, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

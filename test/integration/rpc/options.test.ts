@@ -6,7 +6,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { RpcClient } from '../../../src/index.ts'
 import { Deadlines } from '../../../src/rpc/deadlines.ts'
 import { Dealer } from '../../../src/socket/index.ts'
-import { Count, deferred, Echo, endpointOf, failureOf, until, useRpc } from './helpers.ts'
+import { Count, deferred, Echo, endpointOf, failureOf, until, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { RpcClient, ZmqRpcError } from '../../../src/index.ts'
-import { Count, openHandles, until, useRpc } from './helpers.ts'
+import { Count, openHandles, until, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Publisher, Subscriber } from '../../../src/socket/index.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
+import { Count, DIALECTS, Echo, endpointOf, failureOf, until, useRpc, WAYS } from '../../helpers/rpc.ts'
 import { command } from '../../unit/wire/helpers.ts'
-import { Count, DIALECTS, Echo, endpointOf, failureOf, until, useRpc, WAYS } from './helpers.ts'
 
 const rpc = useRpc()
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Command, type CommandClass, RpcServer, ShutdownServer, ZmqRpcError } from '../../../src/index.ts'
-import { DIALECTS, Echo, endpointOf, failureOf, Greet, useRpc } from './helpers.ts'
+import { DIALECTS, Echo, endpointOf, failureOf, Greet, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

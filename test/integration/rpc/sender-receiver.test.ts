@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Receiver, type ServiceContext } from '../../../src/index.ts'
 import { Dealer, Publisher } from '../../../src/socket/index.ts'
-import { endpointOf, failureOf, until, useRpc, WAYS } from './helpers.ts'
+import { endpointOf, failureOf, until, useRpc, WAYS } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { Command, RemoteError, RpcClient, RpcServer, type RpcServerOptions, ServiceError, ZmqRpcError } from '../../../src/index.ts'
-import { Count, deferred, Echo, endpointOf, failureOf, Greet, useRpc } from './helpers.ts'
+import { Count, deferred, Echo, endpointOf, failureOf, Greet, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { RpcServer } from '../../../src/index.ts'
-import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, useRpc } from './helpers.ts'
+import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { OpaqueCommand, type Overheard, Sender, Snoop, ZmqRpcError } from '../../../src/index.ts'
 import { Publisher } from '../../../src/socket/index.ts'
-import { DIALECTS, until, useRpc } from './helpers.ts'
+import { DIALECTS, until, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { type ClientStats, Command, type FailureCounts, Health, type ServerStats } from '../../../src/index.ts'
-import { Count, deferred, Echo, endpointOf, failureOf, Greet, Unknown, until, useRpc } from './helpers.ts'
+import { Count, deferred, Echo, endpointOf, failureOf, Greet, Unknown, until, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 const TCP = { rep: 'tcp://127.0.0.1:0' }

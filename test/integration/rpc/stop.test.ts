@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { Receiver, RpcClient, RpcServer, ShutdownServer } from '../../../src/index.ts'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Publisher } from '../../../src/socket/index.ts'
-import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, toldBy, until, useRpc, WAYS } from './helpers.ts'
+import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, toldBy, until, useRpc, WAYS } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

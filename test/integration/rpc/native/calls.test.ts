@@ -6,8 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { Command, type Metadata } from '../../../../src/index.ts'
 import { OpaqueCommand } from '../../../../src/rpc/command/command.ts'
 import { NumberedStream } from '../../../helpers/native-json.ts'
+import { Count, deferred, Echo, endpointOf, failureOf, Greet, TRANSPORTS, useRpc } from '../../../helpers/rpc.ts'
 import { arriving, nativeValue } from '../../../unit/rpc/dialect/native/native-values.ts'
-import { Count, deferred, Echo, endpointOf, failureOf, Greet, TRANSPORTS, useRpc } from '../helpers.ts'
 
 const rpc = useRpc()
 

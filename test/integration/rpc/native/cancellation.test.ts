@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { RpcServer, ServiceContext } from '../../../../src/index.ts'
 import { FLAG } from '../../../../src/rpc/dialect/native/header.ts'
 import { encodeCall } from '../../../../src/rpc/dialect/native/message.ts'
-import { Count, type Deferred, deferred, endpointOf, failureOf, Greet, TRANSPORTS, until, useRpc } from '../helpers.ts'
+import { Count, type Deferred, deferred, endpointOf, failureOf, Greet, TRANSPORTS, until, useRpc } from '../../../helpers/rpc.ts'
 import { outcomeOf, Stranger } from './stranger.ts'
 
 const rpc = useRpc()

@@ -6,7 +6,7 @@ import { Command, RpcClient, RpcProxy, RpcServer } from '../../../../src/index.t
 import { KIND } from '../../../../src/rpc/dialect/native/header.ts'
 import { encodeGoAway } from '../../../../src/rpc/dialect/native/message.ts'
 import { simulate } from '../../../../src/testing/index.ts'
-import { Count, deferred, endpointOf, failureOf, Greet, until, useRpc } from '../helpers.ts'
+import { Count, deferred, endpointOf, failureOf, Greet, until, useRpc } from '../../../helpers/rpc.ts'
 import { Source } from './source.ts'
 import { outcomeOf, Stranger } from './stranger.ts'
 

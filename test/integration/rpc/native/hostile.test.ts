@@ -16,7 +16,7 @@ import {
   encodeReply,
   encodeStop,
 } from '../../../../src/rpc/dialect/native/message.ts'
-import { Count, deferred, Echo, endpointOf, Greet, until, useRpc } from '../helpers.ts'
+import { Count, deferred, Echo, endpointOf, Greet, until, useRpc } from '../../../helpers/rpc.ts'
 import { Source } from './source.ts'
 import { outcomeOf, Stranger } from './stranger.ts'
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { Command, type RpcClient, type RpcServer, type RpcServerOptions, type ServiceOptions } from '../../../../src/index.ts'
-import { Count, deferred, endpointOf, failureOf, Greet, TRANSPORTS, until, useRpc } from '../helpers.ts'
+import { Count, deferred, endpointOf, failureOf, Greet, TRANSPORTS, until, useRpc } from '../../../helpers/rpc.ts'
 
 const rpc = useRpc()
 

@@ -6,7 +6,7 @@ import { ANNOUNCEMENT } from '../../../../src/rpc/dialect/announcement.ts'
 import { FLAG, KIND, kindOf, numberOf } from '../../../../src/rpc/dialect/native/header.ts'
 import { encodeCommand } from '../../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Subscriber } from '../../../../src/socket/index.ts'
-import { Count, DIALECTS, type Dialect, Echo, failureOf, TRANSPORTS, until, useRpc } from '../helpers.ts'
+import { Count, DIALECTS, type Dialect, Echo, failureOf, TRANSPORTS, until, useRpc } from '../../../helpers/rpc.ts'
 import { Source } from './source.ts'
 
 const rpc = useRpc()

@@ -5,7 +5,7 @@ import { KIND, kindOf, NO_LIMIT } from '../../../../src/rpc/dialect/native/heade
 import { decodeError, decodeReply, encodeCall, encodeCancel } from '../../../../src/rpc/dialect/native/message.ts'
 import { Dealer } from '../../../../src/socket/index.ts'
 import type { Message } from '../../../../src/wire/index.ts'
-import type { Rpc } from '../helpers.ts'
+import type { Rpc } from '../../../helpers/rpc.ts'
 
 /** What a server said. */
 export interface Said {

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { Command, RemoteError, type RpcClient, type RpcServer, ServiceError } from '../../../../src/index.ts'
-import { type Deferred, deferred, endpointOf, failureOf, Greet, TRANSPORTS, until, useRpc } from '../helpers.ts'
+import { type Deferred, deferred, endpointOf, failureOf, Greet, TRANSPORTS, until, useRpc } from '../../../helpers/rpc.ts'
 import { Source } from './source.ts'
 
 const rpc = useRpc()

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import { type RunningThread, ShutdownServer, startThread, type ThreadOptions } from '../../../../src/index.ts'
+import { failureOf, Greet, useRpc } from '../../../helpers/rpc.ts'
 import { TYPESCRIPT } from '../../../helpers/typescript.ts'
-import { failureOf, Greet, useRpc } from '../helpers.ts'
 import type { Orders } from './programs.ts'
 
 const rpc = useRpc()

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Health, ListServices, type RemoteError, RpcServer, type RpcServerOptions, type ThreadsOptions } from '../../../../src/index.ts'
 import { Request } from '../../../../src/socket/index.ts'
+import { DIALECTS, Echo, failureOf, Greet, toldBy, until, useRpc } from '../../../helpers/rpc.ts'
 import { TYPESCRIPT } from '../../../helpers/typescript.ts'
-import { DIALECTS, Echo, failureOf, Greet, toldBy, until, useRpc } from '../helpers.ts'
 import {
   Binary,
   Crash,

@@ -223,7 +223,7 @@ describe('a server with idempotency on disk', () => {
 })
 
 describe('a server that is killed', () => {
-  const script = fileURLToPath(new URL('./children/once.ts', import.meta.url))
+  const script = fileURLToPath(new URL('./children/idempotent-server.ts', import.meta.url))
   const folder = (): string => {
     const path = mkdtempSync(join(tmpdir(), 'zmq-rpc-once-'))
     onTestFinished(() => rmSync(path, { recursive: true, force: true }))

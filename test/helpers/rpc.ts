@@ -14,13 +14,13 @@ import {
   RpcServer,
   type RpcServerOptions,
   Sender,
-} from '../../../src/index.ts'
-import type { ClientOptions } from '../../../src/rpc/client/client-options.ts'
-import type { MessageServerOptions } from '../../../src/rpc/server/message-server.ts'
-import { Context, context as sharedContext } from '../../../src/socket/context.ts'
-import { TRANSPORTS, until } from '../../helpers/sockets.ts'
+} from '../../src/index.ts'
+import type { ClientOptions } from '../../src/rpc/client/client-options.ts'
+import type { MessageServerOptions } from '../../src/rpc/server/message-server.ts'
+import { Context, context as sharedContext } from '../../src/socket/context.ts'
+import { TRANSPORTS, until } from './sockets.ts'
 
-export { STREAM_TRANSPORTS, TRANSPORTS, until } from '../../helpers/sockets.ts'
+export { STREAM_TRANSPORTS, TRANSPORTS, until } from './sockets.ts'
 export { Context }
 
 /** What our ends may speak with each other. */
