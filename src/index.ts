@@ -44,6 +44,7 @@ export { type BufferedCommand, BufferFolder } from './rpc/buffer/buffer-folder.t
 export type {
   BufferOptions,
   CommandDrain,
+  DeadLetterOptions,
   DrainOptions,
   DrainOrder,
   OutcomeOptions,

@@ -100,6 +100,8 @@ export interface RpcEvents {
   'zmq-rpc:buffer:ended': { buffer: string; command: string | undefined; id: string; state: string; ageMs: number }
   /** A command was given up (`dead`, `dropped`), or its service `failed`; `reason` says why. */
   'zmq-rpc:buffer:dead': { buffer: string; command: string | undefined; id: string; state: string; reason: string; ageMs: number }
+  /** There were too many dead letters: the `count` oldest are gone for good. `dead`, `deadBytes`: that are left. */
+  'zmq-rpc:buffer:forgotten': { buffer: string; count: number; dead: number; deadBytes: number }
   /** A buffer's store failed, or could not be opened again: nothing is accepted before it is. */
   'zmq-rpc:buffer:failed': { buffer: string; error: Error }
   /** Nothing was heard on a SUB endpoint for longer than its heartbeat time-out; it is made again. */

@@ -71,6 +71,7 @@ export const LOG_LINES: { readonly [N in RpcEventName]: readonly [level: LogLeve
   'zmq-rpc:buffer:repeated': ['info', 'a kept command is to be sent again'],
   'zmq-rpc:buffer:ended': ['debug', 'a kept command has ended'],
   'zmq-rpc:buffer:dead': ['warn', 'a kept command was given up, or failed'],
+  'zmq-rpc:buffer:forgotten': ['warn', 'dead letters had to make room for newer ones'],
   'zmq-rpc:buffer:failed': ['error', "a buffer's store failed"],
   'zmq-rpc:sub:silent': ['warn', 'a publisher is silent'],
 }

@@ -60,6 +60,8 @@ export interface StoreCounts {
   readonly dead: number
   /** On disk, of live and dead records and of what is not cleared away yet. */
   readonly bytes: number
+  /** Of that, what dead records take, about. */
+  readonly deadBytes: number
 }
 
 /** What `open` found. */

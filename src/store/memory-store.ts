@@ -21,6 +21,7 @@ export class MemoryStore implements BufferStore {
   #liveCount = 0
   readonly #dead = new Map<number, DeadEntry>()
   #bytes = 0
+  #deadBytes = 0
   readonly #seqs = new Map<string, number>()
   /** Ids of records that ended, in the order in which they did. */
   readonly #ended = new Map<string, number>()
@@ -74,6 +75,7 @@ export class MemoryStore implements BufferStore {
     if (entry === undefined) return
     this.#end(seq)
     this.#bytes += bytesOf(entry)
+    this.#deadBytes += bytesOf(entry)
     this.#dead.set(seq, { ...entry, reason: cutReason(reason) })
   }
 
@@ -100,7 +102,7 @@ export class MemoryStore implements BufferStore {
   }
 
   count(): StoreCounts {
-    return { live: this.#liveCount, dead: this.#dead.size, bytes: this.#bytes }
+    return { live: this.#liveCount, dead: this.#dead.size, bytes: this.#bytes, deadBytes: this.#deadBytes }
   }
 
   async close(): Promise<void> {
@@ -173,6 +175,7 @@ export class MemoryStore implements BufferStore {
   #forget(entry: DeadEntry): void {
     this.#dead.delete(entry.seq)
     this.#bytes -= bytesOf(entry)
+    this.#deadBytes -= bytesOf(entry)
   }
 }
 

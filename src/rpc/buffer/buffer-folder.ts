@@ -141,7 +141,9 @@ export class BufferFolder {
 
   /** The buffer itself, with nowhere to deliver to. */
   async #change<T>(change: (buffer: CommandBuffer) => Promise<T>): Promise<T> {
-    const buffer = new CommandBuffer({ path: this.path }, this.path, () => [])
+    // How much of it may be kept its own program knows.
+    const deadLetters = { maxCount: Number.POSITIVE_INFINITY, maxBytes: Number.POSITIVE_INFINITY }
+    const buffer = new CommandBuffer({ path: this.path, deadLetters }, this.path, () => [])
     try {
       await buffer.open()
       return await change(buffer)

@@ -40,6 +40,14 @@ export interface OutcomeOptions {
   readonly maxBytes?: number | undefined
 }
 
+/** How many of those that were given up are kept for whoever looks after them. Beyond that the oldest go, and are counted. */
+export interface DeadLetterOptions {
+  /** @default 100000 */
+  readonly maxCount?: number | undefined
+  /** On disk, bytes, about. @default a quarter of the buffer's `maxBytes` */
+  readonly maxBytes?: number | undefined
+}
+
 /** Where a buffer is kept, and what it does. */
 export interface BufferOptions {
   /** A folder for this buffer alone; made if it is not there. Either this or `store` and `outcomes`. */
@@ -52,6 +60,8 @@ export interface BufferOptions {
   readonly name?: string | undefined
   /** On disk, bytes, of what waits or was given up. Of a `store` of one's own, its own limit counts. @default 1073741824 (1 GiB) */
   readonly maxBytes?: number | undefined
+  /** How much of that dead letters may take, so that nobody fills the buffer with what is refused. @default 100000, a quarter of `maxBytes` */
+  readonly deadLetters?: DeadLetterOptions | undefined
   /** Commands that may wait. @default Infinity */
   readonly maxCommands?: number | undefined
   /** For how long a command is of use whose sender does not say, ms. @default Infinity */
@@ -90,6 +100,7 @@ const BUFFER_OPTIONS: OptionNames<BufferOptions> = {
   outcomes: true,
   name: true,
   maxBytes: true,
+  deadLetters: true,
   maxCommands: true,
   maxAgeMs: true,
   whenFull: true,
@@ -106,12 +117,14 @@ const BUFFER_OPTIONS: OptionNames<BufferOptions> = {
 }
 const DRAIN_OPTIONS: OptionNames<DrainOptions> = { maxPerSecond: true, liveShare: true, commands: true }
 const COMMAND_DRAIN: OptionNames<CommandDrain> = { order: true, key: true }
+const DEAD_LETTER_OPTIONS: OptionNames<DeadLetterOptions> = { maxCount: true, maxBytes: true }
 const OUTCOME_OPTIONS: OptionNames<OutcomeOptions> = { ttlMs: true, maxCount: true, maxBytes: true }
 
 /** All that the engine needs to know. */
 export interface BufferSettings {
   readonly maxCommands: number
   readonly maxBytes: number
+  readonly deadLetters: { readonly maxCount: number; readonly maxBytes: number }
   readonly maxAgeMs: number
   readonly whenFull: 'refuse' | 'dropOldest'
   readonly maxAttempts: number
@@ -134,7 +147,7 @@ export function resolveBuffer(options: BufferOptions): BufferSettings {
   checkOptions('buffer', options, BUFFER_OPTIONS)
   const number = (name: keyof BufferOptions, fallback: number, least: number): number =>
     resolveNumber(`buffer.${name}`, options[name] as number | undefined, fallback, least)
-  const { drain = {}, whenFull = 'refuse', backoffMs = [100, 30_000], keep } = options
+  const { drain = {}, deadLetters = {}, whenFull = 'refuse', backoffMs = [100, 30_000], keep } = options
   if (whenFull !== 'refuse' && whenFull !== 'dropOldest') refuse(`whenFull is ${String(whenFull)}, not "refuse" or "dropOldest"`)
   // A text would be searched for a part of it.
   if (keep !== undefined && typeof keep !== 'function' && !Array.isArray(keep)) refuse('keep takes names in an array, or a function')
@@ -142,6 +155,7 @@ export function resolveBuffer(options: BufferOptions): BufferSettings {
   if (options.name !== undefined && typeof options.name !== 'string') refuse('name takes a text')
   const outcomes = isStore(options.outcomes) ? {} : (options.outcomes ?? {})
   checkOptions('buffer.outcomes', outcomes, OUTCOME_OPTIONS)
+  checkOptions('buffer.deadLetters', deadLetters, DEAD_LETTER_OPTIONS)
   checkOptions('buffer.drain', drain, DRAIN_OPTIONS)
   const liveShare = resolveNumber('buffer.drain.liveShare', drain.liveShare, 0.5)
   if (liveShare > 1) refuse(`drain.liveShare is ${liveShare}, not a number from 0 to 1`)
@@ -149,9 +163,14 @@ export function resolveBuffer(options: BufferOptions): BufferSettings {
     checkOptions(`buffer.drain.commands.${name}`, how, COMMAND_DRAIN)
     if (!ORDERS.includes(how.order)) refuse(`drain.commands.${name}.order is ${String(how.order)}, not one of ${ORDERS.join(', ')}`)
   }
+  const maxBytes = number('maxBytes', 1024 ** 3, 1)
   return {
     maxCommands: number('maxCommands', Number.POSITIVE_INFINITY, 1),
-    maxBytes: number('maxBytes', 1024 ** 3, 1),
+    maxBytes,
+    deadLetters: {
+      maxCount: resolveNumber('buffer.deadLetters.maxCount', deadLetters.maxCount, 100_000),
+      maxBytes: resolveNumber('buffer.deadLetters.maxBytes', deadLetters.maxBytes, maxBytes / 4),
+    },
     maxAgeMs: number('maxAgeMs', Number.POSITIVE_INFINITY, 1),
     whenFull,
     maxAttempts: number('maxAttempts', 20, 1),

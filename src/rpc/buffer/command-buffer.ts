@@ -18,6 +18,7 @@ import { STATUS } from '../error/status.ts'
 import { BufferClock } from './buffer-clock.ts'
 import { type BufferOptions, type BufferSettings, resolveBuffer } from './buffer-options.ts'
 import { storesOf } from './buffer-stores.ts'
+import { DeadLetters } from './dead-letters.ts'
 import { Delivery, type End, FAILED } from './delivery.ts'
 import type { FarEnd } from './far-end.ts'
 import { type CommandToKeep, fromEntry, type KeptCommand, keptId, toRecord, understood } from './kept-command.ts'
@@ -37,6 +38,8 @@ export interface BufferStats {
   readonly inFlight: number
   /** Among the dead letters. */
   readonly dead: number
+  /** On disk, of dead letters, about. */
+  readonly deadBytes: number
   /** On disk. */
   readonly bytes: number
   /** Of the oldest that waits, as far as it is in memory, ms. */
@@ -51,6 +54,8 @@ export interface BufferStats {
   readonly repeated: number
   /** Commands that were not accepted. */
   readonly refused: number
+  /** Dead letters that had to go, since there were too many. */
+  readonly forgotten: number
   /** Outcomes that could not be kept, since there was no room. */
   readonly outcomesLost: number
 }
@@ -125,6 +130,7 @@ export class CommandBuffer {
   #accepted = 0
   #refused = 0
   #repeated = 0
+  #forgotten = 0
   readonly #ended: Record<EndState, number> = { executed: 0, failed: 0, delivered: 0, dead: 0, superseded: 0, dropped: 0 }
 
   /** @throws ZmqRpcError BAD_OPTION */
@@ -227,13 +233,14 @@ export class CommandBuffer {
 
   stats(): BufferStats {
     const session = this.#session
-    const { live, dead, bytes } = session?.store.count() ?? { live: 0, dead: 0, bytes: 0 }
+    const { live, dead, bytes, deadBytes } = session?.store.count() ?? { live: 0, dead: 0, bytes: 0, deadBytes: 0 }
     return {
       name: this.#name,
       open: session !== undefined,
       waiting: live,
       inFlight: session?.delivery.inFlight ?? 0,
       dead,
+      deadBytes,
       bytes,
       oldestAgeMs: session?.delivery.oldestAgeMs ?? 0,
       callers: this.#callers,
@@ -241,6 +248,7 @@ export class CommandBuffer {
       ended: { ...this.#ended },
       repeated: this.#repeated,
       refused: this.#refused,
+      forgotten: this.#forgotten,
       outcomesLost: session?.outcomes.lost ?? 0,
     }
   }
@@ -380,19 +388,27 @@ export class CommandBuffer {
     publish('zmq-rpc:buffer:full', () => ({ buffer: this.#name, waiting, bytes, whenFull: this.settings.whenFull }))
   }
 
+  #tellForgotten(store: BufferStore, count: number): void {
+    this.#forgotten += count
+    const { dead, deadBytes } = store.count()
+    publish('zmq-rpc:buffer:forgotten', () => ({ buffer: this.#name, count, dead, deadBytes }))
+  }
+
   async #end(command: KeptCommand, end: End): Promise<void> {
-    const { id, name, key } = command
     const session = this.#session
     if (session === undefined) throw new ZmqRpcError('STORE_FAILED', `the buffer ${this.#name} is not open`)
-    const ageMs = this.#clock.ageMs(command.acceptedAt)
-    const body = end.body ?? (end.state === 'delivered' ? undefined : errorBody(end))
-    if (key !== undefined) await session.outcomes.put(id, { ...end, body, name }, ageMs)
+    const { id, name, key } = command
+    if (key !== undefined) await session.outcomes.put(id, { ...end, body: bodyOf(end), name }, this.#clock.ageMs(command.acceptedAt))
+  }
+
+  #tellEnd({ id, name, acceptedAt }: KeptCommand, end: End): void {
+    const ageMs = this.#clock.ageMs(acceptedAt)
     this.#ended[end.state]++
     const { state, reason } = end
     if (state === 'dead' || state === 'failed' || state === 'dropped')
       publish('zmq-rpc:buffer:dead', () => ({ buffer: this.#name, command: name, id, state, reason, ageMs }))
     else publish('zmq-rpc:buffer:ended', () => ({ buffer: this.#name, command: name, id, state, ageMs }))
-    for (const settle of this.#waiters.get(id) ?? []) settle({ ...end, body, name, acceptedAgoMs: ageMs, endedAgoMs: 0 })
+    for (const settle of this.#waiters.get(id) ?? []) settle({ ...end, body: bodyOf(end), name, acceptedAgoMs: ageMs, endedAgoMs: 0 })
   }
 
   #addWaiter(id: string, settle: Settle): void {
@@ -432,8 +448,12 @@ export class CommandBuffer {
       if (oldest !== undefined) this.#clock.heard(oldest.acceptedAt)
     }
     const outcomes = new Outcomes(outcomeStore, this.#clock, this.settings.outcomes)
+    const deadLetters = new DeadLetters(store, this.settings.deadLetters, (count) => this.#tellForgotten(store, count))
+    await deadLetters.trim()
     const delivery: Delivery = new Delivery(store, opening.nextSeq, this.settings, this.#clock, this.#farEnds, {
       end: (command, end) => this.#end(command, end),
+      ended: (command, end) => this.#tellEnd(command, end),
+      bury: (seq, reason) => deadLetters.add(seq, reason),
       recall: async ({ id, key }) => {
         const { end, rerunOf } = await outcomes.recall(id)
         return {
@@ -507,6 +527,11 @@ function sameCommand(known: string | undefined, name: string | undefined, ageMs:
 
 function unknownReceipt(name: string): ZmqRpcError {
   return new ZmqRpcError('UNKNOWN_RECEIPT', `the buffer ${name} knows nothing of it, or not any more`)
+}
+
+/** What its caller is answered; of one that was handed over the next buffer knows. */
+function bodyOf(end: End): End['body'] {
+  return end.body ?? (end.state === 'delivered' ? undefined : errorBody(end))
 }
 
 /** What is told of a command that ended without an answer of the far end. */

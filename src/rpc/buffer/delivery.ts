@@ -27,8 +27,12 @@ import type { Outcome } from './outcomes.ts'
 export type End = Pick<Outcome, 'state' | 'body' | 'reason' | 'to'>
 
 export interface DeliveryHost {
-  /** Makes it durable, if anybody may ask. @throws StoreError when the store failed. */
+  /** Makes it durable, if anybody may ask. Perhaps more than once. @throws StoreError when the store failed. */
   end(command: KeptCommand, end: End): Promise<void>
+  /** It is durable, and where it was given up it is among the dead letters. */
+  ended(command: KeptCommand, end: End): void
+  /** Puts it among the dead letters: durable when it resolves. @throws StoreError */
+  bury(seq: number, reason: string): Promise<void>
   /** What is known of it: how it had ended before the program did, where only its ack was lost; or under which key it is to run anew. */
   recall(command: KeptCommand): Promise<{ readonly end?: End | undefined; readonly rerunKey?: string | undefined }>
   /** An attempt came to nothing. */
@@ -256,8 +260,8 @@ export class Delivery {
 
   #unreadable(entry: StoreEntry, error: unknown): void {
     this.#ending++
-    this.#store
-      .deadLetter(entry.seq, `it cannot be read: ${wordsOf(toError(error))}`)
+    this.#host
+      .bury(entry.seq, `it cannot be read: ${wordsOf(toError(error))}`)
       .catch((cause: unknown) => this.#storeTrouble(toError(cause)))
       .finally(() => this.#ended())
       .catch(toError)
@@ -506,10 +510,10 @@ export class Delivery {
       try {
         await this.#host.end(command, end)
         if (end.state === 'dead' || end.state === 'failed') {
-          await this.#store.deadLetter(command.seq, end.reason)
+          await this.#host.bury(command.seq, end.reason)
           this.#loader.gone(command.seq)
         } else this.#ack(command.seq)
-        return
+        return this.#host.ended(command, end)
       } catch (error) {
         await this.#storeTrouble(toError(error))
         if (this.#closed) return

@@ -37,6 +37,11 @@ interface Appended {
   readonly duplicate: boolean
 }
 
+interface DeadPlace {
+  readonly seq: number
+  readonly bytes: number
+}
+
 /** Everything that is there while it is open. */
 interface Open {
   readonly connection: NatsConnection
@@ -59,8 +64,9 @@ export class JetStreamStore implements BufferStore {
   #live = 0
   #appending = 0
   #bytes = 0
-  /** Those that were given up: their seq, and where they lie in their own stream. About 50 bytes of memory each. */
-  readonly #dead = new Map<number, number>()
+  /** Those that were given up: their seq, and where they lie in their own stream. About 100 bytes of memory each. */
+  readonly #dead = new Map<number, DeadPlace>()
+  #deadBytes = 0
   /** Live as far as the server knows, but about to be given up. */
   readonly #leaving = new Set<number>()
   readonly #known = new Map<number, { token: Token; bytes: number }>()
@@ -246,8 +252,9 @@ export class JetStreamStore implements BufferStore {
       this.#leaving.add(seq)
       try {
         await journal.take({ kind: 'dead', records: [{ seq, token }] }, async () => {
-          const { seq: deadSeq } = await client.publish(this.#subjects.dead(token, seq), encodeDead(seq, reason, message.data))
-          this.#dead.set(seq, deadSeq)
+          const dead = encodeDead(seq, reason, message.data)
+          const { seq: deadSeq } = await client.publish(this.#subjects.dead(token, seq), dead)
+          this.#addDead(seq, { seq: deadSeq, bytes: dead.length })
           await this.#delete(seq)
         })
       } finally {
@@ -263,7 +270,7 @@ export class JetStreamStore implements BufferStore {
     let bytes = 0
     for (let at = 0; at < seqs.length && entries.length < limit.count; at += WIDTH) {
       const some = seqs.slice(at, at + WIDTH)
-      for (const message of await Promise.all(some.map((seq) => this.#message('_dead', { seq: this.#dead.get(seq) as number })))) {
+      for (const message of await Promise.all(some.map((seq) => this.#message('_dead', { seq: (this.#dead.get(seq) as DeadPlace).seq })))) {
         if (message === undefined) continue
         bytes += message.data.length
         if (entries.length >= limit.count || (entries.length > 0 && bytes > limit.bytes)) return entries
@@ -275,7 +282,7 @@ export class JetStreamStore implements BufferStore {
 
   requeue(seq: number): Promise<number | undefined> {
     return this.#inTurn('put a record back', async ({ client, manager, journal }) => {
-      const deadSeq = this.#dead.get(seq)
+      const deadSeq = this.#dead.get(seq)?.seq
       const message = deadSeq === undefined ? undefined : await this.#message('_dead', { seq: deadSeq })
       if (deadSeq === undefined || message === undefined) return undefined
       const { record } = decodeDead(message.data)
@@ -285,7 +292,7 @@ export class JetStreamStore implements BufferStore {
         newSeq = (await client.publish(this.#subjects.live(token), record)).seq
         this.#added(newSeq, token, record.length)
         await this.#deleteMessage(manager, this.#stream('_dead'), deadSeq)
-        this.#dead.delete(seq)
+        this.#removeDead(seq)
       })
       return newSeq
     })
@@ -295,16 +302,16 @@ export class JetStreamStore implements BufferStore {
     const { manager } = this.#use()
     await this.#asStoreErrors('drop records', () =>
       inGroups(seqs, async (seq) => {
-        const deadSeq = this.#dead.get(seq)
-        if (deadSeq === undefined) return
-        await this.#deleteMessage(manager, this.#stream('_dead'), deadSeq)
-        this.#dead.delete(seq)
+        const place = this.#dead.get(seq)
+        if (place === undefined) return
+        await this.#deleteMessage(manager, this.#stream('_dead'), place.seq)
+        this.#removeDead(seq)
       }),
     )
   }
 
   count(): StoreCounts {
-    return { live: this.#live, dead: this.#dead.size, bytes: this.#bytes }
+    return { live: this.#live, dead: this.#dead.size, bytes: this.#bytes + this.#deadBytes, deadBytes: this.#deadBytes }
   }
 
   close(): Promise<void> {
@@ -345,11 +352,11 @@ export class JetStreamStore implements BufferStore {
     const live = await manager.streams.info(this.#stream())
     const dead = await manager.streams.info(this.#stream('_dead'), { subjects_filter: '>' })
     this.#live = live.state.messages
-    this.#bytes = live.state.bytes + dead.state.bytes
+    this.#bytes = live.state.bytes
     const subjects = Object.keys(dead.state.subjects ?? {})
     await inGroups(subjects, async (subject) => {
       const message = await this.#message('_dead', { last_by_subj: subject })
-      if (message !== undefined) this.#dead.set(Subjects.dead(subject).seq, message.seq)
+      if (message !== undefined) this.#addDead(Subjects.dead(subject).seq, { seq: message.seq, bytes: message.data.length })
     })
     return { live: this.#live, dead: this.#dead.size, nextSeq: live.state.last_seq + 1, tornBytes: 0, damaged: [] }
   }
@@ -389,6 +396,17 @@ export class JetStreamStore implements BufferStore {
     this.#live++
     this.#bytes += bytes
     this.#remember(seq, token, bytes)
+  }
+
+  #addDead(seq: number, place: DeadPlace): void {
+    this.#removeDead(seq)
+    this.#dead.set(seq, place)
+    this.#deadBytes += place.bytes
+  }
+
+  #removeDead(seq: number): void {
+    this.#deadBytes -= this.#dead.get(seq)?.bytes ?? 0
+    this.#dead.delete(seq)
   }
 
   #remember(seq: number, token: Token, bytes: number): void {

@@ -199,7 +199,15 @@ export class SegmentLog implements BufferStore {
   }
 
   count(): StoreCounts {
-    return { live: this.#liveCount, dead: this.#deadTable.size, bytes: this.#bytes }
+    return { live: this.#liveCount, dead: this.#deadTable.size, bytes: this.#bytes, deadBytes: this.#deadBytes() }
+  }
+
+  /** Each of a file counts as much as the others: how large it is stands on disk only. */
+  #deadBytes(): number {
+    if (this.#deadTable.size === 0) return 0
+    let bytes = 0
+    for (const { end, count, endedCount } of this.#dead.segments) if (count > 0) bytes += (end * (count - endedCount)) / count
+    return Math.round(bytes)
   }
 
   /** How often the disk was made to write since the store was opened, and how many bytes: what flash wears out by. */

@@ -308,6 +308,25 @@ export function storeConformance(fixture: StoreFixture): void {
         expect(await store.requeue(at(seqs, 1))).toBeUndefined()
       })
 
+      it('tells how many bytes the dead take', async () => {
+        let store = await open()
+        const seqs: number[] = []
+        for (const index of range(4)) seqs.push((await store.append({ id: `${index}`, data: new Uint8Array(10_000) })).seq)
+        expect(store.count().deadBytes).toBe(0)
+        for (const seq of seqs.slice(1)) await store.deadLetter(seq, 'why')
+        await store.dropDead([at(seqs, 1)])
+        await store.requeue(at(seqs, 2))
+        for (const again of [false, true]) {
+          if (again) store = await reopen(store)
+          const { bytes, deadBytes } = store.count()
+          expect(deadBytes).toBeGreaterThan(10_000)
+          expect(deadBytes).toBeLessThan(15_000)
+          expect(bytes).toBeGreaterThan(deadBytes)
+        }
+        await store.dropDead([at(seqs, 3)])
+        expect(store.count().deadBytes).toBe(0)
+      })
+
       it('forgets the dead that are dropped', async () => {
         let store = await open()
         const seqs = await appendAll(store, 4)

@@ -1,8 +1,10 @@
 /** What a buffer does with commands that cannot be delivered at once, and with a store that has no room or fails; in virtual time. */
 
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { StoreError } from '../../../../src/errors.ts'
+import type { RpcEvents } from '../../../../src/observability/events.ts'
 import type { BufferOptions } from '../../../../src/rpc/buffer/buffer-options.ts'
 import { CommandBuffer } from '../../../../src/rpc/buffer/command-buffer.ts'
 import type { FarEnd, Verdict } from '../../../../src/rpc/buffer/far-end.ts'
@@ -299,6 +301,76 @@ describe('a buffer without room', () => {
       await accept(1, 150)
       expect(buffer.stats().ended.dropped).toBeGreaterThanOrEqual(50)
       expect(buffer.stats().waiting).toBeLessThanOrEqual(100)
+      await buffer.close()
+    }))
+})
+
+describe('dead letters', () => {
+  const REFUSED: Verdict = { kind: 'refused', body: encodeError({ status: 451, text: 'nobody' }), reason: 'nobody (status 451)' }
+
+  it('do not fill the buffer: beyond a quarter of its bytes the oldest of them go, and that is told', () =>
+    simulate(async () => {
+      const maxBytes = 20_000
+      const told: RpcEvents['zmq-rpc:buffer:forgotten'][] = []
+      const hear = (event: unknown): void => void told.push(event as RpcEvents['zmq-rpc:buffer:forgotten'])
+      subscribe('zmq-rpc:buffer:forgotten', hear)
+      const { buffer, accept, done } = await bufferOf(new Fake(() => REFUSED), { maxBytes }, new MemoryStore({ maxBytes }))
+      await accept(1, 100)
+      await done()
+      await accept(101, 200)
+      await done()
+      unsubscribe('zmq-rpc:buffer:forgotten', hear)
+      const { dead, deadBytes, forgotten } = buffer.stats()
+      expect(deadBytes).toBeLessThanOrEqual(maxBytes / 4)
+      expect(deadBytes).toBeGreaterThan(maxBytes / 5)
+      expect(dead + forgotten).toBe(200)
+      expect((await buffer.deadLetters()).map(({ id }) => id)).toEqual(ids(...upTo(200).slice(-dead)))
+      expect(told.reduce((sum, { count }) => sum + count, 0)).toBe(forgotten)
+      expect(told.at(-1)).toMatchObject({ buffer: 'test', dead: expect.any(Number), deadBytes: expect.any(Number) })
+      await buffer.close()
+    }))
+
+  it('are no more than so many, also when it is opened with a lower limit', () =>
+    simulate(async () => {
+      const store = new MemoryStore()
+      const { buffer, accept, done } = await bufferOf(new Fake(() => REFUSED), { deadLetters: { maxCount: 10 } }, store)
+      await accept(1, 25)
+      await done()
+      expect((await buffer.deadLetters()).map(({ id }) => id)).toEqual(ids(...upTo(25).slice(-10)))
+      expect(await buffer.standing('id-1')).toMatchObject({ state: 'dead' })
+      await buffer.close()
+      const { buffer: next } = await bufferOf(new Fake(), { deadLetters: { maxCount: 3 } }, store)
+      expect((await next.deadLetters()).map(({ id }) => id)).toEqual(ids(23, 24, 25))
+      expect(next.stats()).toMatchObject({ dead: 3, forgotten: 7 })
+      await next.close()
+    }))
+
+  it('are there when whoever waits for the result hears of the failure', () =>
+    simulate(async () => {
+      const store = new MemoryStore()
+      const deadLetter = store.deadLetter.bind(store)
+      store.deadLetter = async (...args) => {
+        await sleep(50)
+        await deadLetter(...args)
+      }
+      const { buffer, accept } = await bufferOf(new Fake(() => REFUSED), {}, store)
+      await accept(1, 1)
+      await buffer.result('id-1', new AbortController().signal)
+      expect(await buffer.deadLetters()).toMatchObject([{ id: 'id-1' }])
+      await buffer.close()
+    }))
+
+  it('are counted once, however often the store could not be reached', () =>
+    simulate(async () => {
+      const store = new MemoryStore()
+      const deadLetter = store.deadLetter.bind(store)
+      let trouble = 3
+      store.deadLetter = (...args) =>
+        trouble-- > 0 ? Promise.reject(new StoreError('STORE_UNAVAILABLE', 'the store is away')) : deadLetter(...args)
+      const { buffer, accept, done } = await bufferOf(new Fake(() => REFUSED), {}, store)
+      await accept(1, 1)
+      await done()
+      expect(buffer.stats()).toMatchObject({ dead: 1, ended: { dead: 1 } })
       await buffer.close()
     }))
 })
