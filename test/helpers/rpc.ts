@@ -1,5 +1,5 @@
 /**
- * Commands, servers and clients for the tests of the RPC layer; each is closed when its test ends, and leaves nothing behind.
+ * Commands, servers, clients and proxies for the tests of the RPC layer; each is closed when its test ends, and leaves nothing behind.
  * They speak the native dialect with each other, unless the test's group asks for the other one: `rpc.speak`.
  */
 
@@ -7,10 +7,13 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { afterEach, beforeEach, expect } from 'vitest'
 import {
   Command,
+  type Receipt,
   Receiver,
   RpcClient,
   type RpcClientOptions,
   type RpcEvents,
+  RpcProxy,
+  type RpcProxyOptions,
   RpcServer,
   type RpcServerOptions,
   Sender,
@@ -86,7 +89,7 @@ export function deferred<T = void>(): Deferred<T> {
 /** What a call is rejected with. @throws when it is not. */
 export async function failureOf(
   call: Promise<unknown>,
-): Promise<Error & { code?: string; endpoint?: string; command?: string; status?: number }> {
+): Promise<Error & { code?: string; endpoint?: string; command?: string; status?: number; receipt?: Receipt }> {
   try {
     await call
   } catch (error) {
@@ -124,6 +127,8 @@ export class Heard<N extends keyof RpcEvents> {
   }
 }
 
+type End = RpcServer | Receiver | RpcProxy | RpcClient | Sender
+
 export interface Rpc {
   /** To be called in a group of tests: there, ends speak this dialect with each other where they can. */
   speak(dialect: Dialect): void
@@ -131,8 +136,10 @@ export interface Rpc {
   client(options: RpcClientOptions): RpcClient
   sender(options: ClientOptions): Sender
   receiver(options: MessageServerOptions): Receiver
+  /** A proxy that is started; it takes commands at a port of its own, unless the options say what it takes. */
+  proxy(options: RpcProxyOptions): Promise<RpcProxy>
   /** Closed when the test ends. */
-  own<T extends RpcServer | Receiver | RpcClient | Sender>(end: T): T
+  own<T extends End>(end: T): T
   /** A server that is started, with a service for each of Greet, Echo and Count. */
   started(options: RpcServerOptions, prepare?: (server: RpcServer) => void): Promise<RpcServer>
   hear<N extends keyof RpcEvents>(name: N, matches?: (event: RpcEvents[N]) => boolean): Heard<N>
@@ -157,7 +164,7 @@ export function useRpc(): Rpc {
     await until(() => openHandles() <= before, 'servers, connections and timers that are still open')
   })
 
-  const own = <T extends RpcServer | Receiver | RpcClient | Sender>(end: T): T => {
+  const own = <T extends End>(end: T): T => {
     deferredCleanUps.push(() => ('stop' in end ? end.stop({ drainMs: 0 }) : end.close()))
     return end
   }
@@ -179,6 +186,12 @@ export function useRpc(): Rpc {
       else prepare(server)
       await server.start()
       return server
+    },
+    proxy: async (options) => {
+      const takes = options.rep === undefined && options.sub === undefined ? { rep: 'tcp://127.0.0.1:0' } : {}
+      const proxy = own(new RpcProxy({ ...takes, ...options }))
+      await proxy.start()
+      return proxy
     },
     hear: (name, matches = () => true) => {
       const heard = new Heard(name, matches)

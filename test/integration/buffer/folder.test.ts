@@ -1,20 +1,19 @@
 /** A buffer's folder, looked into from outside of its program. */
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { BufferFolder, OpaqueCommand, RpcClient, RpcProxy, RpcServer, Sender } from '../../../src/index.ts'
 import { SegmentLog } from '../../../src/store/segment-log/segment-log.ts'
+import { temporaryFolder } from '../../helpers/folder.ts'
+import { nowhere } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 
 const LOCAL = 'tcp://127.0.0.1:0'
 
 let path = ''
 beforeEach(() => {
-  path = mkdtempSync(join(tmpdir(), 'zmq-rpc-folder-'))
+  path = temporaryFolder()
 })
-afterEach(() => rmSync(path, { recursive: true, force: true }))
 
 async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
@@ -22,15 +21,9 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all
 }
 
-async function away(): Promise<string> {
-  await using server = new RpcServer({ rep: LOCAL })
-  await server.start()
-  return server.endpoints[0] as string
-}
-
 describe('the folder of a buffer', () => {
   it('shows what waits while its proxy runs, commands of both dialects and texts, more than fit into one portion', async () => {
-    await using proxy = new RpcProxy({ rep: LOCAL, req: await away(), buffer: { path } })
+    await using proxy = new RpcProxy({ rep: LOCAL, req: await nowhere(), buffer: { path } })
     await proxy.start()
     await using client = new RpcClient({ req: proxy.endpoints, timeoutMs: 50, retry: false })
     await using python = new RpcClient({ req: proxy.endpoints, dialect: 'pyzmqrpc3' })

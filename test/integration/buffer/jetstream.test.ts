@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { Command, type Receipt, RpcClient, RpcProxy, RpcServer } from '../../../src/index.ts'
 import { JetStreamStore } from '../../../src/store/jetstream/index.ts'
-import { freePort } from '../../helpers/free-ports.ts'
+import { nowhere } from '../../helpers/free-ports.ts'
 import { NatsServers } from '../../helpers/nats.ts'
 import { peer } from '../../helpers/peers.ts'
 import { until } from '../../helpers/sockets.ts'
@@ -35,7 +35,7 @@ describe.skipIf(!nats.available)('a proxy with its buffer in JetStream', () => {
   }
 
   it('delivers in order what it accepted while the server was away, also after it was started anew', async () => {
-    const endpoint = `tcp://127.0.0.1:${await freePort()}`
+    const endpoint = await nowhere()
     const first = makeProxy('outage', endpoint)
     await first.start()
     const client = new RpcClient({ req: first.endpoints })

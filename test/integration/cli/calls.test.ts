@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { jsonLines, useCli } from '../../helpers/cli.ts'
-import { freePort } from '../../helpers/free-ports.ts'
+import { nowhere } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 
 const cli = useCli()
@@ -61,7 +61,7 @@ describe('call', () => {
 
   it('ends with a code of its own for each way to fail, and says on stderr what happened and what to do', async () => {
     const { endpoint } = await cli.serve()
-    const nobody = `tcp://127.0.0.1:${await freePort()}`
+    const nobody = await nowhere()
     const cases: [args: string[], code: number, stderr: RegExp][] = [
       [[endpoint, 'Fail'], 6, /error: no paper/],
       [[endpoint, 'greet'], 6, /No service.*"greet"[\s\S]*zmq-rpc ls tcp/],
@@ -148,7 +148,7 @@ describe('ping', () => {
   })
 
   it('goes on while nobody is there, and then ends as not connected', async () => {
-    const nobody = `tcp://127.0.0.1:${await freePort()}`
+    const nobody = await nowhere()
     const { code, stdout } = await cli.run(['ping', nobody, '-c', '2', '-i', '10ms', '-t', '100ms'])
     expect(code).toBe(3)
     expect(stdout.match(/no answer/g)).toHaveLength(2)

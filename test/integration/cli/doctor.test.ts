@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { RpcClient } from '../../../src/index.ts'
 import { useCli } from '../../helpers/cli.ts'
-import { freePort } from '../../helpers/free-ports.ts'
+import { freePort, nowhere } from '../../helpers/free-ports.ts'
 
 const cli = useCli()
 
@@ -123,7 +123,7 @@ describe('doctor', () => {
   })
 
   it('says the same as JSON', async () => {
-    const { code, stdout } = await cli.run(['doctor', `tcp://127.0.0.1:${await freePort()}`, '--json'])
+    const { code, stdout } = await cli.run(['doctor', await nowhere(), '--json'])
     expect(code).toBe(3)
     expect(JSON.parse(stdout)).toMatchObject({
       ok: false,

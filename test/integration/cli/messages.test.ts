@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { OpaqueCommand, RpcClient } from '../../../src/index.ts'
 import { jsonLines, useCli } from '../../helpers/cli.ts'
-import { freePort } from '../../helpers/free-ports.ts'
+import { freePort, nowhere } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 
 const cli = useCli()
@@ -46,7 +46,7 @@ describe('snoop and publish', () => {
   })
 
   it('publish waits for its listeners, and publishes each line of stdin', async () => {
-    const endpoint = `tcp://127.0.0.1:${await freePort()}`
+    const endpoint = await nowhere()
     const publish = cli.start(['publish', endpoint, 'Measured', '--stdin', '--wait', '2', '--json'], { input: '{"n": 1}\n{"n": 2}\n' })
     const snoops = [1, 2].map(() => cli.start(['snoop', endpoint, '-c', '2', '--json']))
     expect(jsonLines((await publish.ended).stdout)).toEqual([{ endpoint, published: 2, listeners: 2, dropped: 0 }])

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type CliProcess, jsonLines, SERVICES, useCli } from '../../helpers/cli.ts'
-import { freePort } from '../../helpers/free-ports.ts'
+import { nowhere } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 
 const cli = useCli()
@@ -21,7 +21,7 @@ async function kept(buffer: string, ...args: string[]): Promise<{ seq: number; c
 
 describe('a proxy with a buffer', () => {
   it('keeps calls while the server is away, and when it is killed itself; queue shows them, and they are carried out', async () => {
-    const server = `tcp://127.0.0.1:${await freePort()}`
+    const server = await nowhere()
     const buffer = join(cli.folder(), 'buffer')
     const first = await proxy(server, buffer)
     const call = await cli.run(['call', first.front, 'Echo', '{"value": [12345678901234567890, "\\u001b[31m"]}', '--timeout', '200ms'])
@@ -62,7 +62,7 @@ describe('a proxy with a buffer', () => {
 
 describe('submit and result', () => {
   it('keep a command through an outage, and tell what came of it by the receipt', async () => {
-    const server = `tcp://127.0.0.1:${await freePort()}`
+    const server = await nowhere()
     const { front } = await proxy(server, join(cli.folder(), 'buffer'))
     const { code, stdout: receipt } = await cli.run(['submit', front, 'Greet', '{"name": "Ada"}'])
     expect(code).toBe(0)

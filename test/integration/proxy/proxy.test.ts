@@ -1,24 +1,21 @@
 /** Proxies between programs of ours: what goes in comes out, and answers come back. */
 
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   Command,
   Receiver,
-  RpcClient,
+  type RpcClient,
   type RpcClientOptions,
   RpcProxy,
   type RpcProxyOptions,
-  RpcServer,
-  Sender,
+  type RpcServer,
   ServiceError,
 } from '../../../src/index.ts'
+import { deferred, Greet, useRpc } from '../../helpers/rpc.ts'
+import { idle } from './idle.ts'
 
-class Greet extends Command<string> {
-  name = ''
-  static of(name: string): Greet {
-    return Object.assign(new Greet(), { name })
-  }
-}
+const rpc = useRpc()
+const LOCAL = 'tcp://127.0.0.1:0'
 
 class Count extends Command<AsyncIterable<number>> {
   to = 0
@@ -31,16 +28,6 @@ class Sum extends Command<number> {
 class Wait extends Command<void> {}
 
 class OutOfPaper extends ServiceError<{ tray: number }> {}
-
-const open: AsyncDisposable[] = []
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one[Symbol.asyncDispose]()
-})
-
-function kept<T extends AsyncDisposable>(one: T): T {
-  open.push(one)
-  return one
-}
 
 interface Line {
   client: RpcClient
@@ -55,18 +42,17 @@ async function line(
   options: Partial<RpcClientOptions> = {},
   serverOptions = {},
 ): Promise<Line> {
-  const server = kept(new RpcServer({ rep: 'tcp://127.0.0.1:0', ...serverOptions }))
+  const server = rpc.server({ rep: LOCAL, ...serverOptions })
   configure(server)
   await server.start()
   let endpoint = server.endpoints[0] as string
   const made: RpcProxy[] = []
   for (const own of proxies) {
-    const proxy = kept(new RpcProxy({ rep: 'tcp://127.0.0.1:0', req: endpoint, ...own }))
-    await proxy.start()
+    const proxy = await rpc.proxy({ req: endpoint, ...own })
     endpoint = proxy.endpoints[0] as string
     made.push(proxy)
   }
-  return { server, proxies: made, client: kept(new RpcClient({ req: endpoint, ...options })) }
+  return { server, proxies: made, client: rpc.client({ req: endpoint, ...options }) }
 }
 
 const greetings = (server: RpcServer): unknown => server.register(Greet, ({ name }) => `Hello ${name}`)
@@ -76,14 +62,14 @@ describe.each([
   ['pyzmqrpc3 on both sides', 'pyzmqrpc3', 'pyzmqrpc3'],
   ['from native to pyzmqrpc3', 'auto', 'pyzmqrpc3'],
   ['from pyzmqrpc3 to native', 'pyzmqrpc3', 'auto'],
-] as const)('rep to req, %s', (_, client, server) => {
+] as const)('rep to req, %s', (_, near, far) => {
   const between = (configure: (server: RpcServer) => void, hops = 1): Promise<Line> =>
-    line(configure, new Array(hops).fill({}), { dialect: client }, { dialect: server })
+    line(configure, new Array(hops).fill({}), { dialect: near }, { dialect: far })
 
   it('passes calls on, and their results back, through two proxies as through one', async () => {
     for (const hops of [1, 2]) {
       const { client } = await between(greetings, hops)
-      const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => client.execute(Greet.of(`${n}`))))
+      const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => client.execute(new Greet(`${n}`))))
       expect(answers).toEqual(Array.from({ length: 100 }, (_, n) => `Hello ${n}`))
     }
   })
@@ -94,41 +80,38 @@ describe.each([
         throw new Error('out of words')
       }),
     )
-    await expect(client.execute(Greet.of('Ada'))).rejects.toMatchObject({ status: 463, message: expect.stringContaining('out of words') })
+    await expect(client.execute(new Greet('Ada'))).rejects.toMatchObject({ status: 463, message: expect.stringContaining('out of words') })
     await expect(client.execute(new Wait())).rejects.toMatchObject({ code: 'NO_SERVICE' })
   })
 
   it('is not held up by a slow call', async () => {
-    let release = (): void => {}
+    const release = deferred()
     const { client } = await between((server) => {
       greetings(server)
-      server.register(Wait, () => new Promise<void>((resolve) => (release = resolve)))
+      server.register(Wait, () => release.promise)
     })
     const slow = client.execute(new Wait())
-    expect(await client.execute(Greet.of('Ada'))).toBe('Hello Ada')
-    release()
+    expect(await client.execute(new Greet('Ada'))).toBe('Hello Ada')
+    release.resolve()
     expect(await slow).toBeUndefined()
   })
 
   it('says why it cannot pass a call on, and can once the far end is there', async () => {
-    const { client, server } = await line(greetings, [{ timeoutMs: 300 }], { dialect: client_ }, { dialect: server_ })
+    const { client, server } = await line(greetings, [{ timeoutMs: 300 }], { dialect: near }, { dialect: far })
     const endpoint = server.endpoints[0] as string
-    expect(await client.execute(Greet.of('Ada'))).toBe('Hello Ada')
+    expect(await client.execute(new Greet('Ada'))).toBe('Hello Ada')
     await server.stop()
-    await expect(client.execute(Greet.of('Ada'), { timeoutMs: 5000 })).rejects.toMatchObject({ code: 'PROXY_FAILED', status: 482 })
-    const again = kept(new RpcServer({ rep: endpoint, dialect: server_ }))
+    await expect(client.execute(new Greet('Ada'), { timeoutMs: 5000 })).rejects.toMatchObject({ code: 'PROXY_FAILED', status: 482 })
+    const again = rpc.server({ rep: endpoint, dialect: far })
     greetings(again)
     await again.start()
-    await expect.poll(() => client.execute(Greet.of('Ada')).catch(() => undefined), { timeout: 10_000 }).toBe('Hello Ada')
+    await expect.poll(() => client.execute(new Greet('Ada')).catch(() => undefined), { timeout: 10_000 }).toBe('Hello Ada')
   })
-
-  const client_ = client
-  const server_ = server
 })
 
 describe('streams', () => {
   it.each([1, 2])('pass through %i proxies, both ways, and nothing is left behind', async (hops) => {
-    const { client } = await line((server) => {
+    const { client, proxies } = await line((server) => {
       server.register(Count, async function* ({ to }) {
         for (let n = 1; n <= to; n++) yield n
       })
@@ -145,22 +128,22 @@ describe('streams', () => {
       for (let n = 1; n <= 20_000; n++) yield n
     }
     expect(await client.execute(Object.assign(new Sum(), { numbers: numbers() }))).toBe(200_010_000)
+    await idle(...proxies)
   })
 
   it('end at the server when their reader leaves', async () => {
-    let ended = (): void => {}
-    const end = new Promise<void>((resolve) => (ended = resolve))
+    const ended = deferred()
     const { client } = await line((server) =>
       server.register(Count, async function* () {
         try {
           for (let n = 1; ; n++) yield n
         } finally {
-          ended()
+          ended.resolve()
         }
       }),
     )
     for await (const n of await client.execute(new Count())) if (n === 3) break
-    await end
+    await ended.promise
   })
 
   it('fail in their reader when the server is gone', async () => {
@@ -178,25 +161,23 @@ describe('streams', () => {
 })
 
 it('a call that is given up is given up at the server', async () => {
-  let begun = (): void => {}
-  const beginning = new Promise<void>((resolve) => (begun = resolve))
-  let aborted = (_reason: unknown): void => {}
-  const abortion = new Promise((resolve) => (aborted = resolve))
+  const begun = deferred()
+  const aborted = deferred<unknown>()
   const { client } = await line(
     (server) =>
       server.register(Wait, (_, { signal }) => {
-        signal.addEventListener('abort', () => aborted(signal.reason))
-        begun()
+        signal.addEventListener('abort', () => aborted.resolve(signal.reason))
+        begun.resolve()
         return new Promise<void>(() => {})
       }),
     [{}, {}],
   )
   const controller = new AbortController()
   const call = client.execute(new Wait(), { signal: controller.signal })
-  await beginning
+  await begun.promise
   controller.abort()
   await expect(call).rejects.toMatchObject({ code: 'ABORTED' })
-  expect(String(await abortion)).toContain('given up')
+  expect(String(await aborted.promise)).toContain('given up')
 })
 
 it('errors of an application, metadata and time that is left cross it', async () => {
@@ -210,7 +191,7 @@ it('errors of an application, metadata and time that is left cross it', async ()
     [{}],
     { errors: [OutOfPaper] },
   )
-  const call = client.execute(Greet.of('Ada'), { timeoutMs: 5000, metadata: { language: 'de' } })
+  const call = client.execute(new Greet('Ada'), { timeoutMs: 5000, metadata: { language: 'de' } })
   await expect(call).rejects.toSatisfy((error) => error instanceof OutOfPaper && error.details.tray === 2)
 })
 
@@ -221,7 +202,7 @@ it('each side has its own password', async () => {
     { credentials: { username: 'here', password: 'a' } },
     { auth: { users: { there: 'b' } } },
   )
-  expect(await client.execute(Greet.of('Ada'))).toBe('Hello Ada')
+  expect(await client.execute(new Greet('Ada'))).toBe('Hello Ada')
 })
 
 it('texts of a sender pass as they are, and so do their answers', async () => {
@@ -230,11 +211,10 @@ it('texts of a sender pass as they are, and so do their answers', async () => {
       return text.toUpperCase()
     }
   }
-  const receiver = kept(new Loud({ rep: 'tcp://127.0.0.1:0' }))
+  const receiver = rpc.own(new Loud({ rep: LOCAL }))
   await receiver.start()
-  const proxy = kept(new RpcProxy({ rep: 'tcp://127.0.0.1:0', req: receiver.endpoints }))
-  await proxy.start()
-  const sender = kept(new Sender({ req: proxy.endpoints }))
+  const proxy = await rpc.proxy({ req: receiver.endpoints })
+  const sender = rpc.sender({ req: proxy.endpoints })
   expect(await sender.send('hello')).toBe('HELLO')
 })
 
@@ -246,27 +226,26 @@ describe.each(['auto', 'pyzmqrpc3'] as const)('published commands, %s', (dialect
         heard.push(`${name} ${peer.kind}`)
         return ''
       })
-    const publisher = kept(new RpcClient({ pub: 'tcp://127.0.0.1:0', dialect }))
+    const publisher = rpc.client({ pub: LOCAL, dialect })
     await publisher.ready()
     const source = publisher.publishEndpoint as string
-    const server = kept(new RpcServer({ rep: 'tcp://127.0.0.1:0', dialect }))
+    const server = rpc.server({ rep: LOCAL, dialect })
     listen(server)
     await server.start()
 
-    const toPub = kept(new RpcProxy({ sub: source, pub: 'tcp://127.0.0.1:0', dialect }))
-    const toReq = kept(new RpcProxy({ sub: source, req: server.endpoints, dialect }))
-    const fromRep = kept(new RpcProxy({ rep: 'tcp://127.0.0.1:0', pub: 'tcp://127.0.0.1:0', dialect }))
-    await Promise.all([toPub.start(), toReq.start(), fromRep.start()])
-    const listener = kept(new RpcServer({ sub: [toPub.publishEndpoint as string, fromRep.publishEndpoint as string], dialect }))
+    const toPub = await rpc.proxy({ sub: source, pub: LOCAL, dialect })
+    await rpc.proxy({ sub: source, req: server.endpoints, dialect })
+    const fromRep = await rpc.proxy({ pub: LOCAL, dialect })
+    const listener = rpc.server({ sub: [toPub.publishEndpoint as string, fromRep.publishEndpoint as string], dialect })
     listen(listener)
     await listener.start()
-    const caller = kept(new RpcClient({ req: fromRep.endpoints, dialect }))
+    const caller = rpc.client({ req: fromRep.endpoints, dialect })
 
     await publisher.ready({ subscribers: 2 })
     await expect
       .poll(async () => {
-        await publisher.publish(Greet.of('published'))
-        expect(await caller.execute(Greet.of('called'))).toBeUndefined()
+        await publisher.publish(new Greet('published'))
+        expect(await caller.execute(new Greet('called'))).toBeUndefined()
         return [...new Set(heard)].sort()
       })
       .toEqual(['called pub', 'published pub', 'published req'])
@@ -274,11 +253,6 @@ describe.each(['auto', 'pyzmqrpc3'] as const)('published commands, %s', (dialect
 })
 
 it('a proxy needs one side to take from and one to pass on to', () => {
-  for (const options of [
-    {},
-    { rep: 'tcp://127.0.0.1:0' },
-    { req: 'tcp://127.0.0.1:1' },
-    { rep: 'tcp://127.0.0.1:0', req: 'tcp://127.0.0.1:1', pub: 'tcp://127.0.0.1:0' },
-  ])
+  for (const options of [{}, { rep: LOCAL }, { req: 'tcp://127.0.0.1:1' }, { rep: LOCAL, req: 'tcp://127.0.0.1:1', pub: LOCAL }])
     expect(() => new RpcProxy(options)).toThrow(/BAD_OPTION/)
 })

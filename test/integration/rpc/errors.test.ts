@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { getEventListeners, getMaxListeners, setMaxListeners } from 'node:events'
-import { createServer } from 'node:net'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { RemoteError, type RpcClient, type RpcEvents, ZmqRpcError } from '../../../src/index.ts'
 import { encodeCommand } from '../../../src/rpc/dialect/pyzmqrpc3.ts'
 import { Reply, Router } from '../../../src/socket/index.ts'
+import { nowhere } from '../../helpers/free-ports.ts'
 import { RawServer } from '../../helpers/raw-peer.ts'
 import { Count, DIALECTS, deferred, Echo, endpointOf, failureOf, Greet, type Heard, toldBy, Unknown, useRpc } from '../../helpers/rpc.ts'
 
@@ -13,15 +13,6 @@ const rpc = useRpc()
 
 const NULL_ENDPOINT = { rep: 'tcp://127.0.0.1:0' }
 const never = new Promise<never>(() => {})
-
-/** An endpoint on which nobody listens. */
-async function freeEndpoint(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return `tcp://127.0.0.1:${port}`
-}
 
 /** A server of our own words: `answer` makes the frames behind the envelope, or says nothing. */
 async function fakeServer(answer: (body: Buffer[], envelope: Buffer[]) => Buffer[] | undefined): Promise<string> {
@@ -110,7 +101,7 @@ describe.each(DIALECTS)('TIMED_OUT, in the %s dialect', (dialect) => {
 
 describe('NOT_CONNECTED', () => {
   it('says what is being tried and why it fails', async () => {
-    const endpoint = await freeEndpoint()
+    const endpoint = await nowhere()
     const client = rpc.client({ req: endpoint })
     const error = await failureOf(client.execute(new Greet('Ada'), { timeoutMs: 500 }))
     expect(error).toMatchObject({ code: 'NOT_CONNECTED', endpoint, command: 'Greet' })
@@ -136,7 +127,7 @@ describe('NOT_CONNECTED', () => {
   })
 
   it('names both reasons where a name has two addresses', async () => {
-    const endpoint = (await freeEndpoint()).replace('127.0.0.1', 'localhost')
+    const endpoint = (await nowhere()).replace('127.0.0.1', 'localhost')
     const error = await failureOf(rpc.client({ req: endpoint }).execute(new Greet(), { timeoutMs: 500 }))
     expect(error.message).toMatch(/last reason: .*ECONNREFUSED/)
   })
@@ -154,7 +145,7 @@ describe('NOT_CONNECTED', () => {
   })
 
   it('of a sender says the same of its message', async () => {
-    const endpoint = await freeEndpoint()
+    const endpoint = await nowhere()
     const error = await failureOf(rpc.sender({ req: endpoint }).send('text', { timeoutMs: 40 }))
     expect(error).toMatchObject({ code: 'NOT_CONNECTED', endpoint, command: undefined })
     expect(error.message).toContain('the message was not sent')
@@ -219,7 +210,7 @@ describe('the stack of an error', () => {
       }),
     )
     const client = rpc.client({ req: endpointOf(server), interceptors: [(call, next) => next(call)] })
-    const away = rpc.client({ req: await freeEndpoint(), timeoutMs: 50 })
+    const away = rpc.client({ req: await nowhere(), timeoutMs: 50 })
     const { stack } = await failureOf(readThermometer(() => call(client, away)))
     expect(stack).toMatch(/at (async )?readThermometer /)
     expect(stack).not.toContain('callFailed')
@@ -349,7 +340,7 @@ describe.each(DIALECTS)('QUEUE_FULL, in the %s dialect', (dialect) => {
   rpc.speak(dialect)
 
   it('comes at once, and what waits already is sent in order when the far end is there', async () => {
-    const endpoint = await freeEndpoint()
+    const endpoint = await nowhere()
     const client = rpc.client({ req: endpoint, maxQueued: 3 })
     const waiting = [0, 1, 2].map((n) => client.execute(new Count(n)))
     const start = performance.now()
@@ -397,7 +388,7 @@ describe.each(DIALECTS)('CLOSED, in the %s dialect', (dialect) => {
 
   it('is what calls end with that wait, are under way, or come later', async () => {
     const server = await rpc.started(NULL_ENDPOINT, (server) => server.register(Count, () => never))
-    const away = await freeEndpoint()
+    const away = await nowhere()
     const client = rpc.client({ req: [endpointOf(server)] })
     const waiting = rpc.client({ req: [away] })
     await client.ready()
@@ -486,7 +477,7 @@ describe.each(DIALECTS)('ABORTED, in the %s dialect', (dialect) => {
   })
 
   it('while it waits: it is not sent when the far end comes', async () => {
-    const endpoint = await freeEndpoint()
+    const endpoint = await nowhere()
     const client = rpc.client({ req: endpoint })
     const controller = new AbortController()
     const call = failureOf(client.execute(new Count(1), { signal: controller.signal }))

@@ -1,17 +1,9 @@
-import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { RpcServer } from '../../../src/index.ts'
+import { nowhere } from '../../helpers/free-ports.ts'
 import { Count, DIALECTS, deferred, endpointOf, failureOf, Greet, useRpc } from '../../helpers/rpc.ts'
 
 const rpc = useRpc()
-
-async function freeEndpoint(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return `tcp://127.0.0.1:${port}`
-}
 
 /** A server that answers with its own number. */
 const numbered = (number: number, rep = 'tcp://127.0.0.1:0'): Promise<RpcServer> =>
@@ -41,7 +33,7 @@ describe.each(DIALECTS)('execute, in the %s dialect', (dialect) => {
   })
 
   it('does not wait for an endpoint that is away when another comes', async () => {
-    const away = await freeEndpoint()
+    const away = await nowhere()
     const there = await numbered(1)
     const client = rpc.client({ req: [away, endpointOf(there)] })
     // Neither is connected yet: whichever comes first gets what waits, in order.
@@ -50,7 +42,7 @@ describe.each(DIALECTS)('execute, in the %s dialect', (dialect) => {
   })
 
   it('says which endpoint answered, or did not', async () => {
-    const away = await freeEndpoint()
+    const away = await nowhere()
     const failing = await rpc.started({ rep: 'tcp://127.0.0.1:0' }, (server) =>
       server.register(Count, () => {
         throw new Error('no')
@@ -112,7 +104,7 @@ describe.each(DIALECTS)('executeAll, in the %s dialect', (dialect) => {
   })
 
   it('has the answer of every endpoint, in their order, one that is down included', async () => {
-    const down = await freeEndpoint()
+    const down = await nowhere()
     const [zero, two] = await Promise.all([numbered(0), numbered(2)])
     const client = rpc.client({ req: [endpointOf(zero), down, endpointOf(two)] })
     const answers = await client.executeAll(new Count(), { timeoutMs: 1500 })
@@ -124,7 +116,7 @@ describe.each(DIALECTS)('executeAll, in the %s dialect', (dialect) => {
   })
 
   it('does not move a call to another endpoint', async () => {
-    const late = await freeEndpoint()
+    const late = await nowhere()
     const zero = await numbered(0)
     const client = rpc.client({ req: [endpointOf(zero), late] })
     const answers = client.executeAll(new Count())
@@ -157,7 +149,7 @@ describe.each(DIALECTS)('executeAll, in the %s dialect', (dialect) => {
 describe('ready', () => {
   it('waits for all endpoints, and names the one that is missing', async () => {
     const there = await numbered(1)
-    const away = await freeEndpoint()
+    const away = await nowhere()
     const client = rpc.client({ req: [endpointOf(there), away] })
     const error = await failureOf(client.ready({ timeoutMs: 200 }))
     expect(error).toMatchObject({ code: 'NOT_CONNECTED', endpoint: away })
@@ -168,7 +160,7 @@ describe('ready', () => {
 
   it('waits for as many as are asked for', async () => {
     const there = await numbered(1)
-    const away = await freeEndpoint()
+    const away = await nowhere()
     const client = rpc.client({ req: [away, endpointOf(there)] })
     await client.ready({ servers: 1, timeoutMs: 5000 })
     expect(await client.execute(new Count())).toBe(1)
@@ -183,7 +175,7 @@ describe('ready', () => {
 
   it('is not disturbed by an endpoint that refuses us, while another is enough', async () => {
     const closed = await rpc.started({ rep: 'tcp://127.0.0.1:0', auth: { users: { pi: 'secret' } } })
-    const late = await freeEndpoint()
+    const late = await nowhere()
     const client = rpc.client({ req: [endpointOf(closed), late] })
     const ready = client.ready({ servers: 1 })
     expect(await failureOf(client.ready())).toMatchObject({ code: 'AUTH_REFUSED' })

@@ -1,16 +1,12 @@
 /** A buffered proxy of ours between programs of pyzmqrpc3: what was acknowledged arrives, also what the far end was not there for. */
 
 import { describe, expect, it } from 'vitest'
-import { MemoryStore } from '../../../src/store/memory-store.ts'
+import { memoryDisk } from '../../helpers/memory-disk.ts'
 import { until } from '../../helpers/sockets.ts'
 import { LOCAL, useEnds } from './ends.ts'
 import { FREE, python } from './python-process.ts'
 
 const ends = useEnds()
-const disk = (): { store: MemoryStore; outcomes: MemoryStore } => ({
-  store: new MemoryStore(),
-  outcomes: new MemoryStore({ dedupeWindow: 0 }),
-})
 const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n)
 
 describe.skipIf(!python.available)('a buffered proxy between Python programs', () => {
@@ -18,7 +14,7 @@ describe.skipIf(!python.available)('a buffered proxy between Python programs', (
     // Its port is known once it was there.
     const before = await ends.python.server()
     await before.stop()
-    const proxy = await ends.proxy({ rep: LOCAL, req: before.endpoint, buffer: disk() })
+    const proxy = await ends.proxy({ rep: LOCAL, req: before.endpoint, buffer: memoryDisk() })
     const client = await ends.python.client(proxy.endpoints)
     for (const n of upTo(20)) expect((await client.execute(`Remember(${n})`)).shown).toBe('(None,)')
     expect(proxy.stats().buffer).toMatchObject({ waiting: 20 })
@@ -31,7 +27,7 @@ describe.skipIf(!python.available)('a buffered proxy between Python programs', (
 
   it('has what our server refuses, or fails at, among its dead letters, and goes on', async () => {
     const { endpoint, remembered } = await ends.server()
-    const proxy = await ends.proxy({ rep: LOCAL, req: endpoint, buffer: disk() })
+    const proxy = await ends.proxy({ rep: LOCAL, req: endpoint, buffer: memoryDisk() })
     const client = await ends.python.client(proxy.endpoints)
     for (const command of ['Remember(1)', 'Raise("no")', 'Orphan(1)', 'Remember(2)']) await client.execute(command)
     await until(() => remembered.length === 2, 'what can be carried out is')
@@ -45,7 +41,7 @@ describe.skipIf(!python.available)('a buffered proxy between Python programs', (
   it('keeps what Python publishes', async () => {
     const { endpoint, remembered } = await ends.server()
     const publisher = await ends.python.make('ZmqRpcClient', { zmq_pub_endpoint: FREE })
-    const proxy = await ends.proxy({ sub: publisher.endpoint, req: endpoint, buffer: disk() })
+    const proxy = await ends.proxy({ sub: publisher.endpoint, req: endpoint, buffer: memoryDisk() })
     await until(async () => {
       await publisher.execute('Remember("first")')
       return remembered.length > 0

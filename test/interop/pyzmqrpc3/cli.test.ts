@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { curvePublicKey } from '../../../src/index.ts'
 import { jsonLines, useCli } from '../../helpers/cli.ts'
-import { freePort } from '../../helpers/free-ports.ts'
+import { nowhere } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 import { useEnds } from './ends.ts'
 import { FREE, type PythonObject, python } from './python-process.ts'
@@ -111,7 +111,7 @@ describe.skipIf(!python.available)('keys of keygen', () => {
 
 describe.skipIf(!python.available)('a Python publisher', () => {
   it('is heard by snoop, heartbeats as well, and again after it was restarted', async () => {
-    const endpoint = `tcp://127.0.0.1:${await freePort()}`
+    const endpoint = await nowhere()
     const snoop = cli.start(['snoop', endpoint, '--heartbeats', '--json'])
     await snoop.says(/listening to/)
     for (const value of [1, 2]) {
@@ -140,7 +140,7 @@ describe.skipIf(!python.available)('a Python publisher', () => {
 
 describe.skipIf(!python.available)('a Python subscriber and receiver', () => {
   it('hears what zmq-rpc publish publishes', async () => {
-    const endpoint = `tcp://127.0.0.1:${await freePort()}`
+    const endpoint = await nowhere()
     const server = await ends.python.server({ zmq_sub_connect_addresses: [endpoint] })
     const published = await cli.run(['publish', endpoint, 'Remember', '{"value": "from the command line"}'])
     expect(published).toMatchObject({ code: 0, stdout: 'published 1 × Remember to 1 listener\n' })

@@ -1,11 +1,11 @@
 /** Buffers of ours, alone and one behind another, between programs of pyzmqrpc3, and between those and ours. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { BufferOptions } from '../../../src/index.ts'
+import { nowhere } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 import { Echo, Raise, Remember } from './commands.ts'
 import { LOCAL, useEnds } from './ends.ts'
@@ -18,15 +18,6 @@ function folder(name: string): BufferOptions {
   const path = mkdtempSync(join(tmpdir(), 'zmq-rpc-buffer-'))
   ends.defer(() => rmSync(path, { recursive: true, force: true }))
   return { path, name, backoffMs: [20, 200] }
-}
-
-/** Where a server may come later. */
-async function nowhere(): Promise<string> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as { port: number }
-  await new Promise((resolve) => probe.close(resolve))
-  return `tcp://127.0.0.1:${port}`
 }
 
 const numbers = Array.from({ length: 20 }, (_, index) => index)
