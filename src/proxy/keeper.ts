@@ -10,7 +10,7 @@ import { onAbort } from '../rpc/abort-listeners.ts'
 import type { Custody } from '../rpc/buffer/custody.ts'
 import { hasStreams, hostOf, isQuestion, laneOf, valueKeyOf } from '../rpc/buffer/keepable.ts'
 import { keptId } from '../rpc/buffer/kept-command.ts'
-import { type CallHead, decodeCallState, type Extras, encodeAccepted } from '../rpc/dialect/native/message.ts'
+import { type CallHead, decodeCallState, type Extras, encodeAccepted, MAX_NAME_LENGTH } from '../rpc/dialect/native/message.ts'
 import { wordsOf } from '../rpc/error/error-text.ts'
 import { STATUS } from '../rpc/error/status.ts'
 import { MAX_IDEMPOTENCY_KEY_LENGTH } from '../rpc/server/idempotency.ts'
@@ -85,6 +85,10 @@ export class Keeper {
   async #accept({ call, body, name, extras }: Incoming, id: string, key: string | undefined): Promise<{ ageMs: number }> {
     const { principal, dialect } = call
     const { buffer } = this.#custody
+    // Only Python's can be longer.
+    if (name !== undefined && name.length > MAX_NAME_LENGTH) {
+      throw new Refused({ status: STATUS.badCommand, text: `a command's name has 1 to ${MAX_NAME_LENGTH} characters`, name: undefined })
+    }
     if (extras?.idempotencyKey === '' || (extras?.idempotencyKey?.length ?? 0) > MAX_IDEMPOTENCY_KEY_LENGTH) {
       throw new Refused({ status: STATUS.badCommand, text: `an idempotency key has 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} characters`, name })
     }

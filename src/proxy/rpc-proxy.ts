@@ -5,6 +5,7 @@
  * streams within it goes through {@link CallRelay}.
  */
 
+import { performance } from 'node:perf_hooks'
 import { isDeepStrictEqual } from 'node:util'
 import { toError, ZmqRpcError } from '../errors.ts'
 import { checkOptions, type OptionNames } from '../options.ts'
@@ -162,7 +163,7 @@ export class RpcProxy {
       dialect,
       maxMessageBytes,
     }
-    this.#custody = buffer && new Custody(buffer, defaultName(front.rep), () => this.#outlets.requester.links)
+    this.#custody = buffer === undefined ? undefined : new Custody(buffer, defaultName(front.rep), () => this.#outlets.requester.links)
     this.#keeper = this.#custody && new Keeper(this.#custody)
     this.#front = new Front(front, shutdownRule(allowShutdown, 'authenticated'), () => this.#outlets, this.#keeper)
     try {
@@ -254,9 +255,10 @@ export class RpcProxy {
   }
 
   async #stop(drainMs: number): Promise<void> {
+    const drainedBy = performance.now() + drainMs
     this.#keeper?.stopWaiting()
     await this.#front.stop({ drainMs })
-    await this.#custody?.buffer.close(drainMs)
+    await this.#custody?.buffer.close(Math.max(0, drainedBy - performance.now()))
     await this.#outlets.close()
     this.#markStopped()
   }

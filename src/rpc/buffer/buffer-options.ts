@@ -147,13 +147,16 @@ export function resolveBuffer(options: BufferOptions): BufferSettings {
   checkOptions('buffer', options, BUFFER_OPTIONS)
   const number = (name: keyof BufferOptions, fallback: number, least: number): number =>
     resolveNumber(`buffer.${name}`, options[name] as number | undefined, fallback, least)
+  const count = (name: keyof BufferOptions, fallback: number, least: number): number =>
+    wholeNumber(`buffer.${name}`, options[name] as number | undefined, fallback, least)
   const { drain = {}, deadLetters = {}, whenFull = 'refuse', backoffMs = [100, 30_000], keep } = options
   if (whenFull !== 'refuse' && whenFull !== 'dropOldest') refuse(`whenFull is ${String(whenFull)}, not "refuse" or "dropOldest"`)
   // A text would be searched for a part of it.
   if (keep !== undefined && typeof keep !== 'function' && !Array.isArray(keep)) refuse('keep takes names in an array, or a function')
   if (!Array.isArray(backoffMs)) refuse('backoffMs takes two numbers in an array: the first wait, and the longest')
   if (options.name !== undefined && typeof options.name !== 'string') refuse('name takes a text')
-  const outcomes = isStore(options.outcomes) ? {} : (options.outcomes ?? {})
+  const { outcomes: given = {} } = options
+  const outcomes = isStore(given) ? {} : given
   checkOptions('buffer.outcomes', outcomes, OUTCOME_OPTIONS)
   checkOptions('buffer.deadLetters', deadLetters, DEAD_LETTER_OPTIONS)
   checkOptions('buffer.drain', drain, DRAIN_OPTIONS)
@@ -165,23 +168,23 @@ export function resolveBuffer(options: BufferOptions): BufferSettings {
   }
   const maxBytes = number('maxBytes', 1024 ** 3, 1)
   return {
-    maxCommands: number('maxCommands', Number.POSITIVE_INFINITY, 1),
+    maxCommands: count('maxCommands', Number.POSITIVE_INFINITY, 1),
     maxBytes,
     deadLetters: {
-      maxCount: resolveNumber('buffer.deadLetters.maxCount', deadLetters.maxCount, 100_000),
+      maxCount: wholeNumber('buffer.deadLetters.maxCount', deadLetters.maxCount, 100_000, 0),
       maxBytes: resolveNumber('buffer.deadLetters.maxBytes', deadLetters.maxBytes, maxBytes / 4),
     },
     maxAgeMs: number('maxAgeMs', Number.POSITIVE_INFINITY, 1),
     whenFull,
-    maxAttempts: number('maxAttempts', 20, 1),
+    maxAttempts: count('maxAttempts', 20, 1),
     attemptTimeoutMs: number('attemptTimeoutMs', 60_000, 1),
     backoffMs: [
       resolveNumber('buffer.backoffMs', backoffMs[0], 100, 1),
       resolveNumber('buffer.backoffMs', backoffMs[1], 30_000, backoffMs[0]),
     ],
-    pipeline: number('pipeline', 64, 1),
-    maxInFlight: number('maxInFlight', 500, 1),
-    maxWaiting: number('maxWaiting', 10_000, 0),
+    pipeline: count('pipeline', 64, 1),
+    maxInFlight: count('maxInFlight', 500, 1),
+    maxWaiting: count('maxWaiting', 10_000, 0),
     keeps: keep === undefined ? () => true : typeof keep === 'function' ? keep : (command) => keep.includes(command),
     window: WINDOW,
     drain: {
@@ -191,10 +194,17 @@ export function resolveBuffer(options: BufferOptions): BufferSettings {
     },
     outcomes: {
       ttlMs: resolveNumber('buffer.outcomes.ttlMs', outcomes.ttlMs, 7 * 24 * 3_600_000),
-      maxCount: resolveNumber('buffer.outcomes.maxCount', outcomes.maxCount, 100_000, 1),
+      maxCount: wholeNumber('buffer.outcomes.maxCount', outcomes.maxCount, 100_000, 1),
       maxBytes: resolveNumber('buffer.outcomes.maxBytes', outcomes.maxBytes, 256 * 1024 * 1024, 1),
     },
   }
+}
+
+/** Infinity is one, too. */
+function wholeNumber(option: string, given: number | undefined, fallback: number, least: number): number {
+  const value = resolveNumber(option, given, fallback, least)
+  if (Number.isInteger(value) || value === Number.POSITIVE_INFINITY) return value
+  throw new ZmqRpcError('BAD_OPTION', `${option} is ${value}, not a whole number`)
 }
 
 /** Rather than limits of outcomes. */

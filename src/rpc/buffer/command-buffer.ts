@@ -21,7 +21,7 @@ import { storesOf } from './buffer-stores.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { Delivery, type End, FAILED } from './delivery.ts'
 import type { FarEnd } from './far-end.ts'
-import { type CommandToKeep, fromEntry, type KeptCommand, keptId, toRecord, understood } from './kept-command.ts'
+import { type CommandToKeep, fromEntry, type KeptCommand, rerunKeyOf, toRecord, understood } from './kept-command.ts'
 import { LaneRoom } from './lane-room.ts'
 import { type EndState, type Outcome, Outcomes } from './outcomes.ts'
 import { Overflow } from './overflow.ts'
@@ -269,11 +269,13 @@ export class CommandBuffer {
     const [entry] = await store.readDead(seq - 1, { count: 1, bytes: 1 })
     if (entry?.seq !== seq) return false
     const command = understood(entry)
-    // Its server would answer the same key with the failure that it remembers.
-    const isRerun = entry.reason.startsWith(FAILED)
-    if (command !== undefined && (isRerun || command.key !== undefined)) {
-      await outcomes.requeued(command.id, isRerun ? seq : undefined)
-      delivery.requeuing(command.id)
+    if (command !== undefined) {
+      // Its server would answer the same key with the failure that it remembers; with the new one nobody knows whether it ran.
+      const rerunOf = entry.reason.startsWith(FAILED) ? seq : (await outcomes.recall(command.id)).rerunOf
+      if (rerunOf !== undefined || command.key !== undefined) {
+        await outcomes.requeued(command.id, rerunOf)
+        delivery.requeuing(command.id)
+      }
     }
     const again = await store.requeue(seq)
     if (again === undefined) return false
@@ -458,7 +460,7 @@ export class CommandBuffer {
         const { end, rerunOf } = await outcomes.recall(id)
         return {
           end: key === undefined ? undefined : end,
-          rerunKey: rerunOf === undefined ? undefined : keptId(undefined, `${id}\n${rerunOf}`),
+          rerunKey: rerunOf === undefined ? undefined : rerunKeyOf(id, rerunOf),
         }
       },
       again: (command, farEnd, attempts, reason, retryMs) => {

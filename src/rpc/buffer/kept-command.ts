@@ -50,6 +50,8 @@ const FLAGS = { native: 1, named: 2, keyed: 4, ofUser: 8, valued: 16, ordered: 3
 const FIXED_BYTES = 2 + 4 * 8 + 8
 /** A little less than what a store takes: outcomes put a number behind it. */
 const MAX_ID_BYTES = 240
+/** What looks like that. */
+const NUMBERED = /\n\d+$/
 
 /**
  * The same key is another one where somebody else sends it. Also the key under which it goes on: the far end sees one user, the
@@ -57,7 +59,19 @@ const MAX_ID_BYTES = 240
  */
 export function keptId(principal: Principal | undefined, key: string): string {
   const id = principal === undefined && !/^\d*:/.test(key) ? key : ownedKey(principal, key)
-  if (Buffer.byteLength(id) <= MAX_ID_BYTES && id.isWellFormed()) return id
+  return NUMBERED.test(id) ? hashed(id) : fitting(id)
+}
+
+/** The key under which it goes on whose service had failed, and is to run anew. `seq`: what it was among the dead letters. */
+export function rerunKeyOf(id: string, seq: number): string {
+  return fitting(`${id}\n${seq}`)
+}
+
+function fitting(id: string): string {
+  return Buffer.byteLength(id) <= MAX_ID_BYTES && id.isWellFormed() ? id : hashed(id)
+}
+
+function hashed(id: string): string {
   return `sha256-${createHash('sha256').update(id, 'utf16le').digest('base64url')}`
 }
 

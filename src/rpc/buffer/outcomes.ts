@@ -100,8 +100,8 @@ export class Outcomes {
   /** What is known of one that waits: that it has ended, or that it was requeued. */
   async recall(id: string): Promise<{ readonly end?: Outcome | undefined; readonly rerunOf?: number | undefined }> {
     if (this.count === 0) return {}
-    const { last } = await this.#last(id)
-    return last === undefined ? {} : { end: this.#outcomeOf(last), rerunOf: read(last).rerunOf }
+    const { last, rerunOf } = await this.#last(id)
+    return last === undefined ? {} : { end: this.#outcomeOf(last), rerunOf }
   }
 
   #outcomeOf(last: StoreEntry): Outcome | undefined {
@@ -133,15 +133,17 @@ export class Outcomes {
     }
   }
 
-  /** The last of its ends, and how many there were. */
-  async #last(id: string): Promise<{ last: StoreEntry | undefined; ends: number }> {
+  /** The last of its ends, how many there were, and what it was among the dead letters when it was to run anew the last time. */
+  async #last(id: string): Promise<{ last: StoreEntry | undefined; ends: number; rerunOf: number | undefined }> {
     let last: StoreEntry | undefined
+    let rerunOf: number | undefined
     for (let ends = 0; ends < MAX_ENDS; ends++) {
       const found = await this.#store.find(numbered(id, ends))
-      if (found === undefined) return { last, ends }
+      if (found === undefined) return { last, ends, rerunOf }
       last = found.entry
+      rerunOf = read(last).rerunOf ?? rerunOf
     }
-    return { last, ends: MAX_ENDS }
+    return { last, ends: MAX_ENDS, rerunOf }
   }
 
   async #appendOrMakeRoom(id: string, data: Uint8Array, meta: Uint8Array): Promise<{ duplicate: boolean }> {

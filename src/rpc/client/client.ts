@@ -171,7 +171,7 @@ export class RpcClient {
     const { buffer } = options
     if (buffer !== undefined && options.req === undefined)
       throw new ZmqRpcError('BAD_OPTION', 'buffer keeps what req has to carry out, and there is no req')
-    this.#ownBuffer = buffer && new OwnBuffer(buffer, this.#requestSettings, () => this.#outlets.requester.links)
+    this.#ownBuffer = buffer === undefined ? undefined : new OwnBuffer(buffer, this.#requestSettings, () => this.#outlets.requester.links)
     const news = (): void => {
       // Over inproc a server is there before the constructor is done: then nothing was submitted yet.
       const submissions = this.#submissions as Submissions<RequestLink> | undefined

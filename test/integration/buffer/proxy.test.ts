@@ -1,7 +1,9 @@
 /** A buffered proxy between programs of ours: accepted is on disk, and what is on disk is carried out. */
 
+import { deflateSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { BufferFolder, type Endpoint, Receiver, RpcProxy, type RpcServer } from '../../../src/index.ts'
+import { BufferFolder, Command, type Endpoint, Receiver, RpcClient, RpcProxy, RpcServer } from '../../../src/index.ts'
+import { simulate } from '../../../src/testing/index.ts'
 import { temporaryFolder } from '../../helpers/folder.ts'
 import { nowhere } from '../../helpers/free-ports.ts'
 import { memoryDisk } from '../../helpers/memory-disk.ts'
@@ -86,6 +88,37 @@ describe('a buffered proxy', () => {
     await until(() => texts.length === 3, 'all are there')
     expect(texts).toEqual(['a', 'b', 'c'])
   })
+
+  it('refuses a Python command whose name is longer than names are, and says so', async () => {
+    const proxy = await rpc.proxy({ req: await nowhere(), buffer: memoryDisk() })
+    const sender = rpc.sender({ req: proxy.endpoints })
+    const text = deflateSync(JSON.stringify({ _icmd_: ['N'.repeat(70_000), {}] })).toString('base64')
+    expect(await failureOf(sender.send(text))).toMatchObject({ status: 400, message: expect.stringContaining('1 to 255 characters') })
+    expect(proxy.stats().buffer).toMatchObject({ waiting: 0 })
+  })
+
+  it('takes no longer to stop than it may, though what it keeps and what it passes on are both under way', () =>
+    simulate(async (network) => {
+      class Live extends Command<number> {}
+      const server = network.host('server').run(() => new RpcServer({ rep: 'tcp://*:30000' }))
+      for (const command of [Count, Live]) server.register<Command<number>>(command, () => new Promise<number>(() => {}))
+      await network.host('server').run(() => server.start())
+      const buffer = { ...memoryDisk(), keep: ['Count'] }
+      const proxy = network.host('proxy').run(() => new RpcProxy({ rep: 'tcp://*:30000', req: 'tcp://server:30000', buffer }))
+      await network.host('proxy').run(() => proxy.start())
+      const caller = network.host('client').run(() => new RpcClient({ req: 'tcp://proxy:30000' }))
+      const live = failureOf(caller.execute(new Live()))
+      await caller.submit(new Count(1))
+      await until(() => server.stats().running === 2, 'both are under way')
+      const began = performance.now()
+      await proxy.stop({ drainMs: 3000 })
+      expect(performance.now() - began).toBeGreaterThanOrEqual(3000)
+      expect(performance.now() - began).toBeLessThan(4000)
+      expect(proxy.stats().buffer?.open).toBe(false)
+      await live
+      await caller.close()
+      await server.stop({ drainMs: 0 })
+    }))
 
   it('has a service that failed run anew when its command is requeued, though the server remembers that it failed', async () => {
     const path = temporaryFolder()

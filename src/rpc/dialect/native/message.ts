@@ -93,7 +93,7 @@ const EXTRA = { metadata: 1, idempotencyKey: 2, orderingKey: 3, keep: 4 } as con
 const KEEP = { ttlMs: 1 } as const
 
 /** A command's name is no longer, see `commandNameOf`. */
-const MAX_NAME_LENGTH = 255
+export const MAX_NAME_LENGTH = 255
 
 /** Not in use. There is one, but for values whose getters or `toJSON` write messages themselves. */
 let idle: NativeWriter | undefined

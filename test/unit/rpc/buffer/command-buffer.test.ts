@@ -8,7 +8,7 @@ import type { RpcEvents } from '../../../../src/observability/events.ts'
 import type { BufferOptions } from '../../../../src/rpc/buffer/buffer-options.ts'
 import { CommandBuffer } from '../../../../src/rpc/buffer/command-buffer.ts'
 import type { FarEnd, Verdict } from '../../../../src/rpc/buffer/far-end.ts'
-import type { KeptCommand } from '../../../../src/rpc/buffer/kept-command.ts'
+import { type KeptCommand, keptId } from '../../../../src/rpc/buffer/kept-command.ts'
 import { encodeError, encodeReply } from '../../../../src/rpc/dialect/native/message.ts'
 import { MemoryStore } from '../../../../src/store/memory-store.ts'
 import { simulate } from '../../../../src/testing/index.ts'
@@ -116,6 +116,46 @@ describe('a kept command', () => {
       expect(await buffer.deadLetters()).toEqual([])
       expect(await buffer.standing('id-1')).toMatchObject({ state: 'executed' })
       expect(await buffer.requeue(99)).toBe(false)
+      await buffer.close()
+    }))
+
+  it('keeps the key under which it ran anew when it is requeued once more, and nobody knows whether it ran', () =>
+    simulate(async () => {
+      const failed: Verdict = { kind: 'failed', body: encodeError({ status: 463, text: 'no' }), reason: 'no' }
+      const lost: Verdict = { kind: 'again', reason: 'the connection was lost', counts: true }
+      const answers = [failed, lost, lost, EXECUTED]
+      const keys: (string | undefined)[] = []
+      const farEnd = new Fake(({ rerunKey }) => {
+        keys.push(rerunKey)
+        return answers[keys.length - 1] as Verdict
+      })
+      const { buffer, accept, done } = await bufferOf(farEnd, { maxAttempts: 1 })
+      for (const key of ['id-1', undefined]) {
+        keys.length = 0
+        await buffer.accept({ ...commandToKeep(1, 'a'), id: key ?? 'of nobody', key })
+        await done()
+        for (let times = 0; times < 3; times++) {
+          const [letter] = await buffer.deadLetters()
+          expect(await buffer.requeue(letter?.seq ?? 0)).toBe(true)
+          await done()
+        }
+        const [first, ...others] = keys
+        expect(first).toBeUndefined()
+        expect(others[0]).toBeTypeOf('string')
+        expect(others).toEqual([others[0], others[0], others[0]])
+      }
+      await accept(9, 9)
+      await buffer.close()
+    }))
+
+  it('has an outcome of its own, though the key of another one looks like the number of a second end of it', () =>
+    simulate(async () => {
+      const failed: Verdict = { kind: 'failed', body: encodeError({ status: 463, text: 'no' }), reason: 'no' }
+      const { buffer, done } = await bufferOf(new Fake(({ key }) => (key === 'key' ? failed : EXECUTED)))
+      for (const key of ['key\n1', 'key']) await buffer.accept({ ...commandToKeep(1, 'a'), id: keptId(undefined, key), key })
+      await done()
+      expect(await buffer.standing(keptId(undefined, 'key'))).toMatchObject({ state: 'failed' })
+      expect(await buffer.standing(keptId(undefined, 'key\n1'))).toMatchObject({ state: 'executed' })
       await buffer.close()
     }))
 
