@@ -55,7 +55,7 @@ export interface ServiceRun {
   readonly serviceName: string
   readonly limit?: CommandLimit | undefined
   /** False while it has to wait for the end of another call. @default always ready */
-  ready?(): boolean
+  readonly ready?: (() => boolean) | undefined
   /** Calls of a lane need not wait for each other's end: it keeps their order by itself, if they only begin in it. */
   readonly overlaps?: boolean
   execute(call: ServerCall<Caller>): unknown

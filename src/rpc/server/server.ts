@@ -307,21 +307,19 @@ export class RpcServer extends MessageServer {
       return notAllowed(name, call, cause)
     }
     if (allowed === false) return notAllowed(name, call)
-    const about = { command: name, serviceName, limit, ...(!('execute' in registration) && { ready: this.#threadMayHaveCall }) }
-    if (allowed === true) return { ...about, execute: carryOut }
+    const ready = 'execute' in registration ? undefined : this.#threadMayHaveCall
+    if (allowed === true) return { command: name, serviceName, limit, ready, execute: carryOut }
     // Asked already: whatever it answers must be heard, even if the call is never run.
     const decided = allowed.then(
       (yes) => (yes === true ? undefined : notAllowed(name, call)),
       (cause: unknown) => Refused.of(cause) ?? notAllowed(name, call, cause),
     )
-    return {
-      ...about,
-      execute: async () => {
-        const refusal = await decided
-        if (refusal !== undefined) throw new Refused(refusal)
-        return carryOut()
-      },
+    const execute = async (): Promise<unknown> => {
+      const refusal = await decided
+      if (refusal !== undefined) throw new Refused(refusal)
+      return carryOut()
     }
+    return { command: name, serviceName, limit, ready, execute }
   }
 
   async #runInThread(call: ServerCall, name: string, body: Message, keyed: boolean): Promise<unknown> {
