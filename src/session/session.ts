@@ -2,7 +2,8 @@
  * The one driver: joins a {@link Connection} (no I/O) and a {@link Pipe} (nothing but I/O) to a {@link Peer}.
  *
  * The life of the bytes: `onData` → `connection.receive` → `message` → pattern; `send` → `connection.send` → `#flush` →
- * `pipe.write`. A flush waits until the current turn's promises are done, so that all replies of one turn are one write.
+ * `pipe.write`. A flush waits until the current turn's promises are done, or until there is enough for the far end to
+ * begin with, so that all replies of one turn are a few writes.
  *
  * Backpressure: while the pipe is full, messages wait in the outbox up to its high-water mark; while the application's
  * inbox is full, `pause` stops reading and TCP slows the far end down.
@@ -44,10 +45,13 @@ export interface SessionOptions extends QueueLimits {
 }
 
 /**
- * Encoded bytes are given to the pipe at once when there are so many: the far end reads while we write on. Measured: with 64
- * KiB, two ends that keep a thousand calls in flight wait for each other by turns. Two of them fit a slab of the writer.
+ * Encoded bytes are given to the pipe at once when there are so many: the far end reads while we write on. Else two ends that keep
+ * hundreds of calls in flight wait for each other by turns, each with a core of its own. The first time in a turn it takes few; then
+ * twice as many each time, since every write has its price. Two of the largest fit a slab of the writer.
+ * Measured, native calls against one write a turn: 1.6 times as many with 100 in flight, 1.1 times with 1000.
  */
-const FLUSH_BYTES = 31 * 1024
+const FIRST_FLUSH_BYTES = 1536
+const MAX_FLUSH_BYTES = 31 * 1024
 
 /** Time for a peer to take our last words (an ERROR) when we end its connection. */
 const ENDING_MS = 1000
@@ -80,6 +84,8 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   /** The pipe is full: messages wait in the outbox. */
   #blocked = false
   #flushScheduled = false
+  /** Encoded bytes that do not wait for the end of this turn. */
+  #flushBytes = FIRST_FLUSH_BYTES
   #reading = true
   /** Not read from since its connection is there: whoever paused it has no room at all. */
   #neverRead = false
@@ -372,8 +378,12 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
 
   /** A message is encoded: it goes out with the turn, or at once when there is enough of it. */
   #written(connection: Connection): void {
-    if (connection.outputBytes >= FLUSH_BYTES) this.#flush()
-    else if (!this.#flushScheduled) this.#scheduleFlush()
+    if (connection.outputBytes >= this.#flushBytes) {
+      this.#flushBytes = Math.min(2 * this.#flushBytes, MAX_FLUSH_BYTES)
+      this.#flush()
+    }
+    // Also after a flush: the end of the turn is to be seen.
+    if (!this.#flushScheduled) this.#scheduleFlush()
   }
 
   #scheduleFlush(): void {
@@ -386,6 +396,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
   /** Only for {@link flushScheduled}. */
   flushNow(): void {
     this.#flushScheduled = false
+    this.#flushBytes = FIRST_FLUSH_BYTES
     this.#flush()
   }
 
@@ -406,7 +417,7 @@ export class Session extends Peer implements ConnectionHandler, PipeHandler {
       const message = this.outbox.shift()
       if (message === undefined) break
       connection.send(message)
-      if (connection.outputBytes >= FLUSH_BYTES) this.#flush()
+      if (connection.outputBytes >= MAX_FLUSH_BYTES) this.#flush()
     }
     if (!this.#blocked) this.#flush()
     if (this.refused && this.outbox.halfEmpty) {

@@ -1,5 +1,5 @@
 /**
- * Frames out, in as few buffers as possible: one write to the transport per turn is what makes an engine in Node fast.
+ * Frames out, in as few buffers as possible: few writes to the transport in a turn are what make an engine in Node fast.
  *
  * - Small frames are copied into a slab; bodies from {@link BY_REFERENCE_BYTES} on go by reference, between two pieces of
  *   slab. Whoever sends such a body must not change it until it is written.
