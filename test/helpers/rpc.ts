@@ -21,6 +21,7 @@ import {
 import type { ClientOptions } from '../../src/rpc/client/client-options.ts'
 import type { MessageServerOptions } from '../../src/rpc/server/message-server.ts'
 import { Context, context as sharedContext } from '../../src/socket/context.ts'
+import { simulate, type TestNetwork } from '../../src/testing/index.ts'
 import { TRANSPORTS, until } from './sockets.ts'
 
 export { STREAM_TRANSPORTS, TRANSPORTS, until } from './sockets.ts'
@@ -144,6 +145,8 @@ export interface Rpc {
   started(options: RpcServerOptions, prepare?: (server: RpcServer) => void): Promise<RpcServer>
   hear<N extends keyof RpcEvents>(name: N, matches?: (event: RpcEvents[N]) => boolean): Heard<N>
   defer(cleanUp: () => unknown): void
+  /** Runs the test on a virtual network, in virtual time, and closes there what it has opened: for what is about milliseconds. */
+  virtually(test: (network: TestNetwork) => Promise<void>): Promise<void>
 }
 
 /** To be called once, at the top of a test file or group. */
@@ -158,8 +161,12 @@ export function useRpc(): Rpc {
     deferredCleanUps = []
   })
 
+  const cleanUp = async (): Promise<void> => {
+    for (const one of deferredCleanUps.splice(0).reverse()) await one()
+  }
+
   afterEach(async () => {
-    for (const cleanUp of deferredCleanUps.reverse()) await cleanUp()
+    await cleanUp()
     expect(sharedContext.openSockets, 'sockets that are still open').toBe(0)
     await until(() => openHandles() <= before, 'servers, connections and timers that are still open')
   })
@@ -198,7 +205,15 @@ export function useRpc(): Rpc {
       deferredCleanUps.push(() => heard.end())
       return heard
     },
-    defer: (cleanUp) => deferredCleanUps.push(cleanUp),
+    defer: (one) => deferredCleanUps.push(one),
+    virtually: (test) =>
+      simulate(async (network) => {
+        try {
+          await test(network)
+        } finally {
+          await cleanUp()
+        }
+      }),
   }
 }
 

@@ -222,30 +222,32 @@ describe('what is not kept', () => {
     expect((await client.execute(new Bytes(), KEY))[0]).toBe(2)
   })
 
-  it('is not even the place of a call that was given up while it waited: its time is over, and nothing is left of it', async () => {
-    const go = deferred()
-    const { endpoint, ran } = await counting({ maxConcurrent: 1 }, () => go)
-    const client = rpc.client({ req: endpoint })
-    const running = client.execute(new Count(1))
-    await until(() => ran.length === 1, 'another call runs')
-    expect(await failureOf(client.execute(new Count(2), { ...KEY, timeoutMs: 50 }))).toMatchObject({ code: 'TIMED_OUT' })
-    // The server has heard of that before this one.
-    await client.execute(new Greet('Ada'))
-    const again = client.execute(new Count(3), KEY)
-    go.resolve()
-    expect([await running, await again]).toEqual([1, 3])
-    expect(ran).toEqual([1, 3])
-  })
+  it('is not even the place of a call that was given up while it waited: its time is over, and nothing is left of it', () =>
+    rpc.virtually(async () => {
+      const go = deferred()
+      const { endpoint, ran } = await counting({ maxConcurrent: 1 }, () => go)
+      const client = rpc.client({ req: endpoint })
+      const running = client.execute(new Count(1))
+      await until(() => ran.length === 1, 'another call runs')
+      expect(await failureOf(client.execute(new Count(2), { ...KEY, timeoutMs: 50 }))).toMatchObject({ code: 'TIMED_OUT' })
+      // The server has heard of that before this one.
+      await client.execute(new Greet('Ada'))
+      const again = client.execute(new Count(3), KEY)
+      go.resolve()
+      expect([await running, await again]).toEqual([1, 3])
+      expect(ran).toEqual([1, 3])
+    }))
 
-  it('is the result of a call that was given up and went well all the same: it is kept', async () => {
-    const go = deferred()
-    const { endpoint, ran } = await counting({}, () => go)
-    const client = rpc.client({ req: endpoint })
-    expect(await failureOf(client.execute(new Count(1), { ...KEY, timeoutMs: 100 }))).toMatchObject({ code: 'TIMED_OUT' })
-    go.resolve()
-    expect(await client.execute(new Count(2), KEY)).toBe(1)
-    expect(ran).toEqual([1])
-  })
+  it('is the result of a call that was given up and went well all the same: it is kept', () =>
+    rpc.virtually(async () => {
+      const go = deferred()
+      const { endpoint, ran } = await counting({}, () => go)
+      const client = rpc.client({ req: endpoint })
+      expect(await failureOf(client.execute(new Count(1), { ...KEY, timeoutMs: 100 }))).toMatchObject({ code: 'TIMED_OUT' })
+      go.resolve()
+      expect(await client.execute(new Count(2), KEY)).toBe(1)
+      expect(ran).toEqual([1])
+    }))
 })
 
 describe('a key', () => {

@@ -99,10 +99,10 @@ describe('a server without options', () => {
         return n
       }),
     )
-    const client = rpc.client({ req: endpointOf(server), maxQueued: 2000 })
-    const calls = Array.from({ length: 1500 }, (_, n) => client.execute(new Count(n)))
-    await until(() => underWay === 1000, 'as many as may be are under way')
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    // Of two clients: one alone has no more than 1000 in flight.
+    const clients = [rpc.client({ req: endpointOf(server) }), rpc.client({ req: endpointOf(server) })]
+    const calls = clients.flatMap((client) => Array.from({ length: 750 }, (_, n) => client.execute(new Count(n))))
+    await until(() => server.stats().waiting === 500, 'the others wait')
     expect(underWay).toBe(1000)
     go.resolve()
     await Promise.all(calls)

@@ -62,42 +62,43 @@ describe.each(WAYS)('a server that stops, over $name, in the $dialect dialect', 
 describe.each(DIALECTS)('a call that does not end in time, in the %s dialect', (dialect) => {
   rpc.speak(dialect)
 
-  it('has its signal aborted after drainMs, and the server stops', async () => {
-    const aborted = deferred<unknown>()
-    const begun = deferred()
-    const server = await rpc.started(TCP, (server) =>
-      server.register(Count, (_command, { signal }) => {
-        begun.resolve()
-        signal.addEventListener('abort', () => aborted.resolve(signal.reason))
-        return new Promise<never>(() => {})
-      }),
-    )
-    const client = rpc.client({ req: endpointOf(server) })
-    const call = failureOf(client.execute(new Count()))
-    await begun.promise
-    const start = performance.now()
-    await server.stop({ drainMs: 80 })
-    expect(performance.now() - start).toBeGreaterThanOrEqual(79)
-    expect(performance.now() - start).toBeLessThan(3000)
-    expect(await aborted.promise).toMatchObject({ code: 'CLOSED', endpoint: endpointOf(server) || expect.anything() })
-    expect(await call).toMatchObject({ code: 'CONNECTION_LOST' })
-  })
+  it('has its signal aborted after drainMs, and the server stops', () =>
+    rpc.virtually(async () => {
+      const aborted = deferred<unknown>()
+      const begun = deferred()
+      const server = await rpc.started(TCP, (server) =>
+        server.register(Count, (_command, { signal }) => {
+          begun.resolve()
+          signal.addEventListener('abort', () => aborted.resolve(signal.reason))
+          return new Promise<never>(() => {})
+        }),
+      )
+      const client = rpc.client({ req: endpointOf(server) })
+      const call = failureOf(client.execute(new Count()))
+      await begun.promise
+      const start = performance.now()
+      await server.stop({ drainMs: 80 })
+      expect(performance.now() - start).toBe(80)
+      expect(await aborted.promise).toMatchObject({ code: 'CLOSED', endpoint: endpointOf(server) || expect.anything() })
+      expect(await call).toMatchObject({ code: 'CONNECTION_LOST' })
+    }))
 
-  it('is not waited for at all with drainMs 0', async () => {
-    const begun = deferred()
-    const server = await rpc.started(TCP, (server) =>
-      server.register(Count, () => {
-        begun.resolve()
-        return new Promise<never>(() => {})
-      }),
-    )
-    const call = failureOf(rpc.client({ req: endpointOf(server) }).execute(new Count()))
-    await begun.promise
-    const start = performance.now()
-    await server.stop({ drainMs: 0 })
-    expect(performance.now() - start).toBeLessThan(1000)
-    expect(await call).toMatchObject({ code: 'CONNECTION_LOST' })
-  })
+  it('is not waited for at all with drainMs 0', () =>
+    rpc.virtually(async () => {
+      const begun = deferred()
+      const server = await rpc.started(TCP, (server) =>
+        server.register(Count, () => {
+          begun.resolve()
+          return new Promise<never>(() => {})
+        }),
+      )
+      const call = failureOf(rpc.client({ req: endpointOf(server) }).execute(new Count()))
+      await begun.promise
+      const start = performance.now()
+      await server.stop({ drainMs: 0 })
+      expect(performance.now() - start).toBe(0)
+      expect(await call).toMatchObject({ code: 'CONNECTION_LOST' })
+    }))
 })
 
 describe('a call that waits for its turn', () => {
@@ -122,13 +123,11 @@ describe('a call that waits for its turn', () => {
     const waiting = [native, python].map((client) => failureOf(client.execute(new Count(2))))
     // Both have come in: what was asked later by the same clients could be answered.
     await until(() => server.stats().waiting === 2, 'both wait for their turn')
-    const start = performance.now()
-    const stopped = server.stop({ drainMs: 10_000 })
+    const stopped = server.stop({ drainMs: 1e6 })
     expect(await waiting[0]).toMatchObject({ code: 'SHUTTING_DOWN' })
     go.resolve()
     expect(await running).toBe(1)
     await stopped
-    expect(performance.now() - start).toBeLessThan(5000)
     expect(await waiting[1]).toMatchObject({ code: 'CONNECTION_LOST' })
     expect(seen).toEqual([1])
   })

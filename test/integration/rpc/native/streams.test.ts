@@ -205,24 +205,25 @@ describe('streams', () => {
     await expectIdle(server, client)
   })
 
-  it('go on when the time for the result is over', async () => {
-    const go = deferred()
-    const { client } = await serve(
-      tail(
-        (async function* () {
-          yield 1
-          await go.promise
-          yield 2
-        })(),
-      ),
-    )
-    const items = (await client.execute(new Tail(), { timeoutMs: 40 }))[Symbol.asyncIterator]()
-    expect(await items.next()).toEqual({ done: false, value: 1 })
-    await new Promise((resolve) => setTimeout(resolve, 80))
-    go.resolve()
-    expect(await items.next()).toEqual({ done: false, value: 2 })
-    expect((await items.next()).done).toBe(true)
-  })
+  it('go on when the time for the result is over', () =>
+    rpc.virtually(async () => {
+      const go = deferred()
+      const { client } = await serve(
+        tail(
+          (async function* () {
+            yield 1
+            await go.promise
+            yield 2
+          })(),
+        ),
+      )
+      const items = (await client.execute(new Tail(), { timeoutMs: 40 }))[Symbol.asyncIterator]()
+      expect(await items.next()).toEqual({ done: false, value: 1 })
+      await new Promise((resolve) => setTimeout(resolve, 80))
+      go.resolve()
+      expect(await items.next()).toEqual({ done: false, value: 2 })
+      expect((await items.next()).done).toBe(true)
+    }))
 
   it('stay when other calls of their connection time out, and nothing is heard on it', async () => {
     const go = deferred()
