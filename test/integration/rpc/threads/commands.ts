@@ -23,6 +23,9 @@ export class Spin extends Command<number> {
   }
 }
 
+/** Has its thread stand still until the gate is opened; says which thread did. */
+export class Block extends Command<number> {}
+
 /** Ends its thread, after so long: in which way? */
 export class Crash extends Command<void> {
   how: 'throws' | 'rejects' | 'exits' | 'exits well' | 'runs out of memory'

@@ -1,4 +1,4 @@
-/** The commands of `../helpers.ts`, which a thread cannot import: vitest lives there. */
+/** The commands of `test/helpers/rpc.ts`, which a thread cannot import: vitest lives there. */
 
 import { Command } from '../../../../src/index.ts'
 

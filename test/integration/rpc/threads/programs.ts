@@ -16,6 +16,8 @@ export interface Orders {
     | 'crashes'
     | 'exits'
   readonly req?: string
+  /** Becomes 1 just before it blocks. */
+  readonly blocked?: SharedArrayBuffer
 }
 
 const LOCAL = 'tcp://127.0.0.1:0'
@@ -27,7 +29,7 @@ async function server(allowShutdown = false): Promise<RpcServer> {
   return made
 }
 
-async function run({ what, req = '' }: Orders): Promise<object | undefined> {
+async function run({ what, req = '', blocked = new SharedArrayBuffer(4) }: Orders): Promise<object | undefined> {
   switch (what) {
     case 'server':
       return server(true)
@@ -50,6 +52,7 @@ async function run({ what, req = '' }: Orders): Promise<object | undefined> {
       return { stop: () => new Promise(() => {}) }
     case 'blocks':
       setTimeout(() => {
+        Atomics.store(new Int32Array(blocked), 0, 1)
         for (;;);
       }, 20)
       return undefined

@@ -4,6 +4,7 @@ import { threadId } from 'node:worker_threads'
 import { giveAway, type RegisterServices, type ServicesModuleOptions } from '../../../../src/index.ts'
 import {
   Binary,
+  Block,
   Crash,
   Double,
   Fail,
@@ -19,6 +20,7 @@ import {
   Wait,
   WhoAmI,
 } from './commands.ts'
+import { Gate } from './gate.ts'
 import { Echo, Greet } from './more-commands.ts'
 
 const log: string[] = []
@@ -49,6 +51,10 @@ const registerAll: RegisterServices = (services, { data, index }) => {
   })
   services.register(Spin, ({ ms }) => {
     spin(ms)
+    return threadId
+  })
+  services.register(Block, () => {
+    Gate.pass(data)
     return threadId
   })
   services.register(Crash, async ({ how, afterMs }) => {

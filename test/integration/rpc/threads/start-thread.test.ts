@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { type RunningThread, ShutdownServer, startThread, type ThreadOptions } from '../../../../src/index.ts'
-import { failureOf, Greet, useRpc } from '../../../helpers/rpc.ts'
+import { failureOf, Greet, until, useRpc } from '../../../helpers/rpc.ts'
 import { TYPESCRIPT } from '../../../helpers/typescript.ts'
 import type { Orders } from './programs.ts'
 
@@ -45,9 +45,10 @@ describe('a thread', () => {
   })
 
   it.each(['never stops', 'blocks'] as const)('is ended by force when it %s', async (what) => {
-    const thread = await start({ what })
+    const blocked = new SharedArrayBuffer(4)
+    const thread = await start({ what, blocked })
     const failed = rpc.hear('zmq-rpc:thread:failed')
-    if (what === 'blocks') await new Promise((resolve) => setTimeout(resolve, 100))
+    if (what === 'blocks') await until(() => Atomics.load(new Int32Array(blocked), 0) === 1, 'it blocks')
     await thread.stop({ graceMs: 200 })
     expect(await failureOf(thread.join())).toMatchObject({
       code: 'THREAD_FAILED',
