@@ -23,7 +23,7 @@ export const CREDENTIAL_OPTIONS = {
 /** For commands that connect to a server. */
 export const CLIENT_OPTIONS = {
   timeout: { type: 'string', short: 't', value: 'TIME', text: 'for an answer: 500ms, 5s, 2m, or seconds (60s)' },
-  'connect-timeout': { type: 'string', value: 'TIME', text: 'for a connection (5s)' },
+  'connect-timeout': { type: 'string', value: 'TIME', text: 'for a connection (5s, or what --timeout says, where that is less)' },
   ...CREDENTIAL_OPTIONS,
 } as const satisfies OptionTable
 
@@ -38,38 +38,77 @@ export const AUTH_OPTIONS = {
 const CONNECT_MS = 5000
 const ANSWER_MS = 60_000
 
+/** Where a program has two sides, as a proxy has, its options and variables end so. */
+export type Side = '' | '_incoming' | '_outgoing'
+
 /** @throws UsageError */
 export function credentialsOf(options: OptionValues<typeof CREDENTIAL_OPTIONS>, session: Session): Credentials | undefined {
-  const { env } = session
-  const serverKey = options['server-key'] ?? env['ZMQ_RPC_SERVER_KEY']
-  const secretKey = options.key === undefined ? env['ZMQ_RPC_SECRET_KEY'] : readKey('key', options.key, 'secret', session)
-  const username = options.username ?? env['ZMQ_RPC_USERNAME']
-  if (serverKey !== undefined) {
-    if (options.username !== undefined)
-      throw new UsageError('a username and --server-key do not go together: a server asks for one of the two')
-    return { curve: { serverKey: readKey('server-key', serverKey, 'public', session), secretKey } }
-  }
-  if (options.key !== undefined) throw new UsageError('--key needs the public key of the server as well: --server-key')
-  return username === undefined ? withoutName(options, session) : { username, password: passwordOf(options, session) }
+  const { username = session.env['ZMQ_RPC_USERNAME'] } = options
+  const keys = keyCredentialsOf({ key: options.key, serverKey: options['server-key'] }, session)
+  if (keys === undefined)
+    return username === undefined ? withoutName(options, session) : { username, password: passwordOf(options, session) }
+  if (options.username === undefined) return keys
+  throw new UsageError('a username and --server-key do not go together: a server asks for one of the two')
 }
 
 /** @throws UsageError */
 export function authOf(options: OptionValues<typeof AUTH_OPTIONS>, session: Session): Auth | undefined {
-  const { env } = session
-  const secretKey = options.key === undefined ? env['ZMQ_RPC_SECRET_KEY'] : readKey('key', options.key, 'secret', session)
-  const username = options.username ?? env['ZMQ_RPC_USERNAME']
-  if (secretKey !== undefined) {
-    if (options.username !== undefined)
-      throw new UsageError('a username and --key do not go together: those who come are asked for one of the two')
-    const allow = options.allow?.map((entry): [string, string] => {
-      const at = entry.indexOf('=')
-      if (at < 1) throw new UsageError('--allow is NAME=KEY, or NAME=FILE')
-      return [entry.slice(0, at), readKey('allow', entry.slice(at + 1), 'public', session)]
-    })
-    return { curve: { secretKey, ...(allow !== undefined && { allow: Object.fromEntries(allow) }) } }
+  const { username = session.env['ZMQ_RPC_USERNAME'] } = options
+  const keys = keyAuthOf(options, session)
+  if (keys === undefined)
+    return username === undefined ? withoutName(options, session) : { users: { [username]: passwordOf(options, session) } }
+  if (options.username === undefined) return keys
+  throw new UsageError('a username and --key do not go together: those who come are asked for one of the two')
+}
+
+/** Undefined without keys. @throws UsageError */
+export function keyCredentialsOf(
+  given: { readonly key: string | undefined; readonly serverKey: string | undefined },
+  session: Session,
+  side: Side = '',
+): Credentials | undefined {
+  const [key, server] = [optionName('key', side), optionName('server-key', side)]
+  const serverKey = given.serverKey ?? session.env[`ZMQ_RPC_SERVER_KEY${side.toUpperCase()}`]
+  const secretKey = secretKeyOf(given.key, session, side)
+  if (serverKey !== undefined) return { curve: { serverKey: readKey(server, serverKey, 'public', session), secretKey } }
+  if (given.key === undefined) return undefined
+  throw new UsageError(`--${key} needs the public key of the server as well: --${server}`)
+}
+
+/** Undefined without keys. @throws UsageError */
+export function keyAuthOf(
+  given: { readonly key?: string | undefined; readonly allow?: readonly string[] | undefined },
+  session: Session,
+  side: Side = '',
+): Auth | undefined {
+  const [key, allowed] = [optionName('key', side), optionName('allow', side)]
+  const secretKey = secretKeyOf(given.key, session, side)
+  if (secretKey === undefined) {
+    if (given.allow === undefined) return undefined
+    throw new UsageError(`--${allowed} is about keys: it needs the secret key of this side as well, --${key}`)
   }
-  if (options.allow !== undefined) throw new UsageError('--allow is about keys: it needs the secret key of this side as well, --key')
-  return username === undefined ? withoutName(options, session) : { users: { [username]: passwordOf(options, session) } }
+  const allow = given.allow?.map((entry): [string, string] => {
+    const at = entry.indexOf('=')
+    if (at < 1) throw new UsageError(`--${allowed} is NAME=KEY, or NAME=FILE`)
+    return [entry.slice(0, at), readKey(allowed, entry.slice(at + 1), 'public', session)]
+  })
+  return { curve: { secretKey, ...(allow !== undefined && { allow: Object.fromEntries(allow) }) } }
+}
+
+function secretKeyOf(file: string | undefined, session: Session, side: Side): string | undefined {
+  if (file === undefined) return session.env[`ZMQ_RPC_SECRET_KEY${side.toUpperCase()}`]
+  return readKey(optionName('key', side), file, 'secret', session)
+}
+
+/** As zmqproxy.py writes it, where there are sides. */
+function optionName(name: string, side: Side): string {
+  return side === '' ? name : `${name.replaceAll('-', '_')}${side}`
+}
+
+/** For a connection: no longer than for an answer, unless it is said. @throws UsageError */
+export function connectMsOf(options: ClientValues): number {
+  const timeoutMs = readDuration('timeout', options.timeout) ?? CONNECT_MS
+  return readDuration('connect-timeout', options['connect-timeout']) ?? Math.min(CONNECT_MS, timeoutMs)
 }
 
 /** A password alone says nothing. @throws UsageError */
@@ -135,7 +174,7 @@ export async function withClient<R>(
   more: Partial<RpcClientOptions> = {},
 ): Promise<R> {
   const timeoutMs = readDuration('timeout', options.timeout) ?? ANSWER_MS
-  const connectMs = readDuration('connect-timeout', options['connect-timeout']) ?? CONNECT_MS
+  const connectMs = connectMsOf(options)
   const client = new RpcClient({ req: endpoint, credentials: credentialsOf(options, session), timeoutMs, ...more })
   const close = (): void => void client.close()
   session.signal.addEventListener('abort', close)

@@ -274,6 +274,10 @@ async function hear(client: RpcClient, native: boolean, signal: AbortSignal): Pr
     const busy = running + waiting > 1 ? `; ${running} calls under way, ${waiting} waiting` : ''
     return { text: `zmq-rpc ${printable(version)} in ${dialect}, ${status}${busy}` }
   } catch (error) {
+    if (error instanceof RemoteError && error.code === 'PROXY_FAILED') {
+      const advice = 'Ask doctor about the endpoint that the proxy passes on to (its req).'
+      throw new Fault(`this is a proxy; it answers, but what it passes on to does not: ${wordsOf(error)}`, advice, exitCodeOf(error))
+    }
     if (error instanceof RemoteError)
       return { text: native ? `it answers in ${dialect}, but does not tell you how it is` : `it answers in ${dialect}` }
     if (!(error instanceof ZmqRpcError) || error.code !== 'TIMED_OUT') throw error

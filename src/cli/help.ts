@@ -52,7 +52,7 @@ function optionLines(options: OptionTable): string[] {
       ? []
       : [[`${short === undefined ? '    ' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`, text] as const],
   )
-  const width = Math.min(32, Math.max(...shown.map(([left]) => left.length)))
+  const width = Math.max(...shown.map(([left]) => left.length))
   return shown.flatMap(([left, text]) => {
     const [first = '', ...others] = wrapped(text, Math.max(40, WIDTH - width - 4))
     return [`  ${left.padEnd(width)}  ${first}`, ...others.map((line) => `  ${' '.repeat(width)}  ${line}`)]

@@ -34,10 +34,13 @@ export function readPairs(option: string, given: readonly string[] | undefined):
   )
 }
 
-/** `localhost:30000` is short for `tcp://localhost:30000`, and `:30000` for that. */
+/** `localhost:30000` is short for `tcp://localhost:30000`, and `:30000` for that. @throws UsageError for a host or port alone */
 export function readEndpoint(given: string): string {
+  if (given.includes('://')) return given
   const [, host, port] = /^([^/\s]*):(\d+|\*)$/.exec(given) ?? []
-  return port === undefined || given.includes('://') ? given : `tcp://${host === '' ? 'localhost' : host}:${port}`
+  if (port !== undefined) return `tcp://${host === '' ? 'localhost' : host}:${port}`
+  const what = /^\d+$/.test(given) ? `a port: did you mean :${given}?` : `no endpoint: write HOST:PORT, as localhost:30000, or ipc:///PATH`
+  throw new UsageError(`${quoted(given)} is ${what}`)
 }
 
 /** Likewise, where one binds: `:30000` is on all addresses of this machine. */

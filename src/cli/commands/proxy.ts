@@ -1,8 +1,8 @@
 /** `zmq-rpc proxy`: joins two networks. Takes all options of pyzmqrpc3's misc/zmqproxy.py. */
 
-import { RpcProxy } from '../../index.ts'
+import { type Auth, type Credentials, RpcProxy } from '../../index.ts'
 import { defineCommand, type OptionTable, type OptionValues } from '../command-line.ts'
-import { readSecretFile } from '../connection.ts'
+import { keyAuthOf, keyCredentialsOf, readSecretFile } from '../connection.ts'
 import { EXIT } from '../exit-codes.ts'
 import { startLog, VERBOSE_OPTION } from '../log.ts'
 import type { Session } from '../session.ts'
@@ -36,7 +36,24 @@ const OPTIONS = {
   },
   timeout: { type: 'string', short: 't', value: 'TIME', text: 'for the answer of the far end (60s)' },
   ...passwordOptions('incoming', 'asks those who send to the proxy for this name'),
+  key_incoming: {
+    type: 'string',
+    value: 'FILE',
+    text: 'has the secret key for those who send to the proxy, for encryption; or ZMQ_RPC_SECRET_KEY_INCOMING',
+  },
+  allow_incoming: {
+    type: 'string',
+    multiple: true,
+    value: 'NAME=KEY|FILE',
+    text: 'lets in this public key only; may be given several times',
+  },
   ...passwordOptions('outgoing', 'is shown where the proxy sends to'),
+  server_key_outgoing: {
+    type: 'string',
+    value: 'KEY|FILE',
+    text: 'the public key of those that the proxy sends to, for encryption; or ZMQ_RPC_SERVER_KEY_OUTGOING',
+  },
+  key_outgoing: { type: 'string', value: 'FILE', text: 'has the secret key that it has there; or ZMQ_RPC_SECRET_KEY_OUTGOING' },
   ...VERBOSE_OPTION,
 } as const satisfies OptionTable
 
@@ -46,7 +63,7 @@ export const proxy = defineCommand({
   positionals: [0, 0],
   options: OPTIONS,
   details: [
-    'Takes messages on one side, and passes them on to the other: one of --rep and --sub, and one of --req and --pub. Every option of zmqproxy.py of pyzmqrpc3 works as there.',
+    'Takes messages on one side, and passes them on to the other: one of --rep and --sub, and one of --req and --pub. Every option of zmqproxy.py of pyzmqrpc3 works as there; those for keys are its own.',
   ],
   examples: [
     ['zmq-rpc proxy --rep :30000 --req lab:30000', 'calls, with their results and errors'],
@@ -62,15 +79,15 @@ export const proxy = defineCommand({
     if (options.buffer !== undefined && req === undefined)
       throw new UsageError('--buffer keeps what --req has to carry out: it needs --req')
     if (req === undefined && pub === undefined) throw new UsageError('where does it pass them on to? --req or --pub is missing')
-    const [incoming, outgoing] = [userOf('incoming', options, session), userOf('outgoing', options, session)]
+    const [auth, credentials] = [authOf(options, session), credentialsOf(options, session)]
     using _log = startLog(session, options.verbose)
     await using joined = new RpcProxy({
       ...(rep !== undefined && { rep: readOwnEndpoint(rep) }),
       sub: sub?.map(readEndpoint),
       req: req?.map(readEndpoint),
       ...(pub !== undefined && { pub: readOwnEndpoint(pub) }),
-      auth: incoming && { users: { [incoming.username]: incoming.password } },
-      credentials: outgoing,
+      auth,
+      credentials,
       ...(options.buffer !== undefined && { buffer: { path: options.buffer } }),
       timeoutMs: readDuration('timeout', options.timeout),
     })
@@ -97,6 +114,25 @@ function spread(args: readonly string[]): string[] {
     spreadArgs.push(arg)
   }
   return spreadArgs
+}
+
+/** Who may send to it. @throws UsageError */
+function authOf(options: OptionValues<typeof OPTIONS>, session: Session): Auth | undefined {
+  const keys = keyAuthOf({ key: options.key_incoming, allow: options.allow_incoming }, session, '_incoming')
+  if (keys !== undefined) return eitherOf(keys, 'incoming', 'key', options)
+  const user = userOf('incoming', options, session)
+  return user && { users: { [user.username]: user.password } }
+}
+
+/** Who it is where it sends to. @throws UsageError */
+function credentialsOf(options: OptionValues<typeof OPTIONS>, session: Session): Credentials | undefined {
+  const keys = keyCredentialsOf({ key: options.key_outgoing, serverKey: options.server_key_outgoing }, session, '_outgoing')
+  return keys === undefined ? userOf('outgoing', options, session) : eitherOf(keys, 'outgoing', 'server_key', options)
+}
+
+function eitherOf<T>(keys: T, side: 'incoming' | 'outgoing', option: string, options: OptionValues<typeof OPTIONS>): T {
+  if (options[`username_${side}`] === undefined) return keys
+  throw new UsageError(`--username_${side} and --${option}_${side} do not go together: one of the two is asked for`)
 }
 
 function userOf(

@@ -2,7 +2,7 @@
 
 import { Sender } from '../../index.ts'
 import { defineCommand } from '../command-line.ts'
-import { CLIENT_OPTIONS, credentialsOf } from '../connection.ts'
+import { CLIENT_OPTIONS, connectMsOf, credentialsOf } from '../connection.ts'
 import { EXIT } from '../exit-codes.ts'
 import { readInput } from '../input.ts'
 import { UsageError } from '../usage-error.ts'
@@ -24,10 +24,9 @@ export const send = defineCommand({
     if (given === undefined && process.stdin.isTTY) throw new UsageError('TEXT is missing')
     const text = given ?? (await readInput(session.signal)).replace(/\r?\n$/, '')
     const timeoutMs = readDuration('timeout', options.timeout)
-    const connectMs = readDuration('connect-timeout', options['connect-timeout']) ?? 5000
     await using sender = new Sender({ req: readEndpoint(endpoint), credentials: credentialsOf(options, session), timeoutMs })
     session.signal.addEventListener('abort', () => void sender.close())
-    await sender.ready({ timeoutMs: connectMs })
+    await sender.ready({ timeoutMs: connectMsOf(options) })
     const answer = await sender.send(text, { signal: session.signal })
     if (session.json) await session.data({ answer: answer ?? null })
     else if (answer === undefined) session.note('taken')

@@ -65,13 +65,15 @@ describe('call', () => {
     const cases: [args: string[], code: number, stderr: RegExp][] = [
       [[endpoint, 'Fail'], 6, /error: no paper/],
       [[endpoint, 'greet'], 6, /No service.*"greet"[\s\S]*zmq-rpc ls tcp/],
-      [[endpoint, 'Hang', '--timeout', '200ms'], 5, /no reply[\s\S]*--timeout/],
+      [[endpoint, 'Hang', '--timeout', '500ms'], 5, /no reply[\s\S]*--timeout/],
       [[nobody, 'Greet', '--connect-timeout', '200ms'], 3, /ECONNREFUSED[\s\S]*zmq-rpc doctor tcp/],
       [[endpoint, 'Greet', '{name: "Ada"}'], 2, /the state is no JSON.*double quotes/],
       [[endpoint, 'Greet', '--tmeout', '1'], 2, /no option --tmeout; did you mean --timeout\?/],
       [[endpoint, 'Greet', '--timeout', 'soon'], 2, /"soon", not a time/],
       [[endpoint], 2, /COMMAND is missing/],
       [['tcp://', 'Greet'], 2, /endpoint/],
+      [['localhost', 'Greet'], 2, /"localhost" is no endpoint: write HOST:PORT/],
+      [['30000', 'Greet'], 2, /"30000" is a port: did you mean :30000\?/],
     ]
     for (const [args, code, text] of cases) {
       const ended = await cli.run(['call', ...args])

@@ -122,6 +122,14 @@ describe('doctor', () => {
     expect(await cli.run(['doctor', `ipc://${path}`])).toMatchObject({ code: 3, stdout: expect.stringContaining('nobody listens on it') })
   })
 
+  it('tells a proxy whose far end is away', async () => {
+    const proxy = cli.start(['proxy', '--rep', 'tcp://127.0.0.1:0', '--req', await nowhere(), '-t', '300ms'])
+    const [, endpoint = ''] = await proxy.says(/passing on from (\S+) to/)
+    const { code, stdout } = await cli.run(['doctor', endpoint])
+    expect({ code, steps: steps(stdout) }).toEqual({ code: 6, steps: '✓ connection ✓ protocol ✓ admission ✗ answer' })
+    expect(stdout).toMatch(/this is a proxy; it answers, but what it passes on to does not: .*ECONNREFUSED/)
+  })
+
   it('says the same as JSON', async () => {
     const { code, stdout } = await cli.run(['doctor', await nowhere(), '--json'])
     expect(code).toBe(3)

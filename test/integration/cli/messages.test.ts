@@ -69,6 +69,13 @@ describe('snoop and publish', () => {
 })
 
 describe('send and receive', () => {
+  it('waits for a connection no longer than for an answer', async () => {
+    const began = performance.now()
+    const { code, stderr } = await cli.run(['send', await nowhere(), 'hello', '-t', '300ms'])
+    expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('within 300 ms') })
+    expect(performance.now() - began).toBeLessThan(4000)
+  })
+
   it('pass texts on', async () => {
     const receive = cli.start(['receive', 'tcp://127.0.0.1:0', '-c', '2'])
     const [, endpoint = ''] = await receive.says(/listening on (tcp:\S+);/)
@@ -132,11 +139,27 @@ describe('proxy', () => {
     await Promise.all([a.close(), b.close()])
   })
 
+  it('asks for keys on one side, and shows its own on the other', async () => {
+    const cwd = cli.folder()
+    for (const name of ['server', 'gateway', 'ada']) await cli.run(['keygen', name], { cwd })
+    const { endpoint } = await cli.serve(['--key', 'server.key_secret', '--allow', 'gateway=gateway.key'], { cwd })
+    const incoming = ['--key_incoming', 'gateway.key_secret', '--allow_incoming', 'ada=ada.key']
+    const outgoing = ['--server_key_outgoing', 'server.key', '--key_outgoing', 'gateway.key_secret']
+    const proxy = cli.start(['proxy', '--rep', 'tcp://127.0.0.1:0', '--req', endpoint, ...incoming, ...outgoing], { cwd })
+    const [, front = ''] = await proxy.says(/passing on from (\S+) to/)
+    const as = (name: string): string[] => ['--server-key', 'gateway.key', '--key', `${name}.key_secret`]
+    expect(await cli.run(['call', front, 'WhoAmI', ...as('ada')], { cwd })).toMatchObject({ code: 0, stdout: '"gateway"\n' })
+    expect(await cli.run(['call', front, 'WhoAmI', ...as('server')], { cwd })).toMatchObject({ code: 4 })
+    expect(await proxy.interrupt()).toMatchObject({ code: 0, stderr: '' })
+  })
+
   it('says which side is missing, or is there twice', async () => {
     const cases: [string[], RegExp][] = [
       [[], /--rep or --sub is missing/],
       [['--rep', ':1'], /--req or --pub is missing/],
       [['--rep', ':1', '--sub', 'a:1', '--req', 'b:1'], /--rep or --sub, not both/],
+      [['--rep', ':1', '--req', 'b:1', '--allow_incoming', 'x=y'], /--allow_incoming is about keys: .* --key_incoming/],
+      [['--rep', ':1', '--req', 'b:1', '--key_outgoing', 'none'], /--key_outgoing: ENOENT/],
       [['--rep', ':1', '--req', 'b:1', '--pub', ':2'], /--req or --pub, not both/],
       [['--rep', ':1', '--req', 'b:1', '--username_incoming', 'ada'], /go together/],
     ]

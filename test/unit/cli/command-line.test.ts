@@ -64,10 +64,17 @@ describe('values', () => {
     ['*:1', 'tcp://*:1', 'tcp://*:1'],
     ['tcp://lab:1', 'tcp://lab:1', 'tcp://lab:1'],
     ['ipc:///run/a:1', 'ipc:///run/a:1', 'ipc:///run/a:1'],
-    ['lab', 'lab', 'lab'],
   ])('the endpoint %s is %s to connect to, and %s to bind', (given, theirs, own) => {
     expect(readEndpoint(given)).toBe(theirs)
     expect(readOwnEndpoint(given)).toBe(own)
+  })
+
+  it.each([
+    ['lab', '"lab" is no endpoint: write HOST:PORT'],
+    ['30000', '"30000" is a port: did you mean :30000?'],
+  ])('%s is no endpoint, and how one is written is told', (given, text) => {
+    expect(() => readEndpoint(given)).toThrow(text)
+    expect(() => readOwnEndpoint(given)).toThrow(UsageError)
   })
 
   it.each([
@@ -122,6 +129,9 @@ describe('help', () => {
     for (const [line] of command.examples) expect(line).toMatch(/zmq-rpc [a-z]+/)
     expect(command.examples[0]?.[0]).toContain(`zmq-rpc ${name}`)
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(105)
+    const columns = [...text.matchAll(/^ {2}(?:-\w,| {3}) --.*? {2,}/gm)].map(([left]) => left.length)
+    expect(columns.length).toBeGreaterThan(2)
+    expect(new Set(columns).size).toBe(1)
   })
 
   it('of all names each', () => {
