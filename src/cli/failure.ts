@@ -33,7 +33,7 @@ export function adviceOn(error: unknown, name: string): string | undefined {
     case 'BAD_COMMAND':
       if (!(error instanceof RemoteError)) return undefined
       return error.statusText.startsWith('Incorrectly marshalled')
-        ? 'a pyzmqrpc3 server says so of a command that it does not know, too: are its name and the names of its fields right?'
+        ? 'a pyzmqrpc3 server says so of a command that it does not know, too: are its name and the names of its fields right? And is the parameter of its set_command_state called state?'
         : `zmq-rpc ls ${endpoint} ${error.command ?? ''} shows what it takes`
     case 'NO_BUFFER':
       return 'zmq-rpc call has it carried out now; zmq-rpc proxy --buffer is a proxy that keeps commands'
