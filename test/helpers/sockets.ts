@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { Context, type EventOfType, type EventType, type Socket } from '../../src/socket/index.ts'
+import { simulate, type TestNetwork } from '../../src/testing/index.ts'
 
 export interface TransportCase {
   name: string
@@ -32,6 +33,8 @@ export interface TestSockets {
   open<S extends Socket, O extends object>(type: SocketClass<S, O | undefined>, options?: NoInfer<O>): S
   /** Runs when the test ends, latest first. */
   defer(cleanUp: () => unknown): void
+  /** Runs the test on a virtual network, in virtual time, and closes there what it has opened: for what is about milliseconds. */
+  virtually(test: (network: TestNetwork) => Promise<void>): Promise<void>
 }
 
 /** To be called once, at the top of a test file or group. */
@@ -48,9 +51,13 @@ export function useSockets(): TestSockets {
     deferred = []
   })
 
+  const cleanUp = async (): Promise<void> => {
+    for (const one of deferred.splice(0).reverse()) await one()
+    await Promise.all(sockets.splice(0).map((socket) => quit(socket)))
+  }
+
   afterEach(async () => {
-    for (const cleanUp of deferred.reverse()) await cleanUp()
-    await Promise.all(sockets.map((socket) => quit(socket)))
+    await cleanUp()
     expect(context.openSockets, 'sockets that are still open').toBe(0)
     await until(() => openHandles() <= before, 'servers and connections that are still open')
   })
@@ -67,9 +74,17 @@ export function useSockets(): TestSockets {
       sockets.push(socket)
       return socket
     },
-    defer(cleanUp) {
-      deferred.push(cleanUp)
+    defer(one) {
+      deferred.push(one)
     },
+    virtually: (test) =>
+      simulate(async (network) => {
+        try {
+          await test(network)
+        } finally {
+          await cleanUp()
+        }
+      }),
   }
 }
 

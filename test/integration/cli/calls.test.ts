@@ -180,10 +180,10 @@ describe('serve', () => {
     const { endpoint, server } = await cli.serve(['--drain', '1h'])
     cli.start(['call', endpoint, 'Hang'])
     await server.says(/hanging/)
-    server.child.kill('SIGINT')
-    await server.says(/have time to end/)
     // At once after the first it is the same one, which npx has passed on.
     server.child.kill('SIGINT')
+    server.child.kill('SIGTERM')
+    await server.says(/have time to end/)
     await new Promise((resolve) => setTimeout(resolve, 400))
     expect(server.child.exitCode).toBe(null)
     expect(await server.interrupt()).toMatchObject({ code: 130 })

@@ -98,31 +98,3 @@ describe('queue', () => {
     expect(await cli.run(['proxy', '--rep', ':1', '--pub', ':2', '--buffer', folder])).toMatchObject({ code: 2 })
   })
 })
-
-describe('bench', () => {
-  it('measures calls, and tells them as JSON', async () => {
-    const { endpoint } = await cli.serve()
-    const { code, stdout } = await cli.run(['bench', endpoint, 'Greet', '-d', '300ms', '--warmup', '0', '-c', '10', '--json'])
-    expect(code).toBe(0)
-    const measured = JSON.parse(stdout)
-    expect(measured).toMatchObject({ endpoint, command: 'Greet', concurrency: 10, failed: {}, latencyMs: { p50: expect.any(Number) } })
-    const counted = (measured.histogram as { count: number }[]).reduce((sum, { count }) => sum + count, 0)
-    expect(counted).toBe(measured.answered)
-  })
-
-  it('needs no command, shows a chart, and sums up at Ctrl-C', async () => {
-    const { endpoint } = await cli.serve()
-    const bench = cli.start(['bench', endpoint, '-d', '1h', '--warmup', '10ms'])
-    await new Promise((resolve) => setTimeout(resolve, 600))
-    const { code, stdout, stderr } = await bench.interrupt()
-    // On a machine that is busy it may not have begun.
-    if (code === 130) return
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-    expect(stdout).toMatch(/zmq-rpc\.health, 100 at a time[\s\S]* calls a second[\s\S]*99\.9 %[\s\S]*up to .*█/)
-  })
-
-  it('tells at once what is wrong with all calls', async () => {
-    const { endpoint } = await cli.serve()
-    expect(await cli.run(['bench', endpoint, 'Fail'])).toMatchObject({ code: 6, stdout: '', stderr: expect.stringContaining('no paper') })
-  })
-})

@@ -99,10 +99,8 @@ describe('AUTH_REFUSED', () => {
     ['a key where nothing is asked', undefined, credentials(), /the peer uses mechanism NULL, this socket CURVE/],
   ])('comes at once, not as a time-out: %s', async (_name, auth, credentials, text) => {
     const server = await rpc.started({ rep: LOCAL, auth })
-    const client = rpc.client({ req: endpointOf(server), credentials, timeoutMs: 15_000 })
-    const start = performance.now()
+    const client = rpc.client({ req: endpointOf(server), credentials, timeoutMs: 1e9 })
     const errors = await Promise.all([failureOf(client.execute(new Greet())), failureOf(client.ready())])
-    expect(performance.now() - start).toBeLessThan(3000)
     for (const error of errors) {
       expect(error).toMatchObject({ code: 'AUTH_REFUSED', endpoint: endpointOf(server) })
       expect(error.message).toMatch(text)

@@ -168,11 +168,9 @@ describe('AUTH_REFUSED', () => {
 
   it.each(cases)('comes at once, not as a time-out: %s', async (_name, auth, credentials, text) => {
     const server = await rpc.started({ ...NULL_ENDPOINT, auth })
-    const client = rpc.client({ req: endpointOf(server), credentials, timeoutMs: 15_000 })
-    const start = performance.now()
+    const client = rpc.client({ req: endpointOf(server), credentials, timeoutMs: 1e9 })
     const [first, ready] = await Promise.all([failureOf(client.execute(new Greet())), failureOf(client.ready())])
     const second = await failureOf(client.execute(new Greet()))
-    expect(performance.now() - start).toBeLessThan(3000)
     for (const error of [first, second]) {
       expect(error).toMatchObject({ code: 'AUTH_REFUSED', endpoint: endpointOf(server), command: 'Greet' })
       expect(error.message).toContain(`${endpointOf(server)} ${text}`)
@@ -346,11 +344,9 @@ describe.each(DIALECTS)('QUEUE_FULL, in the %s dialect', (dialect) => {
 
   it('comes at once, and what waits already is sent in order when the far end is there', async () => {
     const endpoint = await nowhere()
-    const client = rpc.client({ req: endpoint, maxQueued: 3 })
+    const client = rpc.client({ req: endpoint, maxQueued: 3, timeoutMs: 1e9 })
     const waiting = [0, 1, 2].map((n) => client.execute(new Count(n)))
-    const start = performance.now()
     const error = await failureOf(client.execute(new Count(3)))
-    expect(performance.now() - start).toBeLessThan(1000)
     expect(error).toMatchObject({ code: 'QUEUE_FULL', endpoint, command: 'Count' })
     expect(error.message).toContain(`command "Count" was not sent: 3 calls wait for ${endpoint} already; it is not connected`)
     const order: number[] = []

@@ -96,65 +96,67 @@ describe.each(TRANSPORTS)('closing over $name', ({ endpoint }) => {
     await closing
   })
 
-  it('with an absent peer takes as long as linger says', async () => {
-    const reserved = use.open(Pull)
-    await reserved.bind(endpoint())
-    const address = reserved.lastEndpoint as string
-    await reserved.close()
-    const closeAfter = async (linger: number): Promise<number> => {
-      const push = use.open(Push, { linger })
+  it('with an absent peer takes as long as linger says', () =>
+    use.virtually(async () => {
+      const reserved = use.open(Pull)
+      await reserved.bind(endpoint())
+      const address = reserved.lastEndpoint as string
+      await reserved.close()
+      const closeAfter = async (linger: number): Promise<number> => {
+        const push = use.open(Push, { linger })
+        push.connect(address)
+        await push.send('x')
+        return elapsed(push.close())
+      }
+      expect(await closeAfter(0)).toBe(0)
+      expect(await closeAfter(100)).toBe(100)
+    }))
+
+  it('with linger -1 it waits for the peer to come', () =>
+    use.virtually(async () => {
+      const reserved = use.open(Pull)
+      await reserved.bind(endpoint())
+      const address = reserved.lastEndpoint as string
+      await reserved.close()
+      const push = use.open(Push, { linger: -1, reconnectInterval: 5 })
+      push.connect(address)
+      for (let number = 0; number < 3; number++) await push.send(String(number))
+      let closed = false
+      const closing = push.close().then(() => {
+        closed = true
+      })
+      await new Promise((resolve) => setTimeout(resolve, 60_000))
+      expect(closed).toBe(false)
+      const pull = use.open(Pull)
+      await pull.bind(address)
+      for (let number = 0; number < 3; number++) expect(texts(await pull.receive())).toEqual([String(number)])
+      await closing
+    }))
+
+  it('with nothing to send it does not wait, whatever linger says', () =>
+    use.virtually(async () => {
+      const push = use.open(Push, { linger: -1 })
+      push.connect(endpoint().replace(/:0$/, ':1').replace('*', '/nowhere'))
+      expect(await elapsed(push.close())).toBe(0)
+    }))
+
+  it('close cuts short what disconnect left lingering', () =>
+    use.virtually(async () => {
+      const reserved = use.open(Pull)
+      await reserved.bind(endpoint())
+      const address = reserved.lastEndpoint as string
+      await reserved.close()
+      const push = use.open(Push, { linger: -1, reconnectInterval: 5 })
       push.connect(address)
       await push.send('x')
-      return elapsed(push.close())
-    }
-    expect(await closeAfter(0)).toBeLessThan(150)
-    const took = await closeAfter(100)
-    expect(took).toBeGreaterThanOrEqual(95)
-    expect(took).toBeLessThan(1000)
-  })
-
-  it('with linger -1 it waits for the peer to come', async () => {
-    const reserved = use.open(Pull)
-    await reserved.bind(endpoint())
-    const address = reserved.lastEndpoint as string
-    await reserved.close()
-    const push = use.open(Push, { linger: -1, reconnectInterval: 5 })
-    push.connect(address)
-    for (let number = 0; number < 3; number++) await push.send(String(number))
-    let closed = false
-    const closing = push.close().then(() => {
-      closed = true
-    })
-    await new Promise((resolve) => setTimeout(resolve, 30))
-    expect(closed).toBe(false)
-    const pull = use.open(Pull)
-    await pull.bind(address)
-    for (let number = 0; number < 3; number++) expect(texts(await pull.receive())).toEqual([String(number)])
-    await closing
-  })
-
-  it('with nothing to send it does not wait, whatever linger says', async () => {
-    const push = use.open(Push, { linger: -1 })
-    push.connect(endpoint().replace(/:0$/, ':1').replace('*', '/nowhere'))
-    expect(await elapsed(push.close())).toBeLessThan(150)
-  })
-
-  it('close cuts short what disconnect left lingering', async () => {
-    const reserved = use.open(Pull)
-    await reserved.bind(endpoint())
-    const address = reserved.lastEndpoint as string
-    await reserved.close()
-    const push = use.open(Push, { linger: -1, reconnectInterval: 5 })
-    push.connect(address)
-    await push.send('x')
-    push.disconnect(address)
-    push.linger = 0
-    expect(await elapsed(push.close())).toBeLessThan(150)
-    // Nothing of it is left that would deliver.
-    const pull = use.open(Pull, { receiveTimeout: 50 })
-    await pull.bind(address)
-    await expect(pull.receive()).rejects.toMatchObject({ code: 'EAGAIN' })
-  })
+      push.disconnect(address)
+      push.linger = 0
+      expect(await elapsed(push.close())).toBe(0)
+      // Nothing of it is left that would deliver.
+      const pull = use.open(Pull, { receiveTimeout: 60_000 })
+      await pull.bind(address)
+      await expect(pull.receive()).rejects.toMatchObject({ code: 'EAGAIN' })
+    }))
 
   it('the context knows which sockets are open', async () => {
     const [push, pull] = [use.open(Push), use.open(Pull)]
@@ -179,7 +181,7 @@ describe('closing', () => {
     for (let count = 0; count < 50; count++) await push.send(Buffer.alloc(1024 * 1024))
     const took = await elapsed(push.close())
     expect(took).toBeGreaterThanOrEqual(95)
-    expect(took).toBeLessThan(1000)
+    expect(took).toBeLessThan(5000)
   })
 
   it('ends connections whose handshake is not over', async () => {

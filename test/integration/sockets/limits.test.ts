@@ -368,8 +368,11 @@ describe('peers that come, send, and go', () => {
     for (const name of ['a', 'b']) await (await visit(name)).closed
     const late = await Promise.all(['c', 'd', 'e'].map(visit))
     await until(() => pull.stats().connections === 3, 'the late ones are in')
-    // What they have sent, their end included, stays with the system.
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    // What they have sent, their end included, stays with the system: what was sent later to others has arrived.
+    const [from, to] = [use.open(Push), use.open(Pull)]
+    await link(from, to)
+    await from.send('later')
+    await to.receive()
     expect(pull.stats().connections).toBe(3)
     const got: string[] = []
     for (let count = 0; count < 30; count++) got.push(String((await pull.receive())[0]))

@@ -243,12 +243,12 @@ describe.skipIf(!python.available)('our proxy, SUB to PUB', () => {
     const endpoint = await between({ sub: publisher.endpoint, pub: LOCAL })
     const link = await BreakableLink.to(endpoint)
     ends.defer(() => link.close())
-    const ours = await ends.server({ sub: { endpoint, heartbeatTimeoutMs: 500 } })
-    const theirs = await ends.python.server({ zmq_sub_connect_addresses: [[link.endpoint, 1]] })
+    const ours = await ends.server({ sub: { endpoint, heartbeatTimeoutMs: 1500 } })
+    const theirs = await ends.python.server({ zmq_sub_connect_addresses: [[link.endpoint, 2]] })
     await publishUntil(publisher, async () => ours.remembered.length > 0 && (await theirs.remembered()).length > 0)
     const connections = link.connections
     silences.length = 0
-    for (let beat = 0; beat < 25; beat++) {
+    for (let beat = 0; beat < 35; beat++) {
       await publisher.call('send_heartbeat')
       await sleep(100)
     }

@@ -85,10 +85,10 @@ describe('subscriptions', () => {
     const nested = (index: number): Buffer => topicOf('a'.repeat(index))
     for (let index = 0; index < 10_000; index++) subscriptions.add(Buffer.concat([nested(index), topicOf('b')]), index)
     const frame = nested(16_384)
-    const started = performance.now()
+    const started = process.cpuUsage()
     for (let count = 0; count < 100; count++) expect(subscriptions.holdersFor(frame).size).toBe(0)
     // By a table for each length it was 30 seconds.
-    expect(performance.now() - started).toBeLessThan(2000)
+    expect(process.cpuUsage(started).user).toBeLessThan(2e6)
     expect(subscriptions.holdersFor(Buffer.concat([nested(5000), topicOf('b')]))).toEqual(new Set([5000]))
     for (let index = 0; index < 10_000; index++) expect(subscriptions.removeAll(index)).toHaveLength(1)
     expect(subscriptions.topics()).toEqual([])
@@ -96,11 +96,11 @@ describe('subscriptions', () => {
 
   it('take 200,000 topics in no time worth speaking of', () => {
     const subscriptions = new Subscriptions<string>()
-    const started = performance.now()
+    const started = process.cpuUsage()
     for (let index = 0; index < 200_000; index++) subscriptions.add(topicOf(`topic ${index}`), 'x')
     expect(subscriptions.holdersFor(topicOf('topic 199999 and more')).size).toBe(1)
     subscriptions.removeAll('x')
     expect(subscriptions.topics()).toEqual([])
-    expect(performance.now() - started).toBeLessThan(5000)
+    expect(process.cpuUsage(started).user).toBeLessThan(5e6)
   })
 })
