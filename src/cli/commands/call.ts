@@ -7,6 +7,7 @@ import { EXIT } from '../exit-codes.ts'
 import { readInput, readJsonLines } from '../input.ts'
 import { readJson } from '../json.ts'
 import { showResult } from '../result.ts'
+import { askForFields } from '../strange-fields.ts'
 import { UsageError } from '../usage-error.ts'
 import { readEndpoint, readPairs } from '../values.ts'
 
@@ -40,12 +41,18 @@ export const call = defineCommand({
     const state = await stateOf(json, options, session.signal)
     const metadata = readPairs('metadata', options.metadata)
     return withClient(readEndpoint(endpoint), options, session, async (client) => {
-      const result = await client.execute(new OpaqueCommand(name, state), {
-        signal: session.signal,
-        metadata,
-        idempotencyKey: options['idempotency-key'],
-      })
-      await showResult(result, session, options.raw === true)
+      // Programs know what they send, and are not kept waiting for it.
+      const strange = session.interactive ? askForFields(client, name, state, session.signal) : async () => []
+      try {
+        const result = await client.execute(new OpaqueCommand(name, state), {
+          signal: session.signal,
+          metadata,
+          idempotencyKey: options['idempotency-key'],
+        })
+        await showResult(result, session, options.raw === true)
+      } finally {
+        for (const text of await strange()) session.warn(text)
+      }
       return EXIT.done
     })
   },
