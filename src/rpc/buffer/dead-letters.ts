@@ -43,16 +43,15 @@ export class DeadLetters {
     for (;;) {
       const { dead, deadBytes } = this.#store.count()
       const over = { count: dead - this.#limits.maxCount, bytes: deadBytes - this.#limits.maxBytes }
-      if (dead === 0 || (over.count <= 0 && over.bytes <= 0)) return
-      const going: number[] = []
-      for (const { seq, data, meta } of await this.#store.readDead(0, SWEEP)) {
-        if (going.length >= over.count && over.bytes <= 0) break
-        going.push(seq)
-        over.bytes -= data.length + (meta?.length ?? 0)
-      }
-      if (going.length === 0) return
-      await this.#store.dropDead(going)
-      this.#dropped(going.length)
+      // Said so that nothing goes where a store does not tell its bytes.
+      if (!(over.count > 0 || over.bytes > 0)) return
+      // No more than have to go.
+      const { count, bytes } = SWEEP
+      const limit = over.bytes > 0 ? { count, bytes: Math.min(over.bytes, bytes) } : { count: Math.min(over.count, count), bytes }
+      const oldest = await this.#store.readDead(0, limit)
+      if (oldest.length === 0) return
+      await this.#store.dropDead(oldest.map(({ seq }) => seq))
+      this.#dropped(oldest.length)
     }
   }
 }

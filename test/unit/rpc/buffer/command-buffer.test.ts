@@ -385,6 +385,20 @@ describe('dead letters', () => {
       await next.close()
     }))
 
+  it('all stay where the store does not tell how many bytes they are, as one of somebody else may', () =>
+    simulate(async () => {
+      class Silent extends MemoryStore {
+        override count(): ReturnType<MemoryStore['count']> {
+          return { ...super.count(), deadBytes: undefined as unknown as number }
+        }
+      }
+      const { buffer, accept, done } = await bufferOf(new Fake(() => REFUSED), {}, new Silent())
+      await accept(1, 20)
+      await done()
+      expect(buffer.stats()).toMatchObject({ dead: 20, forgotten: 0 })
+      await buffer.close()
+    }))
+
   it('are there when whoever waits for the result hears of the failure', () =>
     simulate(async () => {
       const store = new MemoryStore()
