@@ -12,6 +12,7 @@ import { freePort } from '../helpers/free-ports.ts'
 import { peer } from '../helpers/peers.ts'
 import { makePackedProject, type Project, ROOT, TYPESCRIPT } from './project.ts'
 
+const python = peer('pyzmqrpc3')
 const port = await freePort()
 const page = readFileSync(join(ROOT, 'docs/start.md'), 'utf8').replaceAll('30000', String(port))
 
@@ -57,9 +58,7 @@ describe('docs/start.md', () => {
     expect(shown).toContain('Hello Ada')
   })
 
-  it('has a Python client that is answered', async () => {
-    const python = peer('pyzmqrpc3')
-    if (!python.available) return
+  it.skipIf(!python.available)('has a Python client that is answered', async () => {
     const client = Program.python(python.python, project.path('greet_client.py'))
     await client.exits(0)
     expect(client.lines).toEqual(['Hello Ada, says Python'])

@@ -9,7 +9,7 @@ import { createServer } from 'node:net'
 
 const FIRST = 12_000
 const PER_PROCESS = 500
-const PROCESSES = 40
+const PROCESSES = 30
 
 const mine = FIRST + (Number(process.env['VITEST_POOL_ID'] ?? process.pid) % PROCESSES) * PER_PROCESS
 // Not where the file before has just let go of its own.

@@ -240,5 +240,6 @@ describe('a mandatory ROUTER whose peer does not read', () => {
     await stalled(router)
     const body = Buffer.alloc(1024 * 1024)
     for (let count = 0; count < 100; count++) await router.send(['stalled', body])
+    expect(router.stats().dropped.highWaterMark).toBeGreaterThan(0)
   })
 })
