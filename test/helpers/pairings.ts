@@ -3,6 +3,7 @@
  * against what our sockets and those of the `zeromq` package have in common, so that either may be at either end.
  */
 
+import { expect } from 'vitest'
 import {
   Dealer,
   Pair,
@@ -88,17 +89,21 @@ function roundTrip(sent: Frame[], leftSkips: number, rightSkips: number): Pairin
   }
 }
 
-/** A publisher without ears of its own: it asks until the subscriber hears it. */
-async function untilHeard(left: AnyDuplex, right: AnyDuplex): Promise<void> {
+/** A publisher without ears of its own says it until the subscriber hears it; gives what that has heard. */
+export async function untilHeard(
+  publisher: Pick<AnyDuplex, 'send'>,
+  subscriber: Pick<AnyDuplex, 'receive'>,
+  text = SYNC,
+): Promise<Buffer[]> {
   let heard = false
-  const hearing = right.receive().then(() => {
+  const hearing = subscriber.receive().finally(() => {
     heard = true
   })
   await until(async () => {
-    await left.send(SYNC)
+    await publisher.send(text)
     return heard
   }, 'the subscriber hears the publisher')
-  await hearing
+  return hearing
 }
 
 async function oneWaySkippingSync(left: AnyDuplex, right: AnyDuplex, frames: Frame[]): Promise<Buffer[]> {
@@ -195,6 +200,21 @@ export function pattern(length: number): Buffer {
   return buffer
 }
 
+/** So many messages each way at the same time, in order. */
+export async function exchange(left: AnyDuplex, right: AnyDuplex, total: number): Promise<void> {
+  const send = async (socket: AnyDuplex): Promise<void> => {
+    for (let number = 0; number < total; number++) await socket.send(String(number))
+  }
+  const receive = async (socket: AnyDuplex): Promise<void> => {
+    for (let number = 0; number < total; number++) {
+      const [body] = await socket.receive()
+      // An `expect` for each would take longer than all the rest.
+      if (String(body) !== String(number)) expect.fail(`${body} came instead of ${number}`)
+    }
+  }
+  await Promise.all([send(left), send(right), receive(left), receive(right)])
+}
+
 const KiB = 1024
 
 /** Messages of every shape that a frame or a message may have. */
@@ -215,4 +235,14 @@ export const SHAPES: Readonly<Record<string, Buffer[]>> = {
   '65,536 bytes and one less': [pattern(64 * KiB - 1), pattern(64 * KiB)],
   '500 frames': Array.from({ length: 500 }, (_, index) => Buffer.from(String(index))),
   '1 MiB between small frames': [Buffer.from('head'), pattern(KiB * KiB), Buffer.from('tail')],
+}
+
+/** Of a pair that is joined: what goes in on the left comes out at the end as it was. */
+export async function carriesEveryShape({ prepare, carry }: Pairing, left: AnyDuplex, right: AnyDuplex): Promise<void> {
+  await prepare?.(left, right)
+  for (const [shape, frames] of Object.entries(SHAPES)) {
+    const got = await carry(left, right, frames)
+    expect(got.length, shape).toBe(frames.length)
+    for (const [index, frame] of frames.entries()) expect(got[index]?.equals(frame), `${shape}, frame ${index}`).toBe(true)
+  }
 }

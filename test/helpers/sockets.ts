@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { afterEach, beforeEach, expect } from 'vitest'
-import { Context, type EventOfType, type EventType, type Socket } from '../../src/socket/index.ts'
+import { Context, type EventOfType, type EventType, Pull, type Socket } from '../../src/socket/index.ts'
 import { simulate, type TestNetwork } from '../../src/testing/index.ts'
 
 export interface TransportCase {
@@ -123,6 +123,15 @@ export async function link(binder: Socket, connecter: Socket, endpoint = 'tcp://
   await binder.bind(endpoint)
   const bound = binder.lastEndpoint as string
   connecter.connect(bound)
+  return bound
+}
+
+/** An endpoint of our choice where nobody is, yet. */
+export async function vacant({ open }: TestSockets, endpoint = 'tcp://127.0.0.1:0'): Promise<string> {
+  const socket = open(Pull)
+  await socket.bind(endpoint)
+  const bound = socket.lastEndpoint as string
+  await socket.close()
   return bound
 }
 

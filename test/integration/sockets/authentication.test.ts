@@ -12,6 +12,7 @@ import {
   Router,
   Subscriber,
 } from '../../../src/socket/index.ts'
+import { untilHeard } from '../../helpers/pairings.ts'
 import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
 import { event, link, STREAM_TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
 import { bytes, command, greeting } from '../../unit/wire/helpers.ts'
@@ -66,15 +67,8 @@ describe.each(STREAM_TRANSPORTS)('PLAIN over $name', ({ endpoint }) => {
     })
     subscriber.subscribe()
     await link(publisher, subscriber, endpoint())
-    let heard = ''
-    void subscriber.receive().then(([body]) => {
-      heard = String(body)
-    })
-    await until(async () => {
-      await publisher.send('news')
-      return heard !== ''
-    }, 'the subscriber hears the publisher')
-    expect([heard, asked]).toEqual(['news', ['pi']])
+    expect(texts(await untilHeard(publisher, subscriber, 'news'))).toEqual(['news'])
+    expect(asked).toEqual(['pi'])
   })
 
   it('a bound PUB that has the wrong password is not listened to', async () => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pull, Push, Reply, Request, Router } from '../../../src/socket/index.ts'
 import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
-import { event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
+import { event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, until, useSockets, vacant } from '../../helpers/sockets.ts'
 
 const SOURCE = new URL('../../../src/socket/index.ts', import.meta.url).href
 
@@ -97,10 +97,7 @@ describe.each(TRANSPORTS)('closing over $name', ({ endpoint }) => {
 
   it('with an absent peer takes as long as linger says', () =>
     use.virtually(async () => {
-      const reserved = use.open(Pull)
-      await reserved.bind(endpoint())
-      const address = reserved.lastEndpoint as string
-      await reserved.close()
+      const address = await vacant(use, endpoint())
       const closeAfter = async (linger: number): Promise<number> => {
         const push = use.open(Push, { linger })
         push.connect(address)
@@ -113,10 +110,7 @@ describe.each(TRANSPORTS)('closing over $name', ({ endpoint }) => {
 
   it('with linger -1 it waits for the peer to come', () =>
     use.virtually(async () => {
-      const reserved = use.open(Pull)
-      await reserved.bind(endpoint())
-      const address = reserved.lastEndpoint as string
-      await reserved.close()
+      const address = await vacant(use, endpoint())
       const push = use.open(Push, { linger: -1, reconnectInterval: 5 })
       push.connect(address)
       for (let number = 0; number < 3; number++) await push.send(String(number))
@@ -141,10 +135,7 @@ describe.each(TRANSPORTS)('closing over $name', ({ endpoint }) => {
 
   it('close cuts short what disconnect left lingering', () =>
     use.virtually(async () => {
-      const reserved = use.open(Pull)
-      await reserved.bind(endpoint())
-      const address = reserved.lastEndpoint as string
-      await reserved.close()
+      const address = await vacant(use, endpoint())
       const push = use.open(Push, { linger: -1, reconnectInterval: 5 })
       push.connect(address)
       await push.send('x')

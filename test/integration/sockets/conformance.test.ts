@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import { Pair, Pull, Push, type Socket } from '../../../src/socket/index.ts'
-import { type AnyDuplex, ours, PAIRINGS, type Pairing, pattern, SHAPES } from '../../helpers/pairings.ts'
-import { link, type TestSockets, TRANSPORTS, useSockets } from '../../helpers/sockets.ts'
+import { type AnyDuplex, carriesEveryShape, ours, PAIRINGS, type Pairing, pattern } from '../../helpers/pairings.ts'
+import { link, type TestSockets, TRANSPORTS, useSockets, vacant } from '../../helpers/sockets.ts'
 
 function openPair(
   use: TestSockets,
@@ -19,12 +19,7 @@ describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
     it.each(['first', 'second'])('carry every message when the %s one binds', async (binder) => {
       const [left, right] = openPair(use, pairing)
       await (binder === 'first' ? link(left, right, endpoint()) : link(right, left, endpoint()))
-      await pairing.prepare?.(left, right)
-      for (const [shape, frames] of Object.entries(SHAPES)) {
-        const got = await pairing.carry(left, right, frames)
-        expect(got.length, shape).toBe(frames.length)
-        for (const [index, frame] of frames.entries()) expect(got[index]?.equals(frame), `${shape}, frame ${index}`).toBe(true)
-      }
+      await carriesEveryShape(pairing, left, right)
     })
   })
 
@@ -41,10 +36,7 @@ describe.each(TRANSPORTS)('over $name', ({ endpoint }) => {
 
   it('what is queued before anybody is bound arrives', async () => {
     const [push, pull] = [use.open(Push), use.open(Pull)]
-    const reserved = use.open(Pull)
-    await reserved.bind(endpoint())
-    const address = reserved.lastEndpoint as string
-    await reserved.close()
+    const address = await vacant(use, endpoint())
     push.connect(address)
     for (let number = 0; number < 100; number++) await push.send(String(number))
     await pull.bind(address)

@@ -2,13 +2,13 @@
 
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import * as sockets from '../../../src/socket/index.ts'
 import {
   type AuthAnswer,
   type AuthRequest,
   curveKeyPair,
   curvePublicKey,
   Dealer,
+  Pair,
   Publisher,
   Pull,
   Push,
@@ -18,12 +18,10 @@ import {
   Subscriber,
   XPublisher,
 } from '../../../src/socket/index.ts'
-import { type AnyDuplex, PAIRINGS, pattern, SHAPES } from '../../helpers/pairings.ts'
+import { carriesEveryShape, exchange, ours, PAIRINGS, pattern, untilHeard } from '../../helpers/pairings.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
 import { event, link, outcome, STREAM_TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
 import { command, greeting } from '../../unit/wire/helpers.ts'
-
-const BY_NAME = { ...sockets }
 
 const ofServer = curveKeyPair()
 const ofClient = curveKeyPair()
@@ -36,23 +34,15 @@ describe.each(STREAM_TRANSPORTS)('CURVE over $name', ({ endpoint }) => {
   const use = useSockets()
 
   describe.each(PAIRINGS)('$name', (pairing) => {
-    const { prepare, carry } = pairing
     it.each(['first', 'second'])('carry every message when the %s one binds, whoever is the server', async (binder) => {
       for (const [ofLeft, ofRight] of [
         [SERVER, CLIENT],
         [CLIENT, SERVER],
       ]) {
-        const one = use.open<sockets.Socket, object>(BY_NAME[pairing.left], { ...pairing.leftOptions, ...ofLeft }) as sockets.Socket &
-          AnyDuplex
-        const two = use.open<sockets.Socket, object>(BY_NAME[pairing.right], { ...pairing.rightOptions, ...ofRight }) as sockets.Socket &
-          AnyDuplex
+        const one = use.open(ours(pairing.left), { ...pairing.leftOptions, ...ofLeft })
+        const two = use.open(ours(pairing.right), { ...pairing.rightOptions, ...ofRight })
         await (binder === 'first' ? link(one, two, endpoint()) : link(two, one, endpoint()))
-        await prepare?.(one, two)
-        for (const [shape, frames] of Object.entries(SHAPES)) {
-          const got = await carry(one, two, frames)
-          expect(got.length, shape).toBe(frames.length)
-          for (const [index, frame] of frames.entries()) expect(got[index]?.equals(frame), `${shape}, frame ${index}`).toBe(true)
-        }
+        await carriesEveryShape(pairing, one, two)
       }
     })
   })
@@ -233,21 +223,11 @@ describe('CURVE', () => {
   it('carries ten thousand messages each way, in order', async () => {
     const [server, client] = [use.open(Dealer, SERVER), use.open(Dealer, CLIENT)]
     await link(server, client)
-    const total = 10_000
-    const send = async (socket: Dealer): Promise<void> => {
-      for (let number = 0; number < total; number++) await socket.send(String(number))
-    }
-    const receive = async (socket: Dealer): Promise<void> => {
-      for (let number = 0; number < total; number++) {
-        const [body] = await socket.receive()
-        if (String(body) !== String(number)) throw new Error(`${body} came instead of ${number}`)
-      }
-    }
-    await Promise.all([send(server), send(client), receive(server), receive(client)])
+    await exchange(server, client, 10_000)
   })
 
   it('16 MiB go to and fro', async () => {
-    const [left, right] = [use.open(sockets.Pair, SERVER), use.open(sockets.Pair, CLIENT)]
+    const [left, right] = [use.open(Pair, SERVER), use.open(Pair, CLIENT)]
     await link(left, right)
     const body = pattern(16 * 1024 * 1024)
     await left.send(['large', body])
@@ -310,12 +290,7 @@ describe('CURVE', () => {
     const subscriber = use.open(Subscriber, { ...SERVER, authenticate: known })
     subscriber.subscribe()
     await link(publisher, subscriber)
-    const hearing = subscriber.receive()
-    await until(async () => {
-      await publisher.send('news')
-      return Promise.race([hearing.then(() => true), new Promise<boolean>((resolve) => setTimeout(resolve, 5, false))])
-    }, 'the subscriber hears the publisher')
-    expect(texts(await hearing)).toEqual(['news'])
+    expect(texts(await untilHeard(publisher, subscriber, 'news'))).toEqual(['news'])
   })
 })
 

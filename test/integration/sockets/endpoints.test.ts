@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pull, Push, Reply, Request, Router } from '../../../src/socket/index.ts'
-import { codeOf, event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
+import { codeOf, event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, until, useSockets, vacant } from '../../helpers/sockets.ts'
 
 const thrownBy = (call: () => unknown): unknown => {
   try {
@@ -100,10 +100,8 @@ describe.each(TRANSPORTS)('an endpoint over $name', ({ endpoint }) => {
   })
 
   it('what was sent before disconnect goes out when the far end comes, and nothing after it', async () => {
-    const [push, reserved] = [use.open(Push, { reconnectInterval: 5, sendTimeout: 0 }), use.open(Pull)]
-    await reserved.bind(endpoint())
-    const address = reserved.lastEndpoint as string
-    await reserved.close()
+    const push = use.open(Push, { reconnectInterval: 5, sendTimeout: 0 })
+    const address = await vacant(use, endpoint())
     push.connect(address)
     await push.send('before')
     push.disconnect(address)

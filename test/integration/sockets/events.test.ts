@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { Dealer, type Event, Pull, Push, Router, type Socket } from '../../../src/socket/index.ts'
 import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
-import { event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, until, useSockets } from '../../helpers/sockets.ts'
+import { event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, until, useSockets, vacant } from '../../helpers/sockets.ts'
 import { bytes, greeting, ready } from '../../unit/wire/helpers.ts'
 
 const TYPES = [
@@ -51,10 +51,7 @@ describe.each(STREAM_TRANSPORTS)('the events over $name', ({ endpoint }) => {
   })
 
   it('tell each attempt to connect, and why it failed', async () => {
-    const reserved = use.open(Pull)
-    await reserved.bind(endpoint())
-    const address = reserved.lastEndpoint as string
-    await reserved.close()
+    const address = await vacant(use, endpoint())
     const push = use.open(Push, { reconnectInterval: 5 })
     const events = record(push)
     push.connect(address)

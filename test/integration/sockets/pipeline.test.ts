@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pull, Push, Router } from '../../../src/socket/index.ts'
 import { RawConnection } from '../../helpers/raw-peer.ts'
-import { event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, useSockets } from '../../helpers/sockets.ts'
+import { event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, useSockets, vacant } from '../../helpers/sockets.ts'
 
 describe.each(TRANSPORTS)('PUSH and PULL over $name', ({ endpoint }) => {
   const use = useSockets()
@@ -116,10 +116,8 @@ describe.each(STREAM_TRANSPORTS)('over $name', ({ endpoint }) => {
   const use = useSockets()
 
   it('a connecting PUSH queues for each endpoint, away or not; with immediate only for those that are there', async () => {
-    const [gone, pull] = [use.open(Pull), use.open(Pull)]
-    await gone.bind(endpoint())
-    const away = gone.lastEndpoint as string
-    await gone.close()
+    const pull = use.open(Pull)
+    const away = await vacant(use, endpoint())
     await pull.bind(endpoint())
 
     const eager = use.open(Push, { reconnectInterval: 10_000 })

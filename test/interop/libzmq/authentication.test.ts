@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import { type AuthAnswer, type AuthRequest, Dealer, Publisher, Reply, Request, Router, Subscriber } from '../../../src/socket/index.ts'
-import { event, texts, until, useSockets } from '../../helpers/sockets.ts'
+import { untilHeard } from '../../helpers/pairings.ts'
+import { event, texts, useSockets } from '../../helpers/sockets.ts'
 import { libzmq, libzmqEvent, openLibzmq, zapHandler, zmq } from './libzmq.ts'
 
 const GOOD = { plainUsername: 'pi', plainPassword: 'secret' }
@@ -126,15 +127,7 @@ describe.skipIf(!libzmq.available)('a client of libzmq', () => {
     const subscriber = use.open(Subscriber, { plainServer: true, authenticate })
     subscriber.subscribe()
     subscriber.connect(publisher.lastEndpoint as string)
-    let heard = ''
-    void subscriber.receive().then(([body]) => {
-      heard = String(body)
-    })
-    await until(async () => {
-      await publisher.send('news')
-      return heard !== ''
-    }, 'the subscriber hears the publisher')
-    expect(heard).toBe('news')
+    expect(texts(await untilHeard(publisher, subscriber, 'news'))).toEqual(['news'])
   })
 
   it('that has no password gets nowhere with our server', async () => {
@@ -159,16 +152,8 @@ describe.skipIf(!libzmq.available)('our bound PUB that is a PLAIN client', () =>
     const subscriber = openLibzmq(use, zmq.Subscriber, { context, plainServer: true })
     subscriber.subscribe()
     subscriber.connect(publisher.lastEndpoint as string)
-    let heard = ''
-    const hearing = subscriber.receive().then(([body]) => {
-      heard = String(body)
-    })
-    await until(async () => {
-      await publisher.send('news')
-      return heard !== ''
-    }, 'the subscriber hears the publisher')
-    await hearing
-    expect([heard, seen]).toEqual(['news', ['pi:secret']])
+    expect(texts(await untilHeard(publisher, subscriber, 'news'))).toEqual(['news'])
+    expect(seen).toEqual(['pi:secret'])
   })
 
   it('one that shows the wrong password is told so', async () => {

@@ -2,22 +2,25 @@
 
 import { describe, expect, it } from 'vitest'
 import type * as zeromq from 'zeromq'
-import * as ours from '../../../src/socket/index.ts'
 import {
   type AuthAnswer,
   type AuthRequest,
   curveKeyPair,
+  curvePublicKey,
   Dealer,
+  Pair,
   Publisher,
   Pull,
   Push,
   Reply,
   Request,
   Router,
+  Subscriber,
+  XPublisher,
 } from '../../../src/socket/index.ts'
 import { decodeZ85, encodeZ85 } from '../../../src/wire/index.ts'
-import { type AnyDuplex, PAIRINGS, pattern, SHAPES } from '../../helpers/pairings.ts'
-import { codeOf, event, type TestSockets, texts, until, useSockets } from '../../helpers/sockets.ts'
+import { type AnyDuplex, carriesEveryShape, ours, PAIRINGS, pattern, untilHeard } from '../../helpers/pairings.ts'
+import { codeOf, event, type TestSockets, texts, useSockets, vacant } from '../../helpers/sockets.ts'
 import { libzmq, libzmqEvent, openLibzmq, zmq } from './libzmq.ts'
 
 const ofServer = curveKeyPair()
@@ -26,9 +29,6 @@ const SERVER = { curveServer: true, curveSecretKey: ofServer.secretKey }
 const CLIENT = { curveServerKey: ofServer.publicKey, curvePublicKey: ofClient.publicKey, curveSecretKey: ofClient.secretKey }
 const STRANGER = (({ publicKey, secretKey }) => ({ ...CLIENT, curvePublicKey: publicKey, curveSecretKey: secretKey }))(curveKeyPair())
 const HEARTBEATS = { heartbeatInterval: 50, heartbeatTimeout: 5000 }
-
-/** By name. */
-const OURS = { ...ours }
 
 const ENDS = ['the left', 'the right'] as const
 const CASES = ENDS.flatMap((ourEnd) => ENDS.map((serverEnd) => ({ ourEnd, serverEnd })))
@@ -42,18 +42,13 @@ describe.skipIf(!libzmq.available).each(CASES)(
       it.each(ENDS)('carry every message when %s one binds', async (binder) => {
         const open = (type: typeof pairing.left, end: (typeof ENDS)[number], options = {}): AnyDuplex => {
           const all = { ...HEARTBEATS, ...(end === serverEnd ? SERVER : CLIENT), ...options }
-          return (end === ourEnd ? use.open<ours.Socket, object>(OURS[type], all) : openLibzmq(use, zmq[type], all)) as unknown as AnyDuplex
+          return (end === ourEnd ? use.open(ours(type), all) : openLibzmq(use, zmq[type], all)) as unknown as AnyDuplex
         }
         const [left, right] = [open(pairing.left, 'the left', pairing.leftOptions), open(pairing.right, 'the right', pairing.rightOptions)]
         const [bound, connecting] = binder === 'the left' ? [left, right] : [right, left]
         await bound.bind('tcp://127.0.0.1:*')
         connecting.connect(bound.lastEndpoint as string)
-        await pairing.prepare?.(left, right)
-        for (const [shape, frames] of Object.entries(SHAPES)) {
-          const got = await pairing.carry(left, right, frames)
-          expect(got.length, shape).toBe(frames.length)
-          for (const [index, frame] of frames.entries()) expect(got[index]?.equals(frame), `${shape}, frame ${index}`).toBe(true)
-        }
+        await carriesEveryShape(pairing, left, right)
       })
     })
   },
@@ -63,7 +58,7 @@ describe.skipIf(!libzmq.available)('CURVE with libzmq', () => {
   const use = useSockets()
 
   it.each(['ours', 'libzmq'])('16 MiB go to and fro, and 5,000 small ones in order, when %s is the server', async (server) => {
-    const mine = use.open(ours.Pair, { ...HEARTBEATS, ...(server === 'ours' ? SERVER : CLIENT) })
+    const mine = use.open(Pair, { ...HEARTBEATS, ...(server === 'ours' ? SERVER : CLIENT) })
     const theirs = openLibzmq(use, zmq.Pair, { ...HEARTBEATS, ...(server === 'ours' ? CLIENT : SERVER) })
     await mine.bind('tcp://127.0.0.1:0')
     theirs.connect(mine.lastEndpoint as string)
@@ -110,8 +105,8 @@ describe.skipIf(!libzmq.available)('CURVE with libzmq', () => {
   it('topics of every length are subscribed to, both ways', async () => {
     const lengths = [0, 1, 244, 245, 246, 250, 255, 256, 300]
     for (const oursPublishes of [true, false]) {
-      const publisher = oursPublishes ? use.open(ours.XPublisher, SERVER) : openLibzmq(use, zmq.XPublisher, SERVER)
-      const subscriber = oursPublishes ? openLibzmq(use, zmq.Subscriber, CLIENT) : use.open(ours.Subscriber, CLIENT)
+      const publisher = oursPublishes ? use.open(XPublisher, SERVER) : openLibzmq(use, zmq.XPublisher, SERVER)
+      const subscriber = oursPublishes ? openLibzmq(use, zmq.Subscriber, CLIENT) : use.open(Subscriber, CLIENT)
       await publisher.bind('tcp://127.0.0.1:*')
       const topics = lengths.map((length) => 'abc'[length % 3]?.repeat(length) as string)
       subscriber.subscribe(...topics)
@@ -128,7 +123,7 @@ describe.skipIf(!libzmq.available)('CURVE with libzmq', () => {
 
   it('a key pair of either is good for the other', () => {
     const theirs = zmq.curveKeyPair()
-    expect(ours.curvePublicKey(theirs.secretKey)).toBe(theirs.publicKey)
+    expect(curvePublicKey(theirs.secretKey)).toBe(theirs.publicKey)
     expect(encodeZ85(decodeZ85(theirs.publicKey) as Buffer)).toBe(theirs.publicKey)
   })
 
@@ -247,16 +242,8 @@ describe.skipIf(!libzmq.available)('a ZAP handler of libzmq', () => {
     const subscriber = openLibzmq(use, zmq.Subscriber, { context, ...SERVER })
     subscriber.subscribe()
     subscriber.connect(publisher.lastEndpoint as string)
-    let heard = ''
-    const hearing = subscriber.receive().then(([body]) => {
-      heard = String(body)
-    })
-    await until(async () => {
-      await publisher.send('news')
-      return heard !== ''
-    }, 'the subscriber hears the publisher')
-    await hearing
-    expect([heard, seen]).toEqual(['news', [`CURVE ${ofClient.publicKey}`]])
+    expect(texts(await untilHeard(publisher, subscriber, 'news'))).toEqual(['news'])
+    expect(seen).toEqual([`CURVE ${ofClient.publicKey}`])
   })
 })
 
@@ -286,10 +273,7 @@ describe.skipIf(!libzmq.available)('a queue under CURVE', () => {
   })
 
   it('of a client that connects before the server is there is delivered', async () => {
-    const reserved = use.open(Pull)
-    await reserved.bind('tcp://127.0.0.1:0')
-    const address = reserved.lastEndpoint as string
-    await reserved.close()
+    const address = await vacant(use)
     const dealer = use.open(Dealer, { ...CLIENT, reconnectInterval: 5 })
     dealer.connect(address)
     for (let number = 0; number < 50; number++) await dealer.send(String(number))

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pair, Pull, Push, Router } from '../../../src/socket/index.ts'
-import { type AnyDuplex, ours, PAIRINGS, pattern, SHAPES } from '../../helpers/pairings.ts'
+import { type AnyDuplex, carriesEveryShape, exchange, ours, PAIRINGS, pattern } from '../../helpers/pairings.ts'
 import { STREAM_TRANSPORTS, useSockets } from '../../helpers/sockets.ts'
 import { libzmq, openLibzmq, zmq } from './libzmq.ts'
 
@@ -13,7 +13,8 @@ describe.skipIf(!libzmq.available).each(CASES)('over $transport.name, where $our
   const use = useSockets()
   const oursIsLeft = ourEnd === 'the first'
 
-  describe.each(PAIRINGS)('$name', ({ left, right, leftOptions, rightOptions, prepare, carry }) => {
+  describe.each(PAIRINGS)('$name', (pairing) => {
+    const { left, right, leftOptions, rightOptions } = pairing
     it.each(['first', 'second'])('carry every message when the %s one binds', async (binder) => {
       const open = (type: typeof left, isOurs: boolean, options = {}): AnyDuplex => {
         const heartbeats = { heartbeatInterval: 100, heartbeatTimeout: 5000 }
@@ -28,12 +29,7 @@ describe.skipIf(!libzmq.available).each(CASES)('over $transport.name, where $our
       // libzmq knows no way but "*" to have an ipc file named, and no "0" for a port.
       await bound.bind(transport.endpoint().replace(/:0$/, ':*'))
       connecting.connect(bound.lastEndpoint as string)
-      await prepare?.(one, two)
-      for (const [shape, frames] of Object.entries(SHAPES)) {
-        const got = await carry(one, two, frames)
-        expect(got.length, shape).toBe(frames.length)
-        for (const [index, frame] of frames.entries()) expect(got[index]?.equals(frame), `${shape}, frame ${index}`).toBe(true)
-      }
+      await carriesEveryShape(pairing, one, two)
     })
   })
 })
@@ -76,17 +72,7 @@ describe.skipIf(!libzmq.available)('with libzmq', () => {
     const [mine, theirs] = [use.open(Dealer), openLibzmq(use, zmq.Dealer)]
     await theirs.bind('tcp://127.0.0.1:*')
     mine.connect(theirs.lastEndpoint as string)
-    const total = 20_000
-    const send = async (socket: AnyDuplex): Promise<void> => {
-      for (let number = 0; number < total; number++) await socket.send(String(number))
-    }
-    const receive = async (socket: AnyDuplex): Promise<void> => {
-      for (let number = 0; number < total; number++) {
-        const [body] = await socket.receive()
-        if (String(body) !== String(number)) throw new Error(`${body} came instead of ${number}`)
-      }
-    }
-    await Promise.all([send(mine), send(theirs), receive(mine), receive(theirs)])
+    await exchange(mine, theirs, 20_000)
   })
 
   it('a slow PULL stops our PUSH, a slow PULL of ours stops libzmq, and nothing is lost', async () => {

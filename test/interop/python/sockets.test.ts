@@ -2,9 +2,9 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type AuthAnswer, type AuthRequest, Reply, Request, Subscriber } from '../../../src/socket/index.ts'
-import { ours, PAIRINGS, SHAPES, type TypeName } from '../../helpers/pairings.ts'
+import { carriesEveryShape, ours, PAIRINGS, type TypeName, untilHeard } from '../../helpers/pairings.ts'
 import { peer } from '../../helpers/peers.ts'
-import { event, texts, until, useSockets } from '../../helpers/sockets.ts'
+import { event, texts, useSockets } from '../../helpers/sockets.ts'
 import { type PythonSocket, PythonSockets } from './python-sockets.ts'
 
 const TRIED = ['REQ and REP', 'DEALER and REP', 'DEALER and ROUTER', 'REQ and ROUTER', 'PUB and SUB', 'PUSH and PULL']
@@ -25,7 +25,8 @@ describe.skipIf(!peer('pyzmqrpc3').available)('with pyzmq', () => {
     return socket
   }
 
-  describe.each(PAIRINGS.filter(({ name }) => TRIED.includes(name)))('$name', ({ left, right, prepare, carry }) => {
+  describe.each(PAIRINGS.filter(({ name }) => TRIED.includes(name)))('$name', (pairing) => {
+    const { left, right } = pairing
     it.each([
       ['ours', 'ours'],
       ['ours', 'theirs'],
@@ -38,12 +39,7 @@ describe.skipIf(!peer('pyzmqrpc3').available)('with pyzmq', () => {
       const [bound, connecting] = binder === 'ours' ? [mine, theirs] : [theirs, mine]
       await bound.bind('tcp://127.0.0.1:*')
       connecting.connect(bound.lastEndpoint as string)
-      await prepare?.(one, two)
-      for (const [shape, frames] of Object.entries(SHAPES)) {
-        const got = await carry(one, two, frames)
-        expect(got.length, shape).toBe(frames.length)
-        for (const [index, frame] of frames.entries()) expect(got[index]?.equals(frame), `${shape}, frame ${index}`).toBe(true)
-      }
+      await carriesEveryShape(pairing, one, two)
     })
   })
 
@@ -117,15 +113,7 @@ describe.skipIf(!peer('pyzmqrpc3').available)('with pyzmq', () => {
       const subscriber = use.open(Subscriber, { plainServer: true, authenticate })
       subscriber.subscribe()
       subscriber.connect(publisher.lastEndpoint as string)
-      let heard = false
-      const hearing = subscriber.receive().finally(() => {
-        heard = true
-      })
-      await until(async () => {
-        await publisher.send('news')
-        return heard
-      }, 'the subscriber hears the publisher')
-      expect(texts(await hearing)).toEqual(['news'])
+      expect(texts(await untilHeard(publisher, subscriber, 'news'))).toEqual(['news'])
     })
   })
 })
