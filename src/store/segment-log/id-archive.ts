@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { StoreError } from '../../errors.ts'
 import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES } from './file-header.ts'
 import { type FileSystem, isFull, isMissing, readAll, writeAll } from './file-system.ts'
+import type { IdFilter } from './id-filter.ts'
 import type { IdHash } from './id-hash.ts'
 import { type Candidate, ColdIds, HotIds } from './id-index.ts'
 import type { Segment } from './segment.ts'
@@ -20,6 +21,8 @@ export interface IdArchiveOptions {
   readonly disk: FileSystem
   readonly folder: string
   readonly storeId: Buffer
+  /** Learns the ids of the files that are loaded. */
+  readonly idFilter: IdFilter
   readonly failed: (error: unknown) => StoreError
 }
 
@@ -63,7 +66,7 @@ export class IdArchive {
 
   /** The file of a segment, as it was written when it became full. Undefined if it is not there, or not right. */
   async load(firstSeq: number): Promise<{ readonly ids: ColdIds; readonly count: number } | undefined> {
-    const { disk, storeId } = this.#options
+    const { disk, storeId, idFilter } = this.#options
     const path = this.#path(firstSeq)
     try {
       const file = await disk.open(path, 'read')
@@ -71,7 +74,9 @@ export class IdArchive {
         const all = await readAll(file, await file.size(), 0)
         const header = decodeFileHeader(all.subarray(0, FILE_HEADER_BYTES), 'I', path)
         if (header?.first !== firstSeq || !header.storeId.equals(storeId)) return undefined
-        const ids = await ColdIds.of(all.subarray(FILE_HEADER_BYTES), header.count)
+        const ids = await ColdIds.of(all.subarray(FILE_HEADER_BYTES), header.count, (hash) =>
+          idFilter.add(hash, firstSeq + header.count - 1),
+        )
         return ids && { ids, count: header.count }
       } finally {
         await file.close()
@@ -114,13 +119,6 @@ export class IdArchive {
     }
   }
 
-  mayKnow(hash: IdHash): boolean {
-    for (const { ids } of this.#retired) {
-      if (ids instanceof HotIds ? ids.find(hash) >= 0 : ids.mayHave(hash)) return true
-    }
-    return false
-  }
-
   /** The `seq` of the newest record with this hash in a segment that is gone. */
   async find(hash: IdHash): Promise<number | undefined> {
     for (const { firstSeq, ids } of [...this.#retired].sort((one, other) => other.firstSeq - one.firstSeq)) {
@@ -129,15 +127,14 @@ export class IdArchive {
         if (index >= 0) return firstSeq + index
         continue
       }
-      const found = await this.look(firstSeq, ids, hash)
+      const found = ids.mayHave(hash) ? await this.look(firstSeq, ids, hash) : undefined
       if (found !== undefined) return firstSeq + found.index
     }
     return undefined
   }
 
-  /** The newest record with this hash in a segment that is full. */
+  /** The newest record with this hash in a segment that is full, and may have it. */
   async look(firstSeq: number, ids: ColdIds, hash: IdHash): Promise<Candidate | undefined> {
-    if (!ids.mayHave(hash)) return undefined
     try {
       const file = await this.#options.disk.open(this.#path(firstSeq), 'read')
       try {

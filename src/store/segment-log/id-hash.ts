@@ -14,6 +14,20 @@ export class IdHash {
     this.low = low
   }
 
+  /** The same of the UTF-8 of a text. Most ids are short and ASCII: a call into native code would cost more than the work. */
+  ofText(text: string): void {
+    for (let index = 0; index < text.length; index++) {
+      const code = text.charCodeAt(index)
+      if (code >= 0x80) {
+        const bytes = Buffer.from(text)
+        this.of(bytes, 0, bytes.length)
+        return
+      }
+      scratch[index] = code
+    }
+    this.of(scratch, 0, text.length)
+  }
+
   /** Sets both halves. No object per id. */
   of(bytes: Uint8Array, start: number, end: number): void {
     let high = 0x2f0b_4c47
@@ -33,6 +47,19 @@ export class IdHash {
     this.low = low
   }
 }
+
+/** Writes an id as UTF-8, as {@link IdHash.ofText} reads it, and says how many bytes it has. */
+export function writeId(buffer: Buffer, start: number, id: string): number {
+  for (let index = 0; index < id.length; index++) {
+    const code = id.charCodeAt(index)
+    if (code >= 0x80) return buffer.write(id, start)
+    buffer[start + index] = code
+  }
+  return id.length
+}
+
+/** As long as an id may be. */
+const scratch = new Uint8Array(255)
 
 function mix(hash: number, word: number, first: number, second: number): number {
   const key = Math.imul(word, first)

@@ -15,7 +15,7 @@ import { crc32 } from './crc32.ts'
 import { FILE_HEADER_BYTES } from './file-header.ts'
 import type { DiskFile } from './file-system.ts'
 import { readAll } from './file-system.ts'
-import type { IdHash } from './id-hash.ts'
+import { IdHash } from './id-hash.ts'
 
 const ENTRY_BYTES = 16
 const PER_BUCKET = 8
@@ -153,18 +153,22 @@ export class ColdIds {
   readonly #starts: Uint32Array
   readonly #shift: number
 
-  /** Undefined if it is damaged. @param body of the file, without its header */
-  static async of(body: Buffer, count: number): Promise<ColdIds | undefined> {
+  /** Undefined if it is damaged. @param body of the file, without its header @param onId called with one object for all of them */
+  static async of(body: Buffer, count: number, onId?: (hash: IdHash) => void): Promise<ColdIds | undefined> {
     const bytes = count * ENTRY_BYTES
     if (body.length !== bytes + 4 || body.readUInt32LE(bytes) !== crc32(body.subarray(0, bytes))) return undefined
     const bits = bucketBits(count)
     const shift = 32 - bits
+    const hash = new IdHash()
     const prints = new Uint16Array(count)
     const starts = new Uint32Array(2 ** bits + 1)
     for (let rank = 0; rank < count; rank++) {
       if (rank % STRETCH === 0) await nextTurn()
-      prints[rank] = body.readUInt16LE(rank * ENTRY_BYTES + 4)
-      starts[bucketOf(body.readUInt32LE(rank * ENTRY_BYTES), shift) + 1]!++
+      hash.high = body.readUInt32LE(rank * ENTRY_BYTES)
+      hash.low = body.readUInt32LE(rank * ENTRY_BYTES + 4)
+      prints[rank] = hash.low
+      starts[bucketOf(hash.high, shift) + 1]!++
+      onId?.(hash)
     }
     for (let bucket = 0; bucket < 2 ** bits; bucket++) starts[bucket + 1]! += starts[bucket] as number
     return new ColdIds(prints, starts, shift)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import type { FileSystem } from './file-system.ts'
 import { DRAFT, type IdArchive } from './id-archive.ts'
+import type { IdFilter } from './id-filter.ts'
 import { IdHash } from './id-hash.ts'
 import { isLockFile } from './lock.ts'
 import { extraAt, idAt } from './record.ts'
@@ -26,6 +27,7 @@ export interface OpenFilesOptions {
   readonly live: RecordLog
   readonly dead: RecordLog
   readonly archive: IdArchive
+  readonly idFilter: IdFilter
   readonly quarantine: boolean
   readonly readOnly: boolean
 }
@@ -101,7 +103,7 @@ class Opening {
   }
 
   async readLog(name: LogName): Promise<void> {
-    const { disk, folder, storeId, seed, quarantine, readOnly, archive } = this.#options
+    const { disk, folder, storeId, seed, quarantine, readOnly, archive, idFilter } = this.#options
     const log = this.#log(name)
     const files = this.#numbers(name === 'live' ? LIVE_FILE : DEAD_FILE)
     const newest = files.at(-1)
@@ -123,7 +125,7 @@ class Opening {
         nextFirstSeq,
         leastNextSeq: log.nextSeq,
         knownCount: known?.count,
-        withIds: name === 'live',
+        idFilter: name === 'live' ? idFilter : undefined,
         onRecord: name === 'live' ? this.#liveRecord : this.#deadRecord,
       })
       this.tornBytes += recovered.tornBytes

@@ -15,9 +15,11 @@ import { dirname, join } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import { encodeFileHeader, FILE_HEADER_BYTES, type FileKind } from './file-header.ts'
 import { type DiskFile, type FileSystem, isFull, writeAll } from './file-system.ts'
-import { IdHash } from './id-hash.ts'
+import type { IdFilter } from './id-filter.ts'
+import { type IdHash, writeId } from './id-hash.ts'
 import { HotIds } from './id-index.ts'
 import { encodeRecord, idOffset, RECORD_OVERHEAD_BYTES } from './record.ts'
+import { Screening } from './screening.ts'
 import { MAX_SEGMENT_RECORDS, Segment } from './segment.ts'
 
 export interface Answer {
@@ -53,9 +55,10 @@ export interface LogOwner {
   readonly segmentBytes: number
   /** @param records @param bytes of the batch so far @param isNew not one that moves */
   admit(records: number, bytes: number, more: number, isNew: boolean): Admission
-  /** A record of this hash may be there: which one is it? Asked only when `mayKnow` said so. */
-  known(id: Buffer, hash: IdHash): Promise<number | undefined>
-  mayKnow(hash: IdHash): boolean
+  /** Has the ids of all records that are known. */
+  readonly idFilter: IdFilter
+  /** A record of this hash may be there: which one is it? */
+  known(id: string, hash: IdHash): Promise<number | undefined>
   /** Before a segment is made. @throws when there is no room */
   beforeSegment(): Promise<void>
   sealed(segment: Segment): void
@@ -71,20 +74,33 @@ const MAX_BATCH_BYTES = 4 * 1024 * 1024
 const AHEAD_BYTES = 1024 * 1024
 const MOST_ID_BYTES = 3 * 255
 
+/** Records that are in the buffer, one behind the other. */
+interface Batch {
+  readonly records: Pending[]
+  readonly offsets: number[]
+  /** Where their ids were screened. */
+  readonly indices: number[]
+  /** It will not have more. */
+  most: number
+  used: number
+  /** So many of their ids are in the segment's index. */
+  indexed: number
+}
+
 const ZEROS = Buffer.alloc(64 * 1024)
 
 export class RecordLog {
   readonly kind: FileKind
   readonly segments: Segment[] = []
   readonly #owner: LogOwner
-  readonly #withIds: boolean
+  /** Undefined where nobody asks for ids. */
+  readonly #screening: Screening | undefined
   #nextSeq = 1
   #file: DiskFile | undefined
   #pending: Pending[] = []
   #running: Promise<void> | undefined
   #buffer = Buffer.allocUnsafe(SMALL_BATCH_BYTES)
   #view = viewOf(this.#buffer)
-  readonly #hash = new IdHash()
   #dead: StoreError | undefined
   /** Files of this log are synced so often, and so many bytes are written, headers and zeros included. */
   syncs = 0
@@ -93,7 +109,7 @@ export class RecordLog {
   constructor(kind: FileKind, owner: LogOwner, withIds: boolean) {
     this.kind = kind
     this.#owner = owner
-    this.#withIds = withIds
+    this.#screening = withIds ? new Screening(owner.idFilter) : undefined
   }
 
   /** What the next record gets. */
@@ -174,100 +190,105 @@ export class RecordLog {
   async #commit(): Promise<void> {
     const pending = this.#pending
     this.#pending = []
-    const staged: Pending[] = []
-    const offsets: number[] = []
+    const batch: Batch = { records: [], offsets: [], indices: [], most: 0, used: 0, indexed: 0 }
     /** Those that are the same as one of this batch, and its index in it. */
     const twins: [Pending, number][] = []
-    let used = 0
     let taken = 0
     try {
-      while (taken < pending.length) {
+      batch.most = this.#screen(pending)
+      while (taken < batch.most) {
         const record = pending[taken] as Pending
-        const bytes = RECORD_OVERHEAD_BYTES + (record.extra?.length ?? 0) + (record.meta?.length ?? 0) + record.data.length
-        if (used > 0 && used + bytes > MAX_BATCH_BYTES) break
-        this.#makeRoom(used, bytes + MOST_ID_BYTES)
-        const idStart = used + idOffset(record.extra)
-        const idLength = this.#buffer.write(record.id, idStart)
-        const hash = this.#hash
-        if (this.#withIds) {
-          hash.of(this.#buffer, idStart, idStart + idLength)
-          if (record.once && this.#owner.mayKnow(hash)) {
-            const known = await this.#find(record, idStart, idLength, staged)
-            if (known !== undefined) {
-              taken++
-              if (known.staged === undefined) record.resolve({ seq: known.seq, duplicate: true })
-              else twins.push([record, known.staged])
-              continue
-            }
-            hash.of(this.#buffer, idStart, idStart + idLength)
-          }
+        const known = record.once && this.#screening?.isSuspect(taken) === true ? await this.#find(record.id, taken, batch) : undefined
+        if (known !== undefined) {
+          taken++
+          if (known.inBatch === undefined) record.resolve({ seq: known.seq, duplicate: true })
+          else twins.push([record, known.inBatch])
+          continue
         }
-        const active = this.segments.at(-1)
-        const admission = this.#admit(active, staged.length, used, bytes + idLength, record.once)
+        this.#makeRoom(batch.used, bytesOf(record) + MOST_ID_BYTES)
+        const idLength = writeId(this.#buffer, batch.used + idOffset(record.extra), record.id)
+        const admission = this.#admit(this.segments.at(-1), batch, bytesOf(record) + idLength, record.once)
         if (typeof admission === 'object') {
           taken++
           record.reject(admission)
           continue
         }
         if (admission !== 'yes') {
-          if (staged.length > 0) break
+          if (batch.records.length > 0) break
           await this.#roll().catch(async (error: unknown) => {
             if (!isFull(error) || !(await this.#owner.freeSpace())) throw error
           })
           continue
         }
-        const seq = (active as Segment).nextSeq + staged.length
-        const end = encodeRecord(this.#buffer, this.#view, used, this.#owner.seed, seq, {
-          kind: record.kind,
-          firstOfBatch: staged.length === 0,
-          idLength,
-          extra: record.extra,
-          meta: record.meta,
-          data: record.data,
-        })
-        const ids = (active as Segment).ids
-        if (ids instanceof HotIds) {
-          if (staged.length === 0) ids.reserve(Math.min(pending.length - taken, MAX_SEGMENT_RECORDS))
-          ids.add(hash, (active as Segment).end + used)
-        }
-        staged.push(record)
-        offsets.push(used)
-        used = end
+        this.#stage(record, idLength, taken, batch)
         taken++
       }
-      if (staged.length > 0) await this.#write(this.segments.at(-1) as Segment, used)
+      if (batch.records.length > 0) {
+        const written = this.#write(this.segments.at(-1) as Segment, batch.used)
+        // While the disk is busy.
+        this.#index(batch)
+        await written
+      }
     } catch (error) {
-      this.#refuse([...staged, ...twins.map(([record]) => record)], pending.slice(taken), error)
+      this.#refuse([...batch.records, ...twins.map(([record]) => record)], pending.slice(taken), error)
       return
     }
     this.#pending = taken === pending.length ? this.#pending : [...pending.slice(taken), ...this.#pending]
-    if (staged.length > 0) this.#durable(staged, offsets, used)
-    const first = (this.segments.at(-1)?.nextSeq ?? 0) - staged.length
+    if (batch.records.length > 0) this.#durable(batch)
+    const first = (this.segments.at(-1)?.nextSeq ?? 0) - batch.records.length
     for (const [record, index] of twins) record.resolve({ seq: first + index, duplicate: true })
   }
 
-  #admit(active: Segment | undefined, records: number, used: number, bytes: number, isNew: boolean): Admission {
-    const admission = this.#owner.admit(records, used, bytes, isNew)
+  /** Finds out which ids may be known. Returns how many records a batch may have. */
+  #screen(pending: readonly Pending[]): number {
+    let bytes = 0
+    let most = 0
+    while (most < pending.length && bytes < MAX_BATCH_BYTES) {
+      const record = pending[most++] as Pending
+      bytes += bytesOf(record) + record.id.length
+    }
+    this.#screening?.run(pending, most, this.nextSeq + most)
+    return most
+  }
+
+  #stage(record: Pending, idLength: number, index: number, batch: Batch): void {
+    const { kind, extra, meta, data } = record
+    const seq = this.nextSeq + batch.records.length
+    const firstOfBatch = batch.records.length === 0
+    const parts = { kind, firstOfBatch, idLength, extra, meta, data }
+    batch.offsets.push(batch.used)
+    batch.used = encodeRecord(this.#buffer, this.#view, batch.used, this.#owner.seed, seq, parts)
+    batch.records.push(record)
+    batch.indices.push(index)
+  }
+
+  /** What is in the batch can be found by its id. */
+  #index(batch: Batch): void {
+    const active = this.segments.at(-1)
+    if (!(active?.ids instanceof HotIds)) return
+    if (batch.indexed === 0) active.ids.reserve(batch.most)
+    this.#screening?.addTo(active.ids, batch.indices, batch.offsets, batch.indexed, active.end)
+    batch.indexed = batch.indices.length
+  }
+
+  #admit(active: Segment | undefined, { records, used }: Batch, bytes: number, isNew: boolean): Admission {
+    const admission = this.#owner.admit(records.length, used, bytes, isNew)
     if (admission !== 'yes' || active === undefined) return admission === 'yes' ? 'roll' : admission
-    const all = active.count + records
+    const all = active.count + records.length
     return all > 0 && (all >= MAX_SEGMENT_RECORDS || active.end + used + bytes > this.#owner.segmentBytes) ? 'roll' : 'yes'
   }
 
   /** The record that a new one is the same as. */
-  async #find(
-    record: Pending,
-    idStart: number,
-    idLength: number,
-    staged: readonly Pending[],
-  ): Promise<{ readonly seq: number; readonly staged?: number } | undefined> {
+  async #find(id: string, index: number, batch: Batch): Promise<{ readonly seq: number; readonly inBatch?: number } | undefined> {
     const active = this.segments.at(-1)
-    const hash = new IdHash(this.#hash.high, this.#hash.low)
+    const hash = (this.#screening as Screening).hashOf(index)
+    this.#index(batch)
     const hot = active?.ids instanceof HotIds ? active.ids.find(hash) : -1
     if (active !== undefined && hot >= active.count) {
-      const index = hot - active.count
-      if (staged[index]?.id === record.id) return { seq: active.firstSeq + hot, staged: index }
+      const inBatch = hot - active.count
+      if (batch.records[inBatch]?.id === id) return { seq: active.firstSeq + hot, inBatch }
     }
-    const seq = await this.#owner.known(Buffer.from(this.#buffer.subarray(idStart, idStart + idLength)), hash)
+    const seq = await this.#owner.known(id, hash)
     return seq === undefined ? undefined : { seq }
   }
 
@@ -355,7 +376,7 @@ export class RecordLog {
     }
     this.writtenBytes += FILE_HEADER_BYTES
     const segment = new Segment(disk, this.kind, path, firstSeq)
-    if (this.#withIds) segment.ids = new HotIds()
+    if (this.#screening !== undefined) segment.ids = new HotIds()
     segment.adopt(file)
     this.#file = file
     this.segments.push(segment)
@@ -365,17 +386,17 @@ export class RecordLog {
     }
   }
 
-  #durable(staged: readonly Pending[], offsets: readonly number[], used: number): void {
+  #durable({ records, offsets, used }: Batch): void {
     const active = this.segments.at(-1) as Segment
     const { count, end } = active
-    for (let index = 0; index < staged.length; index++) active.note(count + index, end + (offsets[index] as number))
-    active.count += staged.length
+    for (let index = 0; index < records.length; index++) active.note(count + index, end + (offsets[index] as number))
+    active.count += records.length
     active.end += used
     if (active.ids instanceof HotIds) active.ids.settle()
-    this.#owner.appended(staged.length, used)
+    this.#owner.appended(records.length, used)
     const first = active.firstSeq + count
-    for (let index = 0; index < staged.length; index++) (staged[index] as Pending).onDurable?.(first + index)
-    for (let index = 0; index < staged.length; index++) (staged[index] as Pending).resolve({ seq: first + index, duplicate: false })
+    for (let index = 0; index < records.length; index++) (records[index] as Pending).onDurable?.(first + index)
+    for (let index = 0; index < records.length; index++) (records[index] as Pending).resolve({ seq: first + index, duplicate: false })
   }
 
   #refuse(batch: readonly Pending[], rest: Pending[], cause: unknown): void {
@@ -411,6 +432,11 @@ export function full(folder: string, cause: unknown): StoreError {
 /** Sorted by name, files are sorted by number. */
 export function segmentName(kind: FileKind, firstSeq: number): string {
   return `${kind === 'D' ? 'dead-' : ''}${String(firstSeq).padStart(15, '0')}.log`
+}
+
+/** Without its id. */
+function bytesOf({ extra, meta, data }: Pending): number {
+  return RECORD_OVERHEAD_BYTES + (extra?.length ?? 0) + (meta?.length ?? 0) + data.length
 }
 
 function viewOf(buffer: Buffer): DataView {

@@ -7,6 +7,7 @@ import { basename, dirname } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES, type FileKind } from './file-header.ts'
 import { type DiskFile, type FileSystem, isFull, readAll, writeAll } from './file-system.ts'
+import type { IdFilter } from './id-filter.ts'
 import { IdHash } from './id-hash.ts'
 import { HotIds } from './id-index.ts'
 import { encodeRecord, idAt, KIND, kindAt, RECORD_OVERHEAD_BYTES, spanAt } from './record.ts'
@@ -33,7 +34,8 @@ export interface RecoveryOptions {
   readonly leastNextSeq: number
   /** How many records the file must have, where that is known, and its ids are, too. */
   readonly knownCount: number | undefined
-  readonly withIds: boolean
+  /** Where its ids go; undefined for a log that has no index of them. */
+  readonly idFilter: IdFilter | undefined
   readonly onRecord: (buffer: Buffer, at: number, seq: number) => void
 }
 
@@ -83,7 +85,7 @@ class Recovery {
     this.#firstSeq = firstSeq
     this.#options = options
     this.#segment = new Segment(options.disk, options.kind, path, firstSeq)
-    this.#hot = options.withIds && options.knownCount === undefined ? new HotIds() : undefined
+    this.#hot = options.idFilter !== undefined && options.knownCount === undefined ? new HotIds() : undefined
     this.#segment.ids = this.#hot
   }
 
@@ -131,7 +133,7 @@ class Recovery {
   }
 
   async #scan(start: ScanEnd): Promise<ScanEnd> {
-    const { onRecord } = this.#options
+    const { onRecord, idFilter } = this.#options
     const segment = this.#segment
     const hot = this.#hot
     let at = start.offset
@@ -150,6 +152,7 @@ class Recovery {
         hot.reserve(1)
         hot.add(this.#hash, offset)
         hot.settle()
+        idFilter?.add(this.#hash, seq)
       }
       onRecord(buffer, place, seq)
     })

@@ -15,8 +15,9 @@ import { badOption, cutReason, refusalOf } from '../store-limits.ts'
 import { DeadTable } from './dead-table.ts'
 import { type FileSystem, isFull, isMissing, nodeFileSystem, readAll, withoutSync } from './file-system.ts'
 import { IdArchive } from './id-archive.ts'
+import { IdFilter } from './id-filter.ts'
 import { IdHash } from './id-hash.ts'
-import { type ColdIds, HotIds } from './id-index.ts'
+import { HotIds } from './id-index.ts'
 import { LogReader } from './log-reader.ts'
 import { isLiveFile, openFiles } from './open-files.ts'
 import { type ResolvedSegmentLogOptions, resolveOptions, type SegmentLogOptions } from './options.ts'
@@ -49,6 +50,7 @@ export class SegmentLog implements BufferStore {
   #live!: RecordLog
   #dead!: RecordLog
   #archive!: IdArchive
+  readonly #idFilter = new IdFilter()
   readonly #deadTable = new DeadTable()
   #liveCount = 0
   /** Of all that ever did, in the live log. */
@@ -263,7 +265,7 @@ export class SegmentLog implements BufferStore {
     const state = await journal.load(names.filter(isLiveFile))
     const seed = seedOf(journal.storeId)
     const owner = { disk, folder: path, storeId: journal.storeId, seed, segmentBytes, failed: (error: unknown) => this.#fail(error) }
-    this.#archive = new IdArchive(owner)
+    this.#archive = new IdArchive({ ...owner, idFilter: this.#idFilter })
     this.#live = new RecordLog('L', this.#owner('live', owner), true)
     this.#dead = new RecordLog('D', this.#owner('dead', owner), false)
     ;[this.#reader, this.#lookups, this.#deadReader] = [new LogReader(seed), new LogReader(seed), new LogReader(seed)]
@@ -275,6 +277,7 @@ export class SegmentLog implements BufferStore {
       live: this.#live,
       dead: this.#dead,
       archive: this.#archive,
+      idFilter: this.#idFilter,
       quarantine: onDamage === 'quarantine',
       readOnly,
     })
@@ -298,7 +301,7 @@ export class SegmentLog implements BufferStore {
       ...known,
       // A record that moves takes no more room than it had: it is never refused, but by the disk.
       admit: (records, bytes, more, isNew) => (log === 'live' && isNew ? this.#admit(records, bytes, more) : 'yes'),
-      mayKnow: (hash) => this.#mayKnow(hash),
+      idFilter: this.#idFilter,
       known: (id, hash) => this.#known(id, hash),
       beforeSegment: () => this.#journal.reserve(MAX_SEGMENT_RECORDS / 8 + SEGMENT_STATE_BYTES),
       sealed: (segment) => {
@@ -394,6 +397,7 @@ export class SegmentLog implements BufferStore {
       const { firstSeq } = segment
       this.#journal.retire({ firstSeq, endedBefore: this.#endedCount })
       await this.#archive.forget(this.#endedCount - this.#options.dedupeWindow)
+      this.#idFilter.forget(this.#oldestKnown())
     } catch (error) {
       this.#fail(error)
     }
@@ -448,17 +452,17 @@ export class SegmentLog implements BufferStore {
     return this.#failure === undefined
   }
 
-  #mayKnow(hash: IdHash): boolean {
-    for (const { ids } of this.#live.segments) if (mayHave(ids, hash)) return true
-    for (const { ids } of this.#done) if (mayHave(ids, hash)) return true
-    return this.#archive.mayKnow(hash)
+  /** No id of a record before this one is known any more. */
+  #oldestKnown(): number {
+    const known = [...this.#segmentsOf('live'), ...this.#archive.retired]
+    return known.reduce((oldest, { firstSeq }) => Math.min(oldest, firstSeq), this.#live.nextSeq)
   }
 
   /** Of an id: the live record, else the dead one, else the newest that has ended. */
-  async #known(id: Buffer, hash: IdHash): Promise<number | undefined> {
-    const found = await this.#lookUp(id, hash)
+  async #known(id: string, hash: IdHash): Promise<number | undefined> {
+    const found = await this.#lookUp(Buffer.from(id), hash)
     if (found === undefined || isLive(found)) return found?.seq
-    return (await this.#findDead(id.toString(), hash))?.seq ?? found.seq
+    return (await this.#findDead(id, hash))?.seq ?? found.seq
   }
 
   async #findDead(id: string, hash: IdHash): Promise<DeadEntry | undefined> {
@@ -478,7 +482,7 @@ export class SegmentLog implements BufferStore {
       if (ids instanceof HotIds) {
         const index = ids.find(hash)
         if (index >= 0 && index < segment.count) place = { index, offset: ids.offsetOf(index) }
-      } else {
+      } else if (ids.mayHave(hash)) {
         place = await this.#archive.look(segment.firstSeq, ids, hash)
       }
       if (place !== undefined && (await this.#hasId(segment, place.offset, id))) return { seq: segment.firstSeq + place.index, segment }
@@ -642,10 +646,6 @@ function hashOf(id: Buffer): IdHash {
   const hash = new IdHash()
   hash.of(id, 0, id.length)
   return hash
-}
-
-function mayHave(ids: HotIds | ColdIds | undefined, hash: IdHash): boolean {
-  return ids instanceof HotIds ? ids.find(hash) >= 0 : (ids?.mayHave(hash) ?? false)
 }
 
 function numberExtra(value: number): Buffer {
