@@ -5,11 +5,12 @@
 
 import { join } from 'node:path'
 import type { StoreError } from '../../errors.ts'
-import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES } from './file-header.ts'
 import { type FileSystem, isFull, isMissing, readAll, writeAll } from './file-system.ts'
 import type { IdFilter } from './id-filter.ts'
 import type { IdHash } from './id-hash.ts'
 import { type Candidate, ColdIds, HotIds } from './id-index.ts'
+import { decodeIdsFile, encodeIdsFile, type IdsFile } from './ids-file.ts'
+import type { Seal } from './seal.ts'
 import type { Segment } from './segment.ts'
 import type { RetiredSegment } from './state-journal.ts'
 
@@ -51,12 +52,19 @@ export class IdArchive {
     return this.#retired
   }
 
-  /** Its ids go to their file, and from memory, in a while. Where there is no room for them, they stay in memory. */
+  /** It is full. Its ids go to their file, and from memory, in a while. Where there is no room for them, they stay in memory. */
   seal(segment: Segment): Promise<void> {
     this.#writing = this.#writing.then(async () => {
-      if (segment.ids instanceof HotIds) segment.ids = await this.#write(segment.firstSeq, segment.ids, segment.count)
+      if (!(segment.ids instanceof HotIds)) return
+      segment.ids = await this.#write(segment.firstSeq, segment.ids, segment.seal)
+      if (segment.ids instanceof ColdIds) segment.requeued = []
     })
     return this.#writing
+  }
+
+  /** It is not full, and nobody writes to it now: when it is opened again, there is less to look at. */
+  async sealSoFar(segment: Segment): Promise<void> {
+    if (segment.ids instanceof HotIds) await this.#write(segment.firstSeq, segment.ids, segment.seal)
   }
 
   /** What `seal` has begun is done. */
@@ -64,20 +72,14 @@ export class IdArchive {
     return this.#writing
   }
 
-  /** The file of a segment, as it was written when it became full. Undefined if it is not there, or not right. */
-  async load(firstSeq: number): Promise<{ readonly ids: ColdIds; readonly count: number } | undefined> {
-    const { disk, storeId, idFilter } = this.#options
+  /** The file of a segment, as it was written when it became full, or was closed. Undefined if it is not there, or not right. */
+  async load(firstSeq: number): Promise<IdsFile | undefined> {
+    const { disk, storeId } = this.#options
     const path = this.#path(firstSeq)
     try {
       const file = await disk.open(path, 'read')
       try {
-        const all = await readAll(file, await file.size(), 0)
-        const header = decodeFileHeader(all.subarray(0, FILE_HEADER_BYTES), 'I', path)
-        if (header?.first !== firstSeq || !header.storeId.equals(storeId)) return undefined
-        const ids = await ColdIds.of(all.subarray(FILE_HEADER_BYTES), header.count, (hash) =>
-          idFilter.add(hash, firstSeq + header.count - 1),
-        )
-        return ids && { ids, count: header.count }
+        return decodeIdsFile(await readAll(file, await file.size(), 0), storeId, firstSeq, path)
       } finally {
         await file.close()
       }
@@ -85,6 +87,11 @@ export class IdArchive {
       if (isMissing(error)) return undefined
       throw error
     }
+  }
+
+  /** What memory keeps of it, once it is known that it is right. */
+  async learn({ firstSeq, count, entries }: IdsFile, kind: typeof ColdIds | typeof HotIds): Promise<ColdIds | HotIds> {
+    return await kind.of(entries, count, (hash) => this.#options.idFilter.add(hash, firstSeq + count - 1))
   }
 
   /** All its records have ended, and its file will go. */
@@ -103,7 +110,7 @@ export class IdArchive {
   /** Its file is gone: there may be room now for ids that had none. */
   async retry(): Promise<void> {
     for (const retired of this.#retired) {
-      if (retired.ids instanceof HotIds) retired.ids = await this.#write(retired.firstSeq, retired.ids, retired.ids.count)
+      if (retired.ids instanceof HotIds) retired.ids = await this.#write(retired.firstSeq, retired.ids, undefined)
     }
   }
 
@@ -150,13 +157,13 @@ export class IdArchive {
   }
 
   /** What is to be kept in memory of it. */
-  async #write(firstSeq: number, ids: HotIds, count: number): Promise<HotIds | ColdIds> {
-    const body = await ids.toFile()
-    const header = encodeFileHeader({ kind: 'I', storeId: this.#options.storeId, first: firstSeq, count })
+  async #write(firstSeq: number, ids: HotIds, seal: Seal | undefined): Promise<HotIds | ColdIds> {
+    const { count } = ids
+    const entries = await ids.toEntries()
     try {
-      await this.#put(firstSeq, Buffer.concat([header, body]))
+      await this.#put(firstSeq, encodeIdsFile(this.#options.storeId, { firstSeq, count, entries, seal }))
       this.#synced.add(firstSeq)
-      return (await ColdIds.of(body, count)) ?? ids
+      return await ColdIds.of(entries, count)
     } catch (error) {
       if (!isFull(error)) this.#options.failed(error)
       return ids

@@ -3,12 +3,12 @@
  * in. Of an unknown id it says "maybe" once in about a thousand times, and then the files' own indices are asked (`id-index.ts`).
  *
  * A Bloom filter in blocks of eight words with a bit in each, so that a look is one place in memory; 16 bits for each id. When one is full,
- * another is begun, twice as large as all there are; it goes when the last record in it is forgotten.
+ * another is begun, as large as all there are; it goes when the last record in it is forgotten.
  */
 
 import type { IdHash } from './id-hash.ts'
 
-const LEAST_IDS = 16_384
+const LEAST_IDS = 32_768
 const MOST_IDS = 4_194_304
 const BLOCK_WORDS = 8
 const IDS_PER_BLOCK = 16
@@ -19,19 +19,17 @@ export class IdFilter {
   /** The newest last. */
   readonly #parts: Part[] = []
 
-  /**
-   * Whether it may have been there before: if not, it surely was not.
-   *
-   * @param seq of the record that has it, or of a later one
-   */
-  add(hash: IdHash, seq: number): boolean {
-    const { high, low } = hash
-    let mayHave = false
-    for (let index = this.#parts.length - 1; index >= 0; index--) mayHave ||= (this.#parts[index] as Part).mayHave(high, low)
+  /** False: surely not. */
+  mayHave({ high, low }: IdHash): boolean {
+    for (let index = this.#parts.length - 1; index >= 0; index--) if ((this.#parts[index] as Part).mayHave(high, low)) return true
+    return false
+  }
+
+  /** @param seq of the record that has it, or of a later one */
+  add({ high, low }: IdHash, seq: number): void {
     let newest = this.#parts.at(-1)
     if (newest === undefined || newest.isFull) newest = this.#grow()
     newest.add(high, low, seq)
-    return mayHave
   }
 
   /** Nobody asks any more for records before this one. */
@@ -43,7 +41,7 @@ export class IdFilter {
 
   #grow(): Part {
     const ids = this.#parts.reduce((sum, { most }) => sum + most, 0)
-    const part = new Part(Math.min(MOST_IDS, Math.max(LEAST_IDS, 2 ** Math.ceil(Math.log2(2 * ids)))))
+    const part = new Part(Math.min(MOST_IDS, Math.max(LEAST_IDS, 2 ** Math.ceil(Math.log2(ids)))))
     this.#parts.push(part)
     return part
   }
@@ -53,7 +51,8 @@ class Part {
   readonly most: number
   lastSeq = 0
   readonly #words: Uint32Array
-  readonly #mask: number
+  /** A block has what has the same top bits: ids come from their files sorted by these, and then go from block to block. */
+  readonly #shift: number
   #count = 0
 
   /** @param most a power of two */
@@ -61,7 +60,7 @@ class Part {
     this.most = most
     const blocks = most / IDS_PER_BLOCK
     this.#words = new Uint32Array(blocks * BLOCK_WORDS)
-    this.#mask = blocks - 1
+    this.#shift = 32 - Math.log2(blocks)
   }
 
   get isFull(): boolean {
@@ -69,7 +68,7 @@ class Part {
   }
 
   mayHave(high: number, low: number): boolean {
-    const start = (high & this.#mask) * BLOCK_WORDS
+    const start = (high >>> this.#shift) * BLOCK_WORDS
     for (let word = 0; word < BLOCK_WORDS; word++) {
       if (((this.#words[start + word] as number) & bitOf(low, word)) === 0) return false
     }
@@ -77,7 +76,7 @@ class Part {
   }
 
   add(high: number, low: number, seq: number): void {
-    const start = (high & this.#mask) * BLOCK_WORDS
+    const start = (high >>> this.#shift) * BLOCK_WORDS
     for (let word = 0; word < BLOCK_WORDS; word++) {
       this.#words[start + word] = (this.#words[start + word] as number) | bitOf(low, word)
     }

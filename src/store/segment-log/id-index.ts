@@ -3,21 +3,15 @@
  *
  * The segment that is being written has a {@link HotIds}: a hash table. One that is full has {@link ColdIds}: a file of its own beside it,
  * of which 16 bits per record are in memory. They say whether a look at the file is worth while (one in some thousand lookups of an
- * unknown id is not), and where.
- *
- * | `.ids` file, behind the header | bytes |
- * |---|---|
- * | for each record, by bucket: hash high, hash low, index, offset | 16 |
- * | CRC-32 of these | 4 |
+ * unknown id is not), and where. `ids-file.ts` has the format.
  */
 
-import { crc32 } from './crc32.ts'
 import { FILE_HEADER_BYTES } from './file-header.ts'
 import type { DiskFile } from './file-system.ts'
 import { readAll } from './file-system.ts'
 import { IdHash } from './id-hash.ts'
 
-const ENTRY_BYTES = 16
+export const ENTRY_BYTES = 16
 const PER_BUCKET = 8
 /** So many ids are gone through before others have a turn: a few milliseconds. */
 const STRETCH = 16_384
@@ -108,16 +102,39 @@ export class HotIds {
     this.#count = this.#settled
   }
 
-  /** The contents of the `.ids` file, without its header. Nothing is added any more. */
-  async toFile(): Promise<Buffer> {
+  /** As a file has them, of the first `count` records. */
+  static async of(entries: Buffer, count: number, onId: (hash: IdHash) => void): Promise<HotIds> {
+    const ids = new HotIds()
+    ids.reserve(count)
+    const hash = new IdHash()
+    const view = viewOf(entries)
+    for (let rank = 0; rank < count; rank++) {
+      if (rank % STRETCH === 0) await nextTurn()
+      const at = rank * ENTRY_BYTES
+      hash.high = view.getUint32(at, true)
+      hash.low = view.getUint32(at + 4, true)
+      const index = view.getUint32(at + 8, true)
+      ids.#high[index] = hash.high
+      ids.#low[index] = hash.low
+      ids.#offset[index] = view.getUint32(at + 12, true)
+      onId(hash)
+    }
+    ids.#count = count
+    for (let index = 0; index < count; index++) if (ids.#offset[index] !== 0) ids.#put(index)
+    ids.settle()
+    return ids
+  }
+
+  /** As a file has them. Nothing is added meanwhile. */
+  async toEntries(): Promise<Buffer> {
     const count = this.#count
     const bits = bucketBits(count)
     const shift = 32 - bits
     const starts = new Uint32Array(2 ** bits + 1)
     for (let index = 0; index < count; index++) starts[bucketOf(this.#high[index] as number, shift) + 1]!++
     for (let bucket = 0; bucket < 2 ** bits; bucket++) starts[bucket + 1]! += starts[bucket] as number
-    const body = Buffer.allocUnsafe(count * ENTRY_BYTES + 4)
-    const view = new DataView(body.buffer, body.byteOffset, body.length)
+    const entries = Buffer.allocUnsafe(count * ENTRY_BYTES)
+    const view = viewOf(entries)
     // From the newest on: of records with the same id it is found first.
     for (let index = count - 1; index >= 0; index--) {
       if (index % STRETCH === 0) await nextTurn()
@@ -128,8 +145,7 @@ export class HotIds {
       view.setUint32(at + 8, index, true)
       view.setUint32(at + 12, this.#offset[index] as number, true)
     }
-    view.setUint32(count * ENTRY_BYTES, crc32(body.subarray(0, count * ENTRY_BYTES)), true)
-    return body
+    return entries
   }
 
   #put(index: number): void {
@@ -153,19 +169,18 @@ export class ColdIds {
   readonly #starts: Uint32Array
   readonly #shift: number
 
-  /** Undefined if it is damaged. @param body of the file, without its header @param onId called with one object for all of them */
-  static async of(body: Buffer, count: number, onId?: (hash: IdHash) => void): Promise<ColdIds | undefined> {
-    const bytes = count * ENTRY_BYTES
-    if (body.length !== bytes + 4 || body.readUInt32LE(bytes) !== crc32(body.subarray(0, bytes))) return undefined
+  /** As a file has them. @param onId is given one object for all of them */
+  static async of(entries: Buffer, count: number, onId?: (hash: IdHash) => void): Promise<ColdIds> {
     const bits = bucketBits(count)
     const shift = 32 - bits
     const hash = new IdHash()
+    const view = viewOf(entries)
     const prints = new Uint16Array(count)
     const starts = new Uint32Array(2 ** bits + 1)
     for (let rank = 0; rank < count; rank++) {
       if (rank % STRETCH === 0) await nextTurn()
-      hash.high = body.readUInt32LE(rank * ENTRY_BYTES)
-      hash.low = body.readUInt32LE(rank * ENTRY_BYTES + 4)
+      hash.high = view.getUint32(rank * ENTRY_BYTES, true)
+      hash.low = view.getUint32(rank * ENTRY_BYTES + 4, true)
       prints[rank] = hash.low
       starts[bucketOf(hash.high, shift) + 1]!++
       onId?.(hash)
@@ -215,6 +230,18 @@ function bucketBits(count: number): number {
 /** By the top bits. */
 function bucketOf(high: number, shift: number): number {
   return shift === 32 ? 0 : high >>> shift
+}
+
+/** Where each record is, 0 for one that is missing. */
+export function offsetsOf(entries: Buffer): Uint32Array {
+  const view = viewOf(entries)
+  const offsets = new Uint32Array(entries.length / ENTRY_BYTES)
+  for (let at = 0; at < entries.length; at += ENTRY_BYTES) offsets[view.getUint32(at + 8, true)] = view.getUint32(at + 12, true)
+  return offsets
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 }
 
 function nextTurn(): Promise<void> {

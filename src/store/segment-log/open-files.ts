@@ -6,10 +6,12 @@ import type { FileSystem } from './file-system.ts'
 import { DRAFT, type IdArchive } from './id-archive.ts'
 import type { IdFilter } from './id-filter.ts'
 import { IdHash } from './id-hash.ts'
+import { ColdIds } from './id-index.ts'
 import { isLockFile } from './lock.ts'
 import { extraAt, idAt } from './record.ts'
 import type { RecordLog } from './record-log.ts'
 import { type Damage, isUnbegun, recoverSegment } from './recovery.ts'
+import type { Requeued } from './seal.ts'
 import type { Segment } from './segment.ts'
 import { EMPTY_SNAPSHOT, isStateFile, type LoadedState, type LogName } from './state-journal.ts'
 
@@ -89,8 +91,7 @@ class Opening {
   readonly #options: OpenFilesOptions
   readonly #hash = new IdHash()
   readonly #dead: Dead[] = []
-  /** Live records that were dead before, and which. */
-  readonly #requeued: { readonly seq: number; readonly ordinal: number }[] = []
+  readonly #requeued: Requeued[] = []
   readonly damaged: Damage[] = []
   tornBytes = 0
 
@@ -114,7 +115,7 @@ class Opening {
     for (const { index, firstSeq, file } of files.map((found, index) => ({ ...found, index }))) {
       const nextFirstSeq = files[index + 1]?.firstSeq
       const isLast = nextFirstSeq === undefined
-      const known = name === 'live' && !isLast ? await archive.load(firstSeq) : undefined
+      const known = name === 'live' ? await archive.load(firstSeq) : undefined
       const recovered = await recoverSegment(join(folder, file), firstSeq, {
         disk,
         kind: log.kind,
@@ -124,17 +125,18 @@ class Opening {
         readOnly,
         nextFirstSeq,
         leastNextSeq: log.nextSeq,
-        knownCount: known?.count,
-        idFilter: name === 'live' ? idFilter : undefined,
-        onRecord: name === 'live' ? this.#liveRecord : this.#deadRecord,
+        known,
+        ids: name === 'live' ? { archive, filter: idFilter } : undefined,
+        onRecord: name === 'live' ? undefined : this.#deadRecord,
       })
       this.tornBytes += recovered.tornBytes
       this.damaged.push(...recovered.damaged)
       const { segment } = recovered
       log.segments.push(segment)
       segment.sealed = !isLast
-      if (known !== undefined && known.count === segment.count) segment.ids = known.ids
-      else if (name === 'live' && segment.sealed && !readOnly) await archive.seal(segment)
+      for (const requeued of segment.requeued) this.#requeued.push(requeued)
+      if (segment.ids instanceof ColdIds) segment.requeued = []
+      if (segment.sealed && !readOnly) await archive.seal(segment)
       segment.closeFile()
     }
   }
@@ -166,7 +168,7 @@ class Opening {
     const withAge = retired.map((each) => ({ ...each, endedBefore: known.get(each.firstSeq) ?? endedCount }))
     for (const { firstSeq, endedBefore, file } of withAge.sort((one, other) => one.endedBefore - other.endedBefore)) {
       const found = await archive.load(firstSeq)
-      if (found !== undefined) archive.restore({ firstSeq, endedBefore, ids: found.ids })
+      if (found !== undefined) archive.restore({ firstSeq, endedBefore, ids: await archive.learn(found, ColdIds) })
       else if (!quarantine && !readOnly) {
         const text = `${join(folder, file)} is damaged: with onDamage 'quarantine' the ids in it are forgotten`
         throw new StoreError('STORE_CORRUPT', text, { file: join(folder, file), offset: 0 })
@@ -195,11 +197,6 @@ class Opening {
       return digits === undefined ? [] : [{ firstSeq: Number(digits), file }]
     })
     return found.sort((one, other) => one.firstSeq - other.firstSeq)
-  }
-
-  readonly #liveRecord = (buffer: Buffer, at: number, seq: number): void => {
-    const extra = extraAt(buffer, at)
-    if (extra.length >= 6) this.#requeued.push({ seq, ordinal: extra.readUIntLE(0, 6) })
   }
 
   readonly #deadRecord = (buffer: Buffer, at: number, ordinal: number): void => {

@@ -391,7 +391,7 @@ export class RecordLog {
     const { count, end } = active
     for (let index = 0; index < records.length; index++) active.note(count + index, end + (offsets[index] as number))
     active.count += records.length
-    active.end += used
+    active.extend(this.#buffer.subarray(0, used))
     if (active.ids instanceof HotIds) active.ids.settle()
     this.#owner.appended(records.length, used)
     const first = active.firstSeq + count

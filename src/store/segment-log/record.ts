@@ -137,6 +137,11 @@ export function extraAt(buffer: Buffer, at: number): Buffer {
   return buffer.subarray(start, start + buffer.readUInt16LE(at + 20))
 }
 
+/** Has it an extra? */
+export function hasExtraAt(buffer: Buffer, at: number): boolean {
+  return buffer.readUInt16LE(at + 20) !== 0
+}
+
 export function idAt(buffer: Buffer, at: number): Buffer {
   const start = at + RECORD_HEADER_BYTES + buffer.readUInt16LE(at + 20)
   return buffer.subarray(start, start + (buffer[at + 15] as number))

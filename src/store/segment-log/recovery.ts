@@ -1,17 +1,20 @@
 /**
- * Makes segments of the files that are there: reads all records, checks every one, and deals with what is torn or damaged. Nothing good is
- * ever thrown away: what is damaged goes to a `.bad` file, and a gap takes its place, so that the records behind it keep their numbers.
+ * Makes segments of the files that are there: checks all that is sealed (`seal.ts`) in one go, reads and checks every record of the rest, and
+ * deals with what is torn or damaged. Nothing good is ever thrown away: what is damaged goes to a `.bad` file, and a gap takes its place, so that the records behind it keep their numbers.
  */
 
 import { basename, dirname } from 'node:path'
 import { StoreError } from '../../errors.ts'
 import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES, type FileKind } from './file-header.ts'
 import { type DiskFile, type FileSystem, isFull, readAll, writeAll } from './file-system.ts'
+import type { IdArchive } from './id-archive.ts'
 import type { IdFilter } from './id-filter.ts'
 import { IdHash } from './id-hash.ts'
-import { HotIds } from './id-index.ts'
-import { encodeRecord, idAt, KIND, kindAt, RECORD_OVERHEAD_BYTES, spanAt } from './record.ts'
+import { ColdIds, HotIds, offsetsOf } from './id-index.ts'
+import type { IdsFile } from './ids-file.ts'
+import { encodeRecord, extraAt, hasExtraAt, idAt, KIND, kindAt, RECORD_OVERHEAD_BYTES, spanAt } from './record.ts'
 import { judgeTail, type ScanEnd, type ScanFrom, scanRecords, type Tail } from './scan.ts'
+import { isIntact, type Seal } from './seal.ts'
 import { Segment } from './segment.ts'
 
 export interface Damage {
@@ -32,11 +35,11 @@ export interface RecoveryOptions {
   readonly nextFirstSeq: number | undefined
   /** No record that is still to come has a lower number. */
   readonly leastNextSeq: number
-  /** How many records the file must have, where that is known, and its ids are, too. */
-  readonly knownCount: number | undefined
-  /** Where its ids go; undefined for a log that has no index of them. */
-  readonly idFilter: IdFilter | undefined
-  readonly onRecord: (buffer: Buffer, at: number, seq: number) => void
+  /** What was written down about the file; undefined where that is lost, or damaged. */
+  readonly known: IdsFile | undefined
+  /** Where its ids are kept; undefined for a log that has no index of them. */
+  readonly ids: { readonly archive: IdArchive; readonly filter: IdFilter } | undefined
+  readonly onRecord: ((buffer: Buffer, at: number, seq: number) => void) | undefined
 }
 
 export interface Recovered {
@@ -73,7 +76,7 @@ class Recovery {
   readonly #firstSeq: number
   readonly #options: RecoveryOptions
   readonly #segment: Segment
-  readonly #hot: HotIds | undefined
+  #hot: HotIds | undefined
   readonly #hash = new IdHash()
   readonly #damaged: Damage[] = []
   #tornBytes = 0
@@ -85,14 +88,14 @@ class Recovery {
     this.#firstSeq = firstSeq
     this.#options = options
     this.#segment = new Segment(options.disk, options.kind, path, firstSeq)
-    this.#hot = options.idFilter !== undefined && options.knownCount === undefined ? new HotIds() : undefined
-    this.#segment.ids = this.#hot
   }
 
   async run(): Promise<Recovered> {
     this.#size = await this.#file.size()
     await this.#checkHeader()
-    let end = await this.#scan({ offset: FILE_HEADER_BYTES, seq: this.#firstSeq, lastBatch: undefined })
+    const sealed = await this.#trustSeal()
+    if (sealed && !this.#isLast && this.#segment.end === this.#size) return { segment: this.#segment, tornBytes: 0, damaged: [] }
+    let end = await this.#scan({ offset: this.#segment.end, seq: this.#segment.nextSeq, lastBatch: undefined })
     for (;;) {
       const tail = await this.#tail(end)
       if (tail === undefined) break
@@ -132,32 +135,76 @@ class Recovery {
     await writeAll(this.#file, bytes, bytes.length, 0)
   }
 
+  /** Whether the bytes are still the ones that were sealed: then all is taken as it is written down. */
+  async #trustSeal(): Promise<boolean> {
+    const { known, ids } = this.#options
+    const seal = known?.seal
+    if (known !== undefined && seal !== undefined && ids !== undefined) {
+      const isFull = !this.#isLast && seal.end === this.#size
+      // The disk is busy with the one, and the processor with the other.
+      const [intact, learned] = await Promise.all([
+        isIntact(this.#file, this.#size, seal),
+        ids.archive.learn(known, isFull ? ColdIds : HotIds),
+      ])
+      if (intact) {
+        this.#adopt(known, seal, learned)
+        return true
+      }
+    }
+    this.#hot = ids && new HotIds()
+    this.#segment.ids = this.#hot
+    return false
+  }
+
+  #adopt({ entries, count }: IdsFile, { end, sum, requeued }: Seal, ids: ColdIds | HotIds): void {
+    const segment = this.#segment
+    const offsets = offsetsOf(entries)
+    for (let index = 0; index < count; index++) {
+      const offset = offsets[index] as number
+      if (offset === 0) segment.markEnded(index)
+      else segment.note(index, offset)
+    }
+    segment.ids = ids
+    if (ids instanceof HotIds) this.#hot = ids
+    segment.count = count
+    segment.end = end
+    segment.sum = sum
+    segment.sealedTo = end
+    segment.requeued = [...requeued]
+    segment.allocated = this.#size
+  }
+
   async #scan(start: ScanEnd): Promise<ScanEnd> {
-    const { onRecord, idFilter } = this.#options
+    const { onRecord, ids } = this.#options
     const segment = this.#segment
     const hot = this.#hot
-    let at = start.offset
-    const end = await scanRecords(this.#file, this.#from(start.offset, start.seq), (buffer, place, offset, seq) => {
-      const kind = kindAt(buffer, place)
-      const index = seq - this.#firstSeq
-      if (kind === KIND.gap) {
-        this.#skip(spanAt(buffer, place))
-        return
-      }
-      segment.note(index, offset)
-      segment.count = index + 1
-      if (hot !== undefined) {
-        const id = idAt(buffer, place)
-        this.#hash.of(id, 0, id.length)
-        hot.reserve(1)
-        hot.add(this.#hash, offset)
-        hot.settle()
-        idFilter?.add(this.#hash, seq)
-      }
-      onRecord(buffer, place, seq)
-    })
-    at = end.offset
-    segment.end = at
+    const from = this.#from(start.offset, start.seq)
+    const onStretch = (bytes: Buffer): void => segment.extend(bytes)
+    const end = await scanRecords(
+      this.#file,
+      from,
+      (buffer, place, offset, seq) => {
+        const kind = kindAt(buffer, place)
+        const index = seq - this.#firstSeq
+        if (kind === KIND.gap) {
+          this.#skip(spanAt(buffer, place))
+          return
+        }
+        segment.note(index, offset)
+        segment.count = index + 1
+        if (hot !== undefined) {
+          const id = idAt(buffer, place)
+          this.#hash.of(id, 0, id.length)
+          hot.reserve(1)
+          hot.add(this.#hash, offset)
+          hot.settle()
+          ids?.filter.add(this.#hash, seq)
+          if (hasExtraAt(buffer, place)) segment.requeued.push({ seq, ordinal: extraAt(buffer, place).readUIntLE(0, 6) })
+        }
+        onRecord?.(buffer, place, seq)
+      },
+      onStretch,
+    )
     return { ...end, lastBatch: end.lastBatch ?? start.lastBatch }
   }
 
@@ -171,11 +218,11 @@ class Recovery {
 
   /** What is behind the last good record, if it is anything to be dealt with. */
   async #tail(end: ScanEnd): Promise<Exclude<Tail, { name: 'end' }> | undefined> {
-    const { knownCount, readOnly } = this.#options
+    const { known, readOnly } = this.#options
     if (readOnly && this.#isLast) return undefined
     const tail = await judgeTail(this.#file, this.#from(FILE_HEADER_BYTES, this.#firstSeq), end, this.#isLast)
     if (tail.name !== 'end') return tail
-    const isShort = knownCount !== undefined && this.#segment.count < knownCount
+    const isShort = known !== undefined && this.#segment.count < known.count
     // Only the last one ends in zeros: before another is begun, they are cut off.
     if (this.#isLast || (end.offset === this.#size && !isShort)) return undefined
     return { name: 'damaged', resume: undefined, bytes: this.#size - end.offset }
@@ -195,14 +242,14 @@ class Recovery {
     if (!quarantine && !readOnly) throw this.#corrupt(end.offset, end.seq, nextSeq - 1)
     const missing = nextSeq - end.seq
     const until = tail.resume?.offset ?? end.offset + Math.max(RECORD_OVERHEAD_BYTES, tail.bytes)
-    if (!readOnly) await this.#putAside(end, tail, until, missing)
+    if (readOnly) this.#segment.end = until
+    else this.#segment.extend(await this.#putAside(end, tail, until, missing))
     this.#damaged.push({ fromSeq: end.seq, toSeq: nextSeq - 1, file: this.#path })
     this.#skip(missing)
-    this.#segment.end = until
     return tail.resume
   }
 
-  async #putAside(end: ScanEnd, tail: Extract<Tail, { name: 'damaged' }>, until: number, missing: number): Promise<void> {
+  async #putAside(end: ScanEnd, tail: Extract<Tail, { name: 'damaged' }>, until: number, missing: number): Promise<Buffer> {
     const { disk, seed } = this.#options
     const path = `${this.#path}.${end.offset}.bad`
     const bad = await disk.open(path, 'create')
@@ -224,6 +271,7 @@ class Recovery {
       this.#size = until
     }
     await this.#file.sync()
+    return gap
   }
 
   /**

@@ -37,11 +37,12 @@ export interface ScanEnd {
   readonly lastBatch: number | undefined
 }
 
-/** Stops at the first record that is not good. */
+/** Stops at the first record that is not good. @param onStretch is given the bytes of many good records at once */
 export async function scanRecords(
   file: DiskFile,
   from: ScanFrom,
   onRecord: (buffer: Buffer, at: number, offset: number, seq: number) => void,
+  onStretch?: (records: Buffer) => void,
 ): Promise<ScanEnd> {
   const { counting, seed, size } = from
   let { offset, seq } = from
@@ -66,6 +67,7 @@ export async function scanRecords(
       at += length
     }
     offset = start + at
+    onStretch?.(buffer.subarray(0, at))
     if (length < 0 || nextRead === undefined) return { offset, seq, lastBatch }
     const needed = Math.max(lengthAt(buffer, at, buffer.length), 1)
     const rest = buffer.subarray(at)

@@ -33,7 +33,8 @@ export class Screening {
     for (let index = 0; index < count; index++) {
       hash.high = this.#high[index] as number
       hash.low = this.#low[index] as number
-      this.#suspect[index] = this.#filter.add(hash, lastSeq) ? 1 : 0
+      this.#suspect[index] = this.#filter.mayHave(hash) ? 1 : 0
+      this.#filter.add(hash, lastSeq)
     }
   }
 

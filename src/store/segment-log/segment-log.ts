@@ -242,11 +242,18 @@ export class SegmentLog implements BufferStore {
       await this.#clearing
       await this.#archive.settled()
       for (const log of [this.#live, this.#dead]) await log.close().catch(() => {})
+      await this.#sealSoFar()
     }
     for (const { segments } of [this.#live, this.#dead]) for (const segment of segments) segment.closeFile()
     await this.#journal.close()
     this.#phase = 'closed'
     await this.#lock?.release()
+  }
+
+  /** Unless there is little to look at anyway. */
+  async #sealSoFar(): Promise<void> {
+    const active = this.#live.segments.at(-1)
+    if (active !== undefined && active.end - active.sealedTo > this.#options.segmentBytes / 8) await this.#archive.sealSoFar(active)
   }
 
   async #recover(): Promise<StoreOpening> {
@@ -334,7 +341,10 @@ export class SegmentLog implements BufferStore {
     const entry = await this.#deadEntry(seq, ordinal)
     if (entry === undefined) return undefined
     const { id, data, meta } = entry
-    const onDurable = (): void => this.#endDead(seq, ordinal)
+    const onDurable = (newSeq: number): void => {
+      this.#live.segmentOf(newSeq)?.requeued.push({ seq: newSeq, ordinal })
+      this.#endDead(seq, ordinal)
+    }
     const extra = numberExtra(ordinal)
     const answer = await append(this.#live, KIND.data, id, data, meta, extra, false, onDurable)
     await this.#commit()

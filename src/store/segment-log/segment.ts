@@ -3,9 +3,11 @@
  * bit each, once one has), and its ids.
  */
 
+import { crc32 } from './crc32.ts'
 import { FILE_HEADER_BYTES, type FileKind } from './file-header.ts'
 import type { DiskFile, FileSystem } from './file-system.ts'
 import type { ColdIds, HotIds } from './id-index.ts'
+import type { Requeued, Seal } from './seal.ts'
 
 /** So that a state file has room for the bits of each. */
 export const MAX_SEGMENT_RECORDS = 262_144
@@ -21,6 +23,12 @@ export class Segment {
   count = 0
   /** Where the next record goes; all before it is durable. */
   end = FILE_HEADER_BYTES
+  /** CRC-32 of all up to `end`, from the header on. */
+  sum = 0
+  /** So much of it has a seal in a file, if that was not lost. */
+  sealedTo = FILE_HEADER_BYTES
+  /** Which of its records were dead before, until its seal is in a file. */
+  requeued: Requeued[] = []
   /** How far the file goes: zeros behind `end`. */
   allocated = FILE_HEADER_BYTES
   /** Nothing is written to it any more. */
@@ -55,6 +63,17 @@ export class Segment {
 
   has(seq: number): boolean {
     return seq >= this.firstSeq && seq < this.nextSeq
+  }
+
+  get seal(): Seal {
+    const { end, sum, requeued } = this
+    return { end, sum, requeued }
+  }
+
+  /** These bytes stand at `end`. */
+  extend(bytes: Uint8Array): void {
+    this.sum = crc32(bytes, this.sum)
+    this.end += bytes.length
   }
 
   /** A record is durable at this offset. */
