@@ -1,9 +1,14 @@
-/** Raw `node:net`: bytes there and back, nothing parsed. The limit that everything else is measured against. */
+/**
+ * Raw `node:net`: bytes there and back, nothing parsed. The limit that everything else is measured against. What is published in one turn
+ * is corked; with the argument `each`, each message is a write of its own.
+ */
 
 import { connect, createServer } from 'node:net'
 import { during, serve } from '../lib/agent.js'
 import { BODIES, BODY_BYTES, checkStream, streamAt } from '../lib/bodies.js'
 import { Publication, subscriptions } from '../lib/publishing.js'
+
+const writesEach = process.argv[2] === 'each'
 
 /** @typedef {import('node:net').Socket} Socket */
 
@@ -94,12 +99,11 @@ serve({
       for (const peer of subscribers) peer.write(body)
     }),
 
-  /** One write a message, a burst corked: what anyone would write. */
   publish: ({ seconds }) =>
     publication.run(seconds, subscribers.length, async (bodies) => {
-      for (const peer of subscribers) peer.cork()
+      if (!writesEach) for (const peer of subscribers) peer.cork()
       for (const body of bodies) for (const peer of subscribers) peer.write(body)
-      for (const peer of subscribers) peer.uncork()
+      if (!writesEach) for (const peer of subscribers) peer.uncork()
       for (const peer of subscribers) if (peer.writableNeedDrain) await new Promise((resolve) => peer.once('drain', resolve))
     }),
 

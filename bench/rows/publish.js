@@ -34,6 +34,7 @@ export async function run(plan) {
         publishEntrant('net', () => Peer.node('net.js'), subscribers),
         publishEntrant('zmq-rpc', () => Peer.node('sockets.js', ['zmq-rpc/sockets']), subscribers),
         publishEntrant('zmq-rpc, batches', () => Peer.node('sockets.js', ['zmq-rpc/sockets', 'batches']), subscribers),
+        publishEntrant('net, a write each', () => Peer.node('net.js', ['each']), subscribers),
         publishEntrant('zeromq', () => Peer.node('sockets.js', ['zeromq']), subscribers),
         publishEntrant('pyzmq', () => Peer.python('pyzmq.py'), subscribers),
       ],
