@@ -322,18 +322,21 @@ class Front extends MessageServer {
       return { status: STATUS.badCommand, text: 'The message is not one frame of UTF-8 text.' }
     }
     if (this.#isForbiddenShutdown(name, body, call)) return NO_SHUTDOWN
-    const about = { command: name ?? '(message)', serviceName: 'RpcProxy' }
+    // One shape for all: it is made for every call.
+    const run = (execute: () => unknown, overlaps = false): ServiceRun => {
+      return { command: name ?? '(message)', serviceName: 'RpcProxy', limit: undefined, ready: undefined, overlaps, execute }
+    }
     call.orderingKey = head?.extras?.orderingKey
     if (keeper !== undefined) {
       const answer = head && keeper.question(head.name, body, head, call)
-      if (answer !== undefined) return { ...about, execute: answer }
+      if (answer !== undefined) return run(answer)
       const incoming = { call, body, name: name ?? decodeOpaque(body[0] as Buffer)?.name, extras: head?.extras }
       // The store keeps the order.
-      if (keeper.keeps(incoming)) return { ...about, overlaps: true, execute: () => keeper.keep(incoming) }
+      if (keeper.keeps(incoming)) return run(() => keeper.keep(incoming), true)
     }
     const { requester } = this.#outlets()
-    if (requester.links.length === 0) return { ...about, execute: () => this.#publish(name, body, call.dialect) }
-    return { ...about, execute: () => this.#forward(name, withoutKeep(body, head), call, head?.extras?.keep !== undefined) }
+    if (requester.links.length === 0) return run(() => this.#publish(name, body, call.dialect))
+    return run(() => this.#forward(name, withoutKeep(body, head), call, head?.extras?.keep !== undefined))
   }
 
   /** `name`: undefined where it is not known, since what Python sends is not read; here it must be. */

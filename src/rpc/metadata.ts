@@ -11,7 +11,7 @@ import type { Metadata } from './server/service.ts'
 export function extrasOf({ metadata: given, idempotencyKey }: Pick<CallOptions, 'metadata' | 'idempotencyKey'>): Extras | undefined {
   const metadata = metadataWithinScope(given === undefined ? undefined : resolveMetadata('metadata', given))
   if (idempotencyKey === undefined) return metadata && { metadata }
-  return { ...(metadata && { metadata }), idempotencyKey: resolveKey('idempotencyKey', idempotencyKey) }
+  return { metadata, idempotencyKey: resolveKey('idempotencyKey', idempotencyKey) }
 }
 
 /** @throws ZmqRpcError BAD_OPTION */

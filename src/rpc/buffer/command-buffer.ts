@@ -312,7 +312,7 @@ export class CommandBuffer {
     const { id, name } = command
     const { store, delivery } = session
     const ttlMs = Math.min(command.ttlMs, this.settings.maxAgeMs)
-    const record = toRecord({ ...command, ttlMs }, this.#clock.stamp())
+    const record = toRecord(command, ttlMs, this.#clock.stamp())
     const known = await this.#appendUnlessKnown(session, command, record)
     if ('state' in known) return { ageMs: sameCommand(known.name, name, known.acceptedAgoMs), duplicate: true }
     const { seq, duplicate } = known
@@ -483,8 +483,7 @@ export class CommandBuffer {
       append: (record) => this.#appendIfRoom(store, record),
       makeRoom: (wanted) => this.#dropOldest(store, delivery, wanted),
     })
-    const { maxCommands, maxBytes } = this.settings
-    const laneRoom = new LaneRoom<Appended>(() => ({ ...store.count(), maxCommands, maxBytes }))
+    const laneRoom = new LaneRoom<Appended>(this.settings, () => store.count())
     const session: Session = { store, outcomeStore, outcomes, delivery, overflow, laneRoom }
     const { live, dead, tornBytes, damaged } = opening
     publish('zmq-rpc:buffer:opened', () => ({ buffer: this.#name, waiting: live, dead, tornBytes, damaged: damaged.length }))

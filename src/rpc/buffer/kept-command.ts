@@ -75,10 +75,13 @@ function hashed(id: string): string {
   return `sha256-${createHash('sha256').update(id, 'utf16le').digest('base64url')}`
 }
 
-export function toRecord(command: CommandToKeep, acceptedAt: Stamp): StoreRecord {
-  const { id, key, name, dialect, body, lane, ordered, user, ttlMs, valueKey } = command
-  const texts = [name ?? '', key ?? '', lane, user ?? '', valueKey ?? ''].map((text) => Buffer.from(text, 'utf8'))
-  const meta = Buffer.allocUnsafe(texts.reduce((sum, { length }) => sum + 2 + length, FIXED_BYTES))
+/** `ttlMs`: what the buffer leaves of the command's own. */
+export function toRecord(command: CommandToKeep, ttlMs: number, acceptedAt: Stamp): StoreRecord {
+  const { id, key, name, dialect, body, lane, ordered, user, valueKey } = command
+  const texts = [name ?? '', key ?? '', lane, user ?? '', valueKey ?? '']
+  let length = FIXED_BYTES
+  for (const text of texts) length += 2 + Buffer.byteLength(text)
+  const meta = Buffer.allocUnsafe(length)
   meta[0] = VERSION
   meta[1] =
     (dialect === 'native' ? FLAGS.native : 0) |
@@ -89,10 +92,10 @@ export function toRecord(command: CommandToKeep, acceptedAt: Stamp): StoreRecord
     (ordered ? FLAGS.ordered : 0)
   let at = 2
   for (const number of [acceptedAt.bufferMs, acceptedAt.machineMs, acceptedAt.wallMs, ttlMs]) at = meta.writeDoubleBE(number, at)
-  at += Buffer.from(acceptedAt.boot, 'hex').copy(meta, at, 0, 8)
+  at += meta.write(acceptedAt.boot, at, 8, 'hex')
   for (const text of texts) {
-    at = meta.writeUInt16BE(text.length, at)
-    at += text.copy(meta, at)
+    const bytes = meta.write(text, at + 2)
+    at = meta.writeUInt16BE(bytes, at) + bytes
   }
   return { id, data: toBytes(body), meta }
 }

@@ -74,11 +74,6 @@ export class KeptRequest implements CallRequest {
   }
 
   #extras(metadata: Extras['metadata']): Extras {
-    return {
-      ...(metadata !== undefined && { metadata }),
-      idempotencyKey: this.#key,
-      ...(this.orderingKey !== undefined && { orderingKey: this.orderingKey }),
-      ...(this.#keep !== undefined && { keep: this.#keep }),
-    }
+    return { metadata, idempotencyKey: this.#key, orderingKey: this.orderingKey, keep: this.#keep }
   }
 }

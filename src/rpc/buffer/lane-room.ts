@@ -10,18 +10,26 @@ import { ZmqRpcError } from '../../errors.ts'
 /** Room is short when this share of the bytes is taken, or there was none a moment ago. */
 const SHORT = { share: 0.9, forMs: 10_000 }
 
+interface RoomLimits {
+  readonly maxCommands: number
+  readonly maxBytes: number
+}
+
 export class LaneRoom<Appended> {
-  /** What the store has, and may have. */
-  readonly #state: () => { live: number; bytes: number; maxCommands: number; maxBytes: number }
+  /** What the store may have. */
+  readonly #limits: RoomLimits
+  /** What it has. */
+  readonly #count: () => { readonly live: number; readonly bytes: number }
   /** Of each lane, what is being written down last. */
   readonly #last = new Map<string, Promise<Appended>>()
   /** Being written down: the store does not count it yet. */
-  #count = 0
-  #bytes = 0
+  #appending = 0
+  #appendingBytes = 0
   #refusedAt = Number.NEGATIVE_INFINITY
 
-  constructor(state: () => { live: number; bytes: number; maxCommands: number; maxBytes: number }) {
-    this.#state = state
+  constructor(limits: RoomLimits, count: () => { readonly live: number; readonly bytes: number }) {
+    this.#limits = limits
+    this.#count = count
   }
 
   /** @throws what `append` throws; ZmqRpcError STORE_FULL */
@@ -29,11 +37,11 @@ export class LaneRoom<Appended> {
     const before = this.#last.get(lane)
     const mine = before !== undefined && this.#isShort ? behind(before, append) : append()
     this.#last.set(lane, mine)
-    this.#count++
-    this.#bytes += bytes
+    this.#appending++
+    this.#appendingBytes += bytes
     const settled = (): void => {
-      this.#count--
-      this.#bytes -= bytes
+      this.#appending--
+      this.#appendingBytes -= bytes
       if (this.#last.get(lane) === mine) this.#last.delete(lane)
     }
     mine.then(settled, (error: unknown) => {
@@ -44,8 +52,9 @@ export class LaneRoom<Appended> {
   }
 
   get #isShort(): boolean {
-    const { live, bytes, maxCommands, maxBytes } = this.#state()
-    if (live + this.#count >= maxCommands || bytes + this.#bytes > SHORT.share * maxBytes) return true
+    const { maxCommands, maxBytes } = this.#limits
+    const { live, bytes } = this.#count()
+    if (live + this.#appending >= maxCommands || bytes + this.#appendingBytes > SHORT.share * maxBytes) return true
     return performance.now() < this.#refusedAt + SHORT.forMs
   }
 }

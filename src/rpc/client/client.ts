@@ -438,12 +438,7 @@ export class RpcClient {
     const end = resolveNumber('ttlMs', ttlMs, Number.POSITIVE_INFINITY, 1)
     if (orderingKey === undefined) this.#orderingKey ??= randomUUID()
     const lane = orderingKey === undefined ? this.#orderingKey : orderingKey === null ? undefined : resolveKey('orderingKey', orderingKey)
-    return {
-      ...extras,
-      idempotencyKey,
-      ...(lane !== undefined && { orderingKey: lane }),
-      keep: end === Number.POSITIVE_INFINITY ? {} : { ttlMs: end },
-    }
+    return { metadata: extras?.metadata, idempotencyKey, orderingKey: lane, keep: end === Number.POSITIVE_INFINITY ? {} : { ttlMs: end } }
   }
 
   #askServer(link: RequestLink, question: ListServices): Promise<ServerDescription> {

@@ -6,7 +6,7 @@ import type { Receipt } from '../../receipt.ts'
 import { type Body, framesOf, type Message } from '../../wire/index.ts'
 import type { IncomingStreams } from '../command/command-registry.ts'
 import type { Dialect } from '../dialect/announcement.ts'
-import { type Accepted, decodeCallHead, type Extras, withExtras } from '../dialect/native/message.ts'
+import { type Accepted, decodeCallHead, type Extras, type Keep, withExtras } from '../dialect/native/message.ts'
 import type { WriteHooks } from '../dialect/native/writer.ts'
 import type { Endpoint } from '../endpoint.ts'
 import type { ErrorRegistry } from '../error/service-error.ts'
@@ -20,7 +20,10 @@ export const KEEPS_NO_STREAMS: WriteHooks = {
 }
 
 /** What it goes with: `keep` among it. */
-export type SubmitExtras = Extras & Required<Pick<Extras, 'idempotencyKey' | 'keep'>>
+export interface SubmitExtras extends Extras {
+  idempotencyKey: string
+  keep: Keep
+}
 
 export class SubmitRequest implements CallRequest {
   readonly command: string

@@ -16,12 +16,12 @@ import { NativeWriter, type WriteHooks } from './writer.ts'
 
 /** What travels beside a call, a reply or an error. */
 export interface Extras {
-  metadata?: Readonly<Record<string, string>>
-  idempotencyKey?: string
+  metadata?: Readonly<Record<string, string>> | undefined
+  idempotencyKey?: string | undefined
   /** The lane of a call: those of one connection with the same key are carried out one after the other. */
-  orderingKey?: string
+  orderingKey?: string | undefined
   /** Whoever has a buffer is to keep the call, and to answer ACCEPTED alone. */
-  keep?: Keep
+  keep?: Keep | undefined
 }
 
 /** How a call is to be kept. */
@@ -393,8 +393,7 @@ function flagsOf(flags: number, extras: Extras | undefined): number {
 function writeExtras(writer: NativeWriter, extras: Extras | undefined): void {
   if (extras === undefined) return
   const { metadata, idempotencyKey, orderingKey, keep } = extras
-  let count = 0
-  for (const extra of [metadata, idempotencyKey, orderingKey, keep]) if (extra !== undefined) count++
+  const count = +(metadata !== undefined) + +(idempotencyKey !== undefined) + +(orderingKey !== undefined) + +(keep !== undefined)
   writer.map(count)
   if (metadata !== undefined) {
     writer.integer(EXTRA.metadata)
