@@ -4,7 +4,7 @@
  */
 
 import { aroundEach, describe } from 'vitest'
-import { TestNetwork } from '../../src/testing/index.ts'
+import { whollyVirtually } from '../helpers/virtually.ts'
 
 const SUITES: Record<string, () => Promise<unknown>> = {
   'rpc/back-pressure': () => import('../integration/rpc/back-pressure.test.ts'),
@@ -45,15 +45,7 @@ const REAL_SOCKETS_ONLY = new Set([
 describe('on a virtual network', async () => {
   aroundEach(async (runTest, { task, skip }) => {
     if (REAL_SOCKETS_ONLY.has(task.name)) skip('needs a real socket or file')
-    using network = new TestNetwork({ chunking: 'random' })
-    let over = false
-    const test = runTest().finally(() => {
-      over = true
-    })
-    const errors: unknown[] = []
-    // One that fails still wants to clean up after itself.
-    while (!over) await network.run(test).catch((error) => errors.push(error))
-    if (errors.length > 0) throw errors[0]
+    await whollyVirtually(runTest, { chunking: 'random' })
   })
 
   // Each in a group of its own: what it does before and after a test is for its own tests only.

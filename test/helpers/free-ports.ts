@@ -4,8 +4,7 @@
  * of another test can have one meanwhile; and each of the processes that run tests at the same time has some of its own.
  */
 
-import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { Context, Pull } from '../../src/socket/index.ts'
 
 const FIRST = 12_000
 const PER_PROCESS = 500
@@ -35,14 +34,16 @@ export async function nowhere(): Promise<string> {
   return `tcp://127.0.0.1:${await freePort()}`
 }
 
+/** By a socket of ours, which is on the virtual network where the test is. */
 async function isFree(port: number): Promise<boolean> {
-  const server = createServer().listen(port, '127.0.0.1')
+  const socket = new Pull({ context: new Context() })
   try {
-    await once(server, 'listening')
+    await socket.bind(`tcp://127.0.0.1:${port}`)
+    return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false
     throw error
+  } finally {
+    await socket.close()
   }
-  await new Promise((resolve) => server.close(resolve))
-  return true
 }

@@ -1,8 +1,10 @@
 /** A peer of our sockets that is nothing but a TCP connection: it says what the test says, and may do wrong. */
 
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket as NetSocket, type Server } from 'node:net'
+import type { Socket } from '../../src/socket/index.ts'
 import { greeting, ready } from '../unit/wire/helpers.ts'
+import { event, type TestSockets } from './sockets.ts'
 
 export interface RawFrame {
   flags: number
@@ -10,7 +12,7 @@ export interface RawFrame {
 }
 
 export class RawConnection {
-  readonly socket: Socket
+  readonly socket: NetSocket
   /** Resolves when the other side is gone. */
   readonly closed: Promise<void>
   #chunks: Buffer[] = []
@@ -18,7 +20,7 @@ export class RawConnection {
   #wake: (() => void) | undefined
   #ended = false
 
-  constructor(socket: Socket) {
+  constructor(socket: NetSocket) {
     this.socket = socket
     socket.on('error', () => {})
     socket.on('data', (chunk: Buffer) => {
@@ -123,4 +125,13 @@ export class RawServer {
     this.#server.close()
     await once(this.#server, 'close')
   }
+}
+
+/** A raw connection to a socket that is bound, which has taken it; closed when the test ends. */
+export async function strangerAt({ defer }: TestSockets, socket: Socket): Promise<RawConnection> {
+  const accepted = event(socket, 'accept')
+  const raw = await RawConnection.connect(socket.lastEndpoint as string)
+  defer(() => raw.close())
+  await accepted
+  return raw
 }

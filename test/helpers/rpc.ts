@@ -21,8 +21,9 @@ import {
 import type { ClientOptions } from '../../src/rpc/client/client-options.ts'
 import type { MessageServerOptions } from '../../src/rpc/server/message-server.ts'
 import { Context, context as sharedContext } from '../../src/socket/context.ts'
-import { simulate, type TestNetwork } from '../../src/testing/index.ts'
+import type { TestNetwork } from '../../src/testing/index.ts'
 import { TRANSPORTS, until } from './sockets.ts'
+import { virtually } from './virtually.ts'
 
 export { STREAM_TRANSPORTS, TRANSPORTS, until } from './sockets.ts'
 export { Context }
@@ -206,14 +207,7 @@ export function useRpc(): Rpc {
       return heard
     },
     defer: (one) => deferredCleanUps.push(one),
-    virtually: (test) =>
-      simulate(async (network) => {
-        try {
-          await test(network)
-        } finally {
-          await cleanUp()
-        }
-      }),
+    virtually: (test) => virtually(test, cleanUp),
   }
 }
 

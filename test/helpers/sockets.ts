@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import { afterEach, beforeEach, expect } from 'vitest'
 import { Context, type EventOfType, type EventType, Pull, type Socket } from '../../src/socket/index.ts'
-import { simulate, type TestNetwork } from '../../src/testing/index.ts'
+import type { TestNetwork } from '../../src/testing/index.ts'
+import { virtually } from './virtually.ts'
 
 export interface TransportCase {
   name: string
@@ -77,14 +78,7 @@ export function useSockets(): TestSockets {
     defer(one) {
       deferred.push(one)
     },
-    virtually: (test) =>
-      simulate(async (network) => {
-        try {
-          await test(network)
-        } finally {
-          await cleanUp()
-        }
-      }),
+    virtually: (test) => virtually(test, cleanUp),
   }
 }
 

@@ -1,10 +1,9 @@
-/** What strangers may make a socket hold, and what `stats` tells of it. */
+/** What strangers may make a socket hold. */
 
 import { createConnection } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import {
   Dealer,
-  Pair,
   Publisher,
   Pull,
   Push,
@@ -16,20 +15,14 @@ import {
   XPublisher,
   XSubscriber,
 } from '../../../src/socket/index.ts'
-import { RawConnection, RawServer } from '../../helpers/raw-peer.ts'
-import { event, link, TRANSPORTS, texts, until, useSockets } from '../../helpers/sockets.ts'
-import { bytes, command, greeting, naiveMessage, ready } from '../../unit/wire/helpers.ts'
+import { RawConnection, strangerAt } from '../../helpers/raw-peer.ts'
+import { event, texts, until, useSockets } from '../../helpers/sockets.ts'
+import { bytes, command, greeting } from '../../unit/wire/helpers.ts'
 
 const use = useSockets()
 const ANY = 'tcp://127.0.0.1:0'
 
-async function stranger(socket: Socket): Promise<RawConnection> {
-  const accepted = event(socket, 'accept')
-  const raw = await RawConnection.connect(socket.lastEndpoint as string)
-  use.defer(() => raw.close())
-  await accepted
-  return raw
-}
+const stranger = (socket: Socket): Promise<RawConnection> => strangerAt(use, socket)
 
 describe('maxConnections', () => {
   it('turns away connections over it, says so, and takes the next one when another has left', async () => {
@@ -237,59 +230,6 @@ describe('what our own receivers would refuse', () => {
   })
 })
 
-describe.each(['tcp://127.0.0.1:0', 'inproc://full'])('a queue at its mark, over %s', (address) => {
-  it('is told and counted once, until half of it is free again', async () => {
-    const [push, pull] = [use.open(Push, { sendHighWaterMark: 4, sendTimeout: 0 }), use.open(Pull, { receiveHighWaterMark: 4 })]
-    const told: string[] = []
-    for (const socket of [push, pull])
-      socket.events.on('queue:full', ({ queue, address }) => told.push(`${socket.type} ${queue} ${address}`))
-    const at = await link(pull, push, address)
-    const body = Buffer.alloc(256 * 1024)
-    const fill = async (): Promise<number> => {
-      let sent = 0
-      const before = push.stats().full.send
-      await until(async () => {
-        await push.send(body).then(
-          () => sent++,
-          () => {},
-        )
-        return push.stats().full.send > before
-      }, 'the queue is full')
-      for (let more = 0; more < 3; more++)
-        await push.send(body).then(
-          () => sent++,
-          () => {},
-        )
-      return sent
-    }
-    let sent = await fill()
-    expect(told.sort()).toEqual([`PULL receive ${at}`, `PUSH send ${at}`])
-    for (let round = 0; round < sent; round++) await pull.receive()
-    sent = await fill()
-    expect(told.filter((text) => text.startsWith('PUSH'))).toHaveLength(2)
-    expect(push.stats().full.send).toBe(2)
-    expect(pull.stats().full.receive).toBe(told.length - 2)
-  })
-})
-
-describe('a subscriber that does not keep up', () => {
-  it('is told of once, and each message that it misses is counted', async () => {
-    const publisher = use.open(Publisher, { sendHighWaterMark: 3 })
-    await publisher.bind(ANY)
-    const raw = await stranger(publisher)
-    await raw.handshake('SUB')
-    raw.socket.pause()
-    raw.write(command('09"SUBSCRIBE"'))
-    const told: unknown[] = []
-    publisher.events.on('queue:full', ({ queue, remoteAddress }) => told.push([queue, remoteAddress]))
-    await until(async () => {
-      await publisher.send(Buffer.alloc(256 * 1024))
-      return publisher.stats().dropped.highWaterMark === 10
-    }, 'ten are missed')
-    expect(told).toEqual([['send', `tcp://127.0.0.1:${raw.socket.localPort}`]])
-  })
-})
-
 describe('maxHandshakes', () => {
   it('ends the oldest handshake when there are more, and says so; honest clients always get in', async () => {
     const router = use.open(Router, { maxHandshakes: 3 })
@@ -351,229 +291,5 @@ describe('maxHandshakes', () => {
     const third = await stranger(open)
     await third.handshake('DEALER')
     await until(() => open.stats().connections === 2, 'both are in')
-  })
-})
-
-describe('peers that come, send, and go', () => {
-  it('leave no more than a bounded number of messages to an application that does not take them, and none is lost', async () => {
-    const pull = use.open(Pull, { receiveHighWaterMark: 10 })
-    await pull.bind(ANY)
-    const visit = async (name: string): Promise<RawConnection> => {
-      const raw = await stranger(pull)
-      await raw.handshake('PUSH')
-      raw.write(...Array.from({ length: 6 }, (_, index) => naiveMessage([Buffer.from(name + index)])))
-      raw.socket.end()
-      return raw
-    }
-    for (const name of ['a', 'b']) await (await visit(name)).closed
-    const late = await Promise.all(['c', 'd', 'e'].map(visit))
-    await until(() => pull.stats().connections === 3, 'the late ones are in')
-    // What they have sent, their end included, stays with the system: what was sent later to others has arrived.
-    const [from, to] = [use.open(Push), use.open(Pull)]
-    await link(from, to)
-    await from.send('later')
-    await to.receive()
-    expect(pull.stats().connections).toBe(3)
-    const got: string[] = []
-    for (let count = 0; count < 30; count++) got.push(String((await pull.receive())[0]))
-    const sent = ['a', 'b', 'c', 'd', 'e'].flatMap((name) => Array.from({ length: 6 }, (_, index) => name + index))
-    expect(got.sort()).toEqual(sent)
-    await Promise.all(late.map((raw) => raw.closed))
-  })
-})
-
-describe('a peer that sends more than fits, and goes', () => {
-  it.each(TRANSPORTS)('over $name: all that it has sent is received', async ({ endpoint }) => {
-    const pull = use.open(Pull, { receiveHighWaterMark: 5, receiveTimeout: 2000 })
-    const push = use.open(Push)
-    await link(pull, push, endpoint())
-    const sent = Array.from({ length: 500 }, (_, number) => String(number))
-    await push.sendMany(sent)
-    const closing = push.close()
-    // Over inproc it waits until there is room: nothing stands between the two.
-    if (!endpoint().startsWith('inproc')) await closing.then(() => until(() => pull.stats().connections === 0, 'it is gone'))
-    const got: string[] = []
-    while (got.length < sent.length) got.push(String((await pull.receive())[0]))
-    expect(got).toEqual(sent)
-    expect(pull.stats().dropped.lost).toBe(0)
-  })
-
-  it('again and again, before it is read from, leaves nothing, and what it sent is counted', async () => {
-    const pull = use.open(Pull, { receiveHighWaterMark: 10 })
-    await pull.bind(ANY)
-    const visit = async (name: string): Promise<void> => {
-      const raw = await stranger(pull)
-      const messages = Array.from({ length: 8 }, (_, index) => naiveMessage([Buffer.from(name + index)]))
-      raw.write(greeting('NULL'), ready('PUSH'), ...messages)
-      raw.socket.end()
-      await raw.closed
-    }
-    for (const name of ['a', 'b', 'c', 'd']) await visit(name)
-    await until(() => pull.stats().dropped.lost === 16, 'what c and d sent is counted')
-    const got = await pull.receiveMany()
-    expect(got.map(String)).toHaveLength(16)
-  })
-})
-
-describe('stats', () => {
-  it('tell connections, handshakes, bytes and what waits, on both sides', async () => {
-    const [pull, push] = [use.open(Pull), use.open(Push)]
-    expect(push.stats()).toEqual({
-      connections: 0,
-      handshakes: 0,
-      failedHandshakes: 0,
-      refused: {
-        maxConnections: 0,
-        maxConnectionsPerAddress: 0,
-        maxHandshakes: 0,
-        maxHandshakeBytes: 0,
-        handshakeInterval: 0,
-        maxMessageSize: 0,
-        maxSubscriptionBytes: 0,
-      },
-      full: { send: 0, receive: 0 },
-      queuedMessages: 0,
-      bytesReceived: 0,
-      bytesSent: 0,
-      dropped: { highWaterMark: 0, unroutable: 0, noEnvelope: 0, unexpected: 0, filtered: 0, lost: 0 },
-    })
-    const server = await RawServer.listen()
-    use.defer(() => server.close())
-    push.connect(server.endpoint)
-    await push.send('waits')
-    expect(push.stats()).toMatchObject({ queuedMessages: 1, connections: 0 })
-    await server.accept()
-    await until(() => push.stats().handshakes === 1, 'the handshake has begun')
-    push.disconnect(server.endpoint)
-    await link(pull, push)
-    await push.send(Buffer.alloc(1000))
-    await pull.receive()
-    const [sender, receiver] = [push.stats(), pull.stats()]
-    expect([sender.connections, receiver.connections]).toEqual([1, 1])
-    expect(receiver.bytesReceived).toBeGreaterThan(1000 + 64)
-    expect(sender.bytesSent).toBeGreaterThanOrEqual(receiver.bytesReceived)
-    // Bytes of a connection that is over still count.
-    const lost = event(pull, 'disconnect')
-    push.disconnect(pull.lastEndpoint as string)
-    await lost
-    expect(pull.stats()).toMatchObject({ connections: 0, handshakes: 0, bytesReceived: receiver.bytesReceived })
-  })
-
-  it('count connections over inproc, too', async () => {
-    const [pull, push] = [use.open(Pull), use.open(Push)]
-    await link(pull, push, 'inproc://stats')
-    await push.send('x')
-    await pull.receive()
-    expect([pull.stats().connections, push.stats().connections]).toEqual([1, 1])
-  })
-
-  it('count messages that were over the high-water mark: PUB and ROUTER', async () => {
-    const publisher = use.open(Publisher, { sendHighWaterMark: 5 })
-    await publisher.bind(ANY)
-    const subscriber = await stranger(publisher)
-    await subscriber.handshake('SUB')
-    subscriber.socket.pause()
-    subscriber.write(command('09"SUBSCRIBE"'))
-    const body = Buffer.alloc(256 * 1024)
-    await until(async () => {
-      await publisher.send(body)
-      return publisher.stats().dropped.highWaterMark === 7
-    }, 'seven were dropped')
-
-    const router = use.open(Router, { sendHighWaterMark: 5 })
-    await router.bind(ANY)
-    const dealer = await stranger(router)
-    await dealer.handshake('DEALER', 'slow')
-    dealer.socket.pause()
-    await until(async () => {
-      await router.send(['slow', body])
-      return router.stats().dropped.highWaterMark === 7
-    }, 'seven were dropped')
-    expect(router.stats().queuedMessages).toBe(5)
-  })
-
-  it('count what had nobody to go to: ROUTER, and REP when the asker is gone', async () => {
-    const router = use.open(Router)
-    await router.send(['nobody', 'x'])
-    expect(router.stats().dropped.unroutable).toBe(1)
-    const reply = use.open(Reply)
-    await reply.bind(ANY)
-    const raw = await stranger(reply)
-    await raw.handshake('REQ')
-    raw.write(naiveMessage([Buffer.alloc(0), Buffer.from('question')]), naiveMessage([Buffer.from('no envelope')]))
-    await reply.receive()
-    const lost = event(reply, 'disconnect')
-    raw.close()
-    await lost
-    await reply.send('answer')
-    expect(reply.stats().dropped).toMatchObject({ unroutable: 1, noEnvelope: 1 })
-  })
-
-  it('count what was not asked for: REQ, PAIR, SUB', async () => {
-    const request = use.open(Request)
-    const server = await RawServer.listen()
-    use.defer(() => server.close())
-    request.connect(server.endpoint)
-    const router = await server.accept()
-    await router.handshake('ROUTER')
-    router.write(naiveMessage([Buffer.alloc(0), Buffer.from('nobody asked')]))
-    await until(() => request.stats().dropped.unexpected === 1, 'the stray reply was seen')
-
-    const pair = use.open(Pair)
-    await pair.bind(ANY)
-    const only = await stranger(pair)
-    await only.handshake('PAIR')
-    await until(() => pair.stats().connections === 1, 'the first is in')
-    const second = await stranger(pair)
-    await second.handshake('PAIR')
-    await second.closed
-    expect(pair.stats().connections).toBe(1)
-
-    const subscriber = use.open(Subscriber)
-    subscriber.subscribe('a')
-    await subscriber.bind(ANY)
-    const publisher = await stranger(subscriber)
-    await publisher.handshake('PUB')
-    publisher.write(bytes('00 01 "b" 00 01 "c" 00 01 "a"'))
-    expect(texts(await subscriber.receive())).toEqual(['a'])
-    expect(subscriber.stats().dropped.filtered).toBe(2)
-  })
-
-  it('forget the connections of an endpoint that was given up, but not their bytes', async () => {
-    const [push, pull] = [use.open(Push), use.open(Pull)]
-    await pull.bind(ANY)
-    const at = pull.lastEndpoint as string
-    push.connect(at)
-    await push.send('x')
-    await pull.receive()
-    push.disconnect(at)
-    await until(() => push.stats().handshakes + push.stats().connections === 0, 'the client has forgotten it')
-    expect(push.stats().bytesSent).toBeGreaterThan(64)
-    push.connect(at)
-    await push.send('x')
-    await pull.receive()
-    await pull.unbind(at)
-    expect(pull.stats()).toMatchObject({ connections: 0, handshakes: 0, failedHandshakes: 0 })
-  })
-
-  it('count what was lost unwritten: with its connection, and when linger was over', async () => {
-    const router = use.open(Router, { mandatory: true, sendTimeout: 0 })
-    await router.bind(ANY)
-    const raw = await stranger(router)
-    await raw.handshake('DEALER', 'slow')
-    raw.socket.pause()
-    const body = Buffer.alloc(256 * 1024)
-    await until(() => router.send(['slow', body]).then(() => router.stats().queuedMessages === 3), 'three wait')
-    const lost = event(router, 'disconnect')
-    raw.socket.resetAndDestroy()
-    await lost
-    expect(router.stats()).toMatchObject({ queuedMessages: 0, dropped: { lost: 3 } })
-
-    const push = use.open(Push, { linger: 0 })
-    push.connect('tcp://127.0.0.1:9')
-    await push.send('x')
-    await push.send('y')
-    push.disconnect('tcp://127.0.0.1:9')
-    await until(() => push.stats().dropped.lost === 2, 'both were given up')
   })
 })

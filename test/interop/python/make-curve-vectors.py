@@ -1,4 +1,4 @@
-"""Prints conversations of CURVE, worked out with libsodium, for test/unit/wire/curve.test.ts:
+"""Prints conversations of CURVE, worked out with libsodium, for test/unit/wire/curve*.test.ts:
 
     python make-curve-vectors.py > ../../unit/wire/curve-vectors.json
 
