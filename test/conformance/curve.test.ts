@@ -1,4 +1,4 @@
-/** The numbered cases of CURVE. What each of them is made of, in all its variants: `test/unit/wire/curve.test.ts`. */
+/** The numbered cases of CURVE. What each of them is made of, in all its variants: `test/unit/wire/curve*.test.ts`. */
 
 import { describe, expect, it } from 'vitest'
 import { loadCrypto } from '../../src/wire/mechanism/crypto.ts'

@@ -20,13 +20,12 @@ import {
 } from '../../src/index.ts'
 import type { ClientOptions } from '../../src/rpc/client/client-options.ts'
 import type { MessageServerOptions } from '../../src/rpc/server/message-server.ts'
-import { Context, context as sharedContext } from '../../src/socket/context.ts'
+import { context as sharedContext } from '../../src/socket/context.ts'
 import type { TestNetwork } from '../../src/testing/index.ts'
-import { TRANSPORTS, until } from './sockets.ts'
+import { openHandles, TRANSPORTS, until } from './sockets.ts'
 import { virtually } from './virtually.ts'
 
-export { STREAM_TRANSPORTS, TRANSPORTS, until } from './sockets.ts'
-export { Context }
+export { openHandles, STREAM_TRANSPORTS, TRANSPORTS, until } from './sockets.ts'
 
 /** What our ends may speak with each other. */
 export const DIALECTS = ['native', 'pyzmqrpc3'] as const
@@ -169,7 +168,7 @@ export function useRpc(): Rpc {
   afterEach(async () => {
     await cleanUp()
     expect(sharedContext.openSockets, 'sockets that are still open').toBe(0)
-    await until(() => openHandles() <= before, 'servers, connections and timers that are still open')
+    await until(() => openHandles() <= before, 'servers and connections that are still open')
   })
 
   const own = <T extends End>(end: T): T => {
@@ -209,11 +208,6 @@ export function useRpc(): Rpc {
     defer: (one) => deferredCleanUps.push(one),
     virtually: (test) => virtually(test, cleanUp),
   }
-}
-
-/** Servers, connections and running timers of this process. */
-export function openHandles(): number {
-  return process.getActiveResourcesInfo().filter((name) => /^(TCP|Pipe)/.test(name)).length
 }
 
 export function endpointOf(server: { endpoints: string[] }): string {

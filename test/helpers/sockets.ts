@@ -88,7 +88,7 @@ function quit(socket: Socket): Promise<void> {
 }
 
 /** Servers and connections of this process. */
-function openHandles(): number {
+export function openHandles(): number {
   return process.getActiveResourcesInfo().filter((name) => /^(TCP|Pipe)/.test(name)).length
 }
 

@@ -1,14 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { checkFloors } from '../../scripts/check-floors.js'
+import { temporaryFolder } from '../helpers/folder.ts'
 
 let root: string
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'floors-'))
+  root = temporaryFolder()
 })
-afterEach(() => rmSync(root, { recursive: true }))
 
 function faultsOf(files: Record<string, string>): string[] {
   for (const [name, text] of Object.entries(files)) {

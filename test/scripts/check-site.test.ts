@@ -1,15 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { checkSite } from '../../scripts/site/check-site.js'
+import { temporaryFolder } from '../helpers/folder.ts'
 
 describe('the check of the built site', () => {
   let folder: string
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'zmq-rpc-site-'))
+    folder = temporaryFolder()
   })
-  afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
   const write = (name: string, html: string): void => {
     mkdirSync(dirname(join(folder, name)), { recursive: true })

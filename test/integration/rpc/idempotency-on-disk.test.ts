@@ -3,8 +3,7 @@
 import { spawn } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -20,6 +19,7 @@ import {
   ZmqRpcError,
 } from '../../../src/index.ts'
 import { MemoryStore } from '../../../src/testing/index.ts'
+import { temporaryFolder } from '../../helpers/folder.ts'
 
 class Count extends Command<number> {
   n = 0
@@ -224,11 +224,6 @@ describe('a server with idempotency on disk', () => {
 
 describe('a server that is killed', () => {
   const script = fileURLToPath(new URL('./children/idempotent-server.ts', import.meta.url))
-  const folder = (): string => {
-    const path = mkdtempSync(join(tmpdir(), 'zmq-rpc-once-'))
-    onTestFinished(() => rmSync(path, { recursive: true, force: true }))
-    return path
-  }
   const spawned = async (path: string, endpoint: string, interrupted: 'again' | 'refuse') => {
     const args = ['--import', 'tsx', script, endpoint, join(path, 'keys'), join(path, 'runs'), interrupted]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -249,7 +244,7 @@ describe('a server that is killed', () => {
 
   it('while calls come carries out once what was answered, and what it was at as it is told to', { timeout: 60_000 }, async () => {
     for (const interrupted of ['again', 'refuse'] as const) {
-      const path = folder()
+      const path = temporaryFolder()
       let server = await spawned(path, 'tcp://127.0.0.1:0', interrupted)
       const client = new RpcClient({ req: server.bound, retry: { maxAttempts: 20 }, retryBudget: { ratio: 20 }, maxQueued: 100_000 })
       onTestFinished(() => client.close())

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Context, Dealer, Pair, Publisher, Router, type Socket, Subscriber, XPublisher, XSubscriber } from '../../../src/socket/index.ts'
-import { outcome, until } from '../../helpers/sockets.ts'
+import { openHandles, outcome, until } from '../../helpers/sockets.ts'
 
 type Duplex = Socket & { send?(message: unknown): Promise<void>; receive?(): Promise<unknown> }
 
@@ -125,8 +125,6 @@ class Scene {
     }
   }
 }
-
-const openHandles = (): number => process.getActiveResourcesInfo().filter((name) => /^(TCP|Pipe)/.test(name)).length
 
 const who = fc.constantFrom(0 as const, 1 as const)
 const step = fc.record({ who, deed: fc.constantFrom(...DEEDS), awaited: fc.boolean() })

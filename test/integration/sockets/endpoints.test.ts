@@ -2,11 +2,11 @@
 
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Dealer, Pull, Push, Reply, Request, Router } from '../../../src/socket/index.ts'
+import { temporaryFolder } from '../../helpers/folder.ts'
 import { codeOf, event, link, outcome, STREAM_TRANSPORTS, TRANSPORTS, texts, until, useSockets, vacant } from '../../helpers/sockets.ts'
 
 const thrownBy = (call: () => unknown): unknown => {
@@ -242,14 +242,8 @@ describe('tcp endpoints', () => {
 describe('ipc endpoints', () => {
   const use = useSockets()
 
-  function directory(): string {
-    const path = mkdtempSync(join(tmpdir(), 'zmq-rpc-test-'))
-    use.defer(() => rmSync(path, { recursive: true, force: true }))
-    return path
-  }
-
   it('the file is there while it is bound, and no longer', async () => {
-    const path = join(directory(), 'socket')
+    const path = join(temporaryFolder(), 'socket')
     const pull = use.open(Pull)
     await pull.bind(`ipc://${path}`)
     expect(existsSync(path)).toBe(true)
@@ -263,7 +257,7 @@ describe('ipc endpoints', () => {
   })
 
   it('a file that a dead process left behind is no obstacle', async () => {
-    const path = join(directory(), 'socket')
+    const path = join(temporaryFolder(), 'socket')
     const script = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
     await once(spawn(process.execPath, ['-e', script]), 'exit')
     expect(existsSync(path)).toBe(true)
@@ -274,7 +268,7 @@ describe('ipc endpoints', () => {
   })
 
   it('one that somebody listens on is not taken away', async () => {
-    const path = join(directory(), 'socket')
+    const path = join(temporaryFolder(), 'socket')
     const [holder, thief, push] = [use.open(Pull), use.open(Pull), use.open(Push)]
     await holder.bind(`ipc://${path}`)
     expect(await outcome(thief.bind(`ipc://${path}`))).toBe('EADDRINUSE')
@@ -284,14 +278,14 @@ describe('ipc endpoints', () => {
   })
 
   it('a file that is no socket is left alone', async () => {
-    const path = join(directory(), 'precious')
+    const path = join(temporaryFolder(), 'precious')
     writeFileSync(path, 'data')
     expect(await outcome(use.open(Pull).bind(`ipc://${path}`))).toBe('EADDRINUSE')
     expect(readFileSync(path, 'utf8')).toBe('data')
   })
 
   it('a folder that is not there is an error; connecting waits for it', async () => {
-    const path = join(directory(), 'later', 'socket')
+    const path = join(temporaryFolder(), 'later', 'socket')
     expect(await outcome(use.open(Pull).bind(`ipc://${path}`))).not.toBe('fulfilled')
     const [push, pull] = [use.open(Push, { reconnectInterval: 5 }), use.open(Pull)]
     const retry = event(push, 'connect:retry')

@@ -109,26 +109,25 @@ describe('a proxy', () => {
     while (last !== 'last') last = String(await watcher.receive())
   })
 
-  test('holds messages back while it is paused, and loses none', () =>
-    sockets.virtually(async () => {
-      const [front, back] = [sockets.open(Pull), sockets.open(Push)]
-      const [frontAt, backAt] = [await bound(front), await bound(back)]
-      const proxy = new SocketProxy(front, back)
-      void run(proxy)
-      const [source, sink] = [sockets.open(Push), sockets.open(Pull, { receiveTimeout: 100 })]
-      source.connect(frontAt)
-      sink.connect(backAt)
-      await source.send('before')
-      sink.receiveTimeout = 10_000
-      expect(String(await sink.receive())).toBe('before')
-      proxy.pause()
-      for (let index = 0; index < 100; index++) await source.send(String(index))
-      sink.receiveTimeout = 60_000
-      await expect(sink.receive()).rejects.toMatchObject({ code: 'EAGAIN' })
-      proxy.resume()
-      sink.receiveTimeout = 10_000
-      for (let index = 0; index < 100; index++) expect(String(await sink.receive())).toBe(String(index))
-    }))
+  test('holds messages back while it is paused, and loses none', async () => {
+    const [front, back] = [sockets.open(Pull), sockets.open(Push)]
+    const [frontAt, backAt] = [await bound(front), await bound(back)]
+    const proxy = new SocketProxy(front, back)
+    void run(proxy)
+    const [source, sink] = [sockets.open(Push), sockets.open(Pull, { receiveTimeout: 100 })]
+    source.connect(frontAt)
+    sink.connect(backAt)
+    await source.send('before')
+    sink.receiveTimeout = 10_000
+    expect(String(await sink.receive())).toBe('before')
+    proxy.pause()
+    for (let index = 0; index < 100; index++) await source.send(String(index))
+    sink.receiveTimeout = 100
+    await expect(sink.receive()).rejects.toMatchObject({ code: 'EAGAIN' })
+    proxy.resume()
+    sink.receiveTimeout = 10_000
+    for (let index = 0; index < 100; index++) expect(String(await sink.receive())).toBe(String(index))
+  })
 
   test('closes both sockets when it is terminated, and run resolves', async () => {
     const [front, back] = [sockets.open(Router), sockets.open(Dealer)]

@@ -1,10 +1,8 @@
 /** Buffers of ours, alone and one behind another, between programs of pyzmqrpc3, and between those and ours. */
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { BufferOptions } from '../../../src/index.ts'
+import { temporaryFolder } from '../../helpers/folder.ts'
 import { nowhere } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 import { Echo, Raise, Remember } from './commands.ts'
@@ -15,9 +13,7 @@ const ends = useEnds()
 
 /** On a real disk. */
 function folder(name: string): BufferOptions {
-  const path = mkdtempSync(join(tmpdir(), 'zmq-rpc-buffer-'))
-  ends.defer(() => rmSync(path, { recursive: true, force: true }))
-  return { path, name, backoffMs: [20, 200] }
+  return { path: temporaryFolder(), name, backoffMs: [20, 200] }
 }
 
 const numbers = Array.from({ length: 20 }, (_, index) => index)

@@ -1,12 +1,10 @@
 /** Commands from our client to a Python server, and the ways in which they end. */
 
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { codeOfStatus } from '../../../src/errors.ts'
 import { Command, RemoteError, ShutdownServer, type ZmqRpcError } from '../../../src/index.ts'
+import { temporaryFolder } from '../../helpers/folder.ts'
 import { until } from '../../helpers/sockets.ts'
 import { Describe, Echo, Nothing, Orphan, Picky, Raise, Remember, Stranger, Unwritable } from './commands.ts'
 import { LOCAL, useEnds } from './ends.ts'
@@ -244,8 +242,7 @@ describe.skipIf(!python.available)('a Python client and our server', () => {
   })
 
   it('both work over ipc, in both roles', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'zmq-rpc-'))
-    ends.defer(() => rmSync(folder, { recursive: true }))
+    const folder = temporaryFolder()
     const [theirs, ours] = [`ipc://${folder}/theirs`, `ipc://${folder}/ours`]
     await ends.python.server({ zmq_rep_bind_address: theirs })
     await ends.server({ rep: ours })

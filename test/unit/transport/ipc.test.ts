@@ -1,18 +1,17 @@
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { ownPath, removeStale } from '../../../src/transport/ipc.ts'
+import { temporaryFolder } from '../../helpers/folder.ts'
 
 describe('a path that is taken', () => {
   let folder = ''
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'zmq-rpc-ipc-'))
+    folder = temporaryFolder()
   })
-  afterEach(() => rmSync(folder, { recursive: true }))
 
   it('is free when the file has vanished meanwhile', async () => {
     expect(await removeStale(join(folder, 'gone'))).toBe(true)
