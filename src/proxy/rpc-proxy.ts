@@ -268,6 +268,13 @@ export class RpcProxy {
   }
 }
 
+/**
+ * What could not be passed on is answered so much before its caller's time is over, as a share of that and at most: the caller hears why,
+ * and that nothing was carried out, where it would else know nothing.
+ */
+const RESERVE_SHARE = 0.1
+const MAX_RESERVE_MS = 1000
+
 const lostFarEnd = (error: Error) => ({ status: STATUS.proxyFailed, text: `the proxy lost the far end: ${wordsOf(error)}` })
 
 const NO_SHUTDOWN = noShutdown('this proxy does not let you shut down what is behind it')
@@ -354,8 +361,9 @@ class Front extends MessageServer {
     const request = new ForwardedRequest(name, body, call.dialect, relay)
     if (relay !== undefined) call.passOn(relay)
     try {
-      const { timeoutMs } = outlets.settings({})
-      return await outlets.requester.call(request, { timeoutMs: Math.min(timeoutMs, call.timeLeftMs), signal: undefined })
+      const timeoutMs = Math.min(outlets.settings({}).timeoutMs, call.timeLeftMs)
+      const reserveMs = Math.min(MAX_RESERVE_MS, RESERVE_SHARE * timeoutMs)
+      return await outlets.requester.call(request, { timeoutMs, signal: undefined, reserveMs })
     } catch (cause) {
       if (call.aborted) return undefined
       const text = `the proxy could not pass it on: ${wordsOf(toError(cause))}`

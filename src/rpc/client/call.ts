@@ -48,6 +48,11 @@ export interface CallSettings {
    * who keeps calls in order, and sends them again together.
    */
   readonly thisConnection?: boolean | undefined
+  /**
+   * A call that still waits to be sent is given up so much before its time is over, ms: whoever it is passed on for then hears why, and
+   * that it was not carried out. @default 0
+   */
+  readonly reserveMs?: number | undefined
 }
 
 export class Call extends Timed implements WriteHooks, CallOutlet {
@@ -96,6 +101,10 @@ export class Call extends Timed implements WriteHooks, CallOutlet {
 
   get thisConnection(): boolean {
     return this.#settings.thisConnection === true
+  }
+
+  get reserveMs(): number {
+    return this.#settings.reserveMs ?? 0
   }
 
   /** For the texts of errors. */

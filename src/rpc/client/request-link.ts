@@ -192,9 +192,10 @@ export class RequestLink implements PeerListener, CallCarrier {
         return call.fail(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
       if (this.#refusal !== undefined) return call.fail(this.#refusalError(call, this.#refusal))
       if (call.thisConnection && !this.available) return call.fail(this.#notThisTime(call))
-      this.#deadlines.add(call, settings.timeoutMs)
+      const waits = !this.#mayWrite || this.#queue.size > 0
+      this.#deadlines.add(call, waits ? settings.timeoutMs - call.reserveMs : settings.timeoutMs)
       try {
-        if (this.#mayWrite && this.#queue.size === 0 ? this.#send(call, settings.timeoutMs) : this.#enqueue(call)) return
+        if (waits ? this.#enqueue(call) : this.#send(call, settings.timeoutMs)) return
       } catch (error) {
         this.#deadlines.remove(call)
         return call.fail(toError(error))
@@ -267,8 +268,9 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   timedOut(call: Call): void {
     this.#forget(call)
-    const { timeoutMs, what, sent } = call
+    const { what, sent } = call
     const takenBack = this.#takeBack(call)
+    const timeoutMs = sent ? call.timeoutMs : Math.round(call.timeoutMs - call.reserveMs)
     if (takenBack || (!sent && this.#peer.connected)) {
       const why = takenBack
         ? 'the far end does not keep up'
@@ -394,7 +396,7 @@ export class RequestLink implements PeerListener, CallCarrier {
         continue
       }
       if (body !== undefined && !call.begun) {
-        call.takeBack()
+        this.#takenBack(call)
         // As it was when it was called for: its caller may have changed the command since.
         call.request.keep(call.dialect, body)
         this.#queue.add(call)
@@ -469,6 +471,17 @@ export class RequestLink implements PeerListener, CallCarrier {
     return true
   }
 
+  #setDeadline(call: Call, leftMs: number): void {
+    this.#deadlines.remove(call)
+    this.#deadlines.add(call, leftMs)
+  }
+
+  /** It waits once more. */
+  #takenBack(call: Call): void {
+    call.takeBack()
+    if (call.reserveMs > 0) this.#setDeadline(call, call.timeLeftMs - call.reserveMs)
+  }
+
   #enqueue(call: Call): boolean {
     if (this.#queue.size >= this.#options.maxQueued) return false
     // Written down now: the caller may change the command while it waits.
@@ -481,8 +494,10 @@ export class RequestLink implements PeerListener, CallCarrier {
     for (const call of this.#queue) {
       if (!this.#mayWrite) return
       try {
-        if (!this.#send(call, call.timeLeftMs)) return
+        const leftMs = call.timeLeftMs + call.reserveMs
+        if (!this.#send(call, leftMs)) return
         this.#queue.delete(call)
+        if (call.reserveMs > 0) this.#setDeadline(call, leftMs)
       } catch (error) {
         this.#forget(call)
         call.fail(toError(error))
@@ -528,7 +543,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     const place = this.#owner.placeFor(this)
     if (place === undefined) return false
     this.#leave(call)
-    call.takeBack()
+    this.#takenBack(call)
     place.adopt([call])
     return true
   }

@@ -1,7 +1,9 @@
 /** Proxies when something goes wrong, or somebody wants it to, and what is left behind then. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { Command, type RpcClient, RpcProxy, type RpcServer, type RpcServerOptions } from '../../../src/index.ts'
+import { Command, RpcClient, RpcProxy, RpcServer, type RpcServerOptions } from '../../../src/index.ts'
+import { simulate } from '../../../src/testing/index.ts'
 import { nowhere } from '../../helpers/free-ports.ts'
 import { deferred, failureOf, Greet, until, useRpc } from '../../helpers/rpc.ts'
 import { idle } from './idle.ts'
@@ -128,6 +130,49 @@ describe('what it cannot pass on', () => {
     await waiting
     await idle(full, refused)
   })
+
+  it('is answered a little before the time of its caller is over, who so hears why, and that it was not carried out', () =>
+    simulate(async (network) => {
+      const proxy = network.host('proxy').run(() => new RpcProxy({ rep: 'tcp://*:30000', req: 'tcp://server:30000' }))
+      await network.host('proxy').run(() => proxy.start())
+      const client = network.host('client').run(() => new RpcClient({ req: 'tcp://proxy:30000' }))
+      await client.ready()
+      for (const timeoutMs of [500, 5000, 60_000]) {
+        const began = performance.now()
+        const failure = await failureOf(client.execute(new Greet('Ada'), { timeoutMs }))
+        expect(failure).toMatchObject({
+          code: 'PROXY_FAILED',
+          started: 'no',
+          message: expect.stringContaining('no connection to tcp://server'),
+        })
+        expect(performance.now() - began).toBeGreaterThanOrEqual(Math.max(0.9 * timeoutMs, timeoutMs - 1000) - 10)
+      }
+      await client.close()
+      await proxy.stop()
+    }))
+
+  it('has all of its time once it is on its way, however late that is', () =>
+    simulate(async (network) => {
+      const proxy = network.host('proxy').run(() => new RpcProxy({ rep: 'tcp://*:30000', req: 'tcp://server:30000' }))
+      await network.host('proxy').run(() => proxy.start())
+      const client = network.host('client').run(() => new RpcClient({ req: 'tcp://proxy:30000' }))
+      await client.ready()
+      const answer = client.execute(new Greet('Ada'), { timeoutMs: 10_000 })
+      await sleep(5000)
+      const server = network.host('server').run(() => new RpcServer({ rep: 'tcp://*:30000' }))
+      const told: number[] = []
+      server.register(Greet, async ({ name }, { remainingMs }) => {
+        told.push(remainingMs)
+        await sleep(remainingMs - 300)
+        return `Hello ${name}`
+      })
+      await network.host('server').run(() => server.start())
+      expect(await answer).toBe('Hello Ada')
+      expect(told[0]).toBeGreaterThan(3000)
+      await client.close()
+      await proxy.stop()
+      await server.stop()
+    }))
 
   it('says that it was not carried out, and its caller tries another proxy', async () => {
     const server = await serving(() => {})
