@@ -25,11 +25,11 @@ describe('the folder of a buffer', () => {
   it('shows what waits while its proxy runs, commands of both dialects and texts, more than fit into one portion', async () => {
     await using proxy = new RpcProxy({ rep: LOCAL, req: await nowhere(), buffer: { path } })
     await proxy.start()
-    await using client = new RpcClient({ req: proxy.endpoints, timeoutMs: 50, retry: false })
+    await using client = new RpcClient({ req: proxy.endpoints })
     await using python = new RpcClient({ req: proxy.endpoints, dialect: 'pyzmqrpc3' })
     await using sender = new Sender({ req: proxy.endpoints })
     const state = { id: 2n ** 70n, who: [new OpaqueCommand('Person', { name: 'Ada' })] }
-    await client.execute(new OpaqueCommand('Add', state)).catch(() => {})
+    await client.submit(new OpaqueCommand('Add', state))
     await python.execute(new OpaqueCommand('Add', state))
     await sender.send('lights off')
     await Promise.all(Array.from({ length: 150 }, (_, n) => python.execute(new OpaqueCommand('Count', { n }))))
@@ -65,7 +65,7 @@ describe('the folder of a buffer', () => {
     const proxy = new RpcProxy({ rep: LOCAL, req: rep, buffer: { path } })
     await proxy.start()
     await using client = new RpcClient({ req: proxy.endpoints, retry: false })
-    for (const n of [1, 2, 3]) await client.execute(new OpaqueCommand('Late', { n })).catch(() => {})
+    for (const n of [1, 2, 3]) await expect(client.execute(new OpaqueCommand('Late', { n }))).rejects.toMatchObject({ code: 'NO_SERVICE' })
     await until(() => proxy.stats().buffer?.dead === 3, 'they are given up')
     await proxy.stop()
 

@@ -23,21 +23,23 @@ async function served(): Promise<{ server: RpcServer; counted: number[] }> {
 }
 
 describe('a proxy without a buffer, in front of one that has one', () => {
-  it('passes on that a command is kept, so that its caller has a receipt that it can ask with, through the proxy', async () => {
-    const far = await rpc.proxy({ req: await nowhere(), buffer: { ...memoryDisk(), name: 'far' } })
-    const near = await rpc.proxy({ req: far.endpoints })
-    const caller = client(near)
-    const error = await failureOf(caller.execute(new Count(1), { timeoutMs: 500 }))
-    expect(error).toMatchObject({ code: 'NOT_YET_EXECUTED', receipt: { by: 'far', command: 'Count', endpoint: near.endpoints[0] } })
-    expect(await caller.track(error.receipt as Receipt)).toMatchObject({ state: 'waiting' })
-  })
+  it('passes on that a command is kept, so that its caller has a receipt that it can ask with, through the proxy', () =>
+    rpc.virtually(async () => {
+      const far = await rpc.proxy({ req: await nowhere(), buffer: { ...memoryDisk(), name: 'far' } })
+      const near = await rpc.proxy({ req: far.endpoints })
+      const caller = client(near)
+      const error = await failureOf(caller.execute(new Count(1), { timeoutMs: 500 }))
+      expect(error).toMatchObject({ code: 'NOT_YET_EXECUTED', receipt: { by: 'far', command: 'Count', endpoint: near.endpoints[0] } })
+      expect(await caller.track(error.receipt as Receipt)).toMatchObject({ state: 'waiting' })
+    }))
 
-  it('whose own time is over first says the same', async () => {
-    const far = await rpc.proxy({ req: await nowhere(), buffer: { ...memoryDisk(), name: 'far' } })
-    const near = await rpc.proxy({ req: far.endpoints, timeoutMs: 300 })
-    const error = await failureOf(client(near).execute(new Count(1)))
-    expect(error).toMatchObject({ code: 'NOT_YET_EXECUTED', status: 202, receipt: { by: 'far' } })
-  })
+  it('whose own time is over first says the same', () =>
+    rpc.virtually(async () => {
+      const far = await rpc.proxy({ req: await nowhere(), buffer: { ...memoryDisk(), name: 'far' } })
+      const near = await rpc.proxy({ req: far.endpoints, timeoutMs: 300 })
+      const error = await failureOf(client(near).execute(new Count(1)))
+      expect(error).toMatchObject({ code: 'NOT_YET_EXECUTED', status: 202, receipt: { by: 'far' } })
+    }))
 
   it('does not take what is submitted', async () => {
     const far = await rpc.proxy({ req: await nowhere(), buffer: memoryDisk() })

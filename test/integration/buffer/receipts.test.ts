@@ -35,15 +35,16 @@ describe('a receipt of a proxy', () => {
     expect(await rpc.client({ req: proxy.endpoints }).result(JSON.parse(JSON.stringify(receipt)))).toBe(42)
   })
 
-  it('is what execute fails with when its time is over, and the command is carried out all the same', async () => {
-    const endpoint = await nowhere()
-    const proxy = await rpc.proxy({ req: endpoint, buffer: memoryDisk() })
-    const caller = rpc.client({ req: proxy.endpoints })
-    const failure = await failureOf(caller.execute(new Count(4), { timeoutMs: 300 }))
-    expect(failure).toMatchObject({ code: 'NOT_YET_EXECUTED' })
-    await served(endpoint)
-    expect(await caller.result(failure.receipt as Receipt<number>)).toBe(8)
-  })
+  it('is what execute fails with when its time is over, and the command is carried out all the same', () =>
+    rpc.virtually(async () => {
+      const endpoint = await nowhere()
+      const proxy = await rpc.proxy({ req: endpoint, buffer: memoryDisk() })
+      const caller = rpc.client({ req: proxy.endpoints })
+      const failure = await failureOf(caller.execute(new Count(4), { timeoutMs: 300 }))
+      expect(failure).toMatchObject({ code: 'NOT_YET_EXECUTED' })
+      await served(endpoint)
+      expect(await caller.result(failure.receipt as Receipt<number>)).toBe(8)
+    }))
 
   it('gives the error that the service threw, which is a dead letter, too', async () => {
     const endpoint = await nowhere()
@@ -68,39 +69,41 @@ describe('a receipt of a proxy', () => {
     expect(await bob.result(await bob.submit(new Count(2), { idempotencyKey: 'same' }))).toBe(4)
   })
 
-  it('of a command that expired says so', async () => {
-    const proxy = await rpc.proxy({ req: await nowhere(), buffer: memoryDisk() })
-    const caller = rpc.client({ req: proxy.endpoints })
-    const receipt = await caller.submit(new Count(1), { ttlMs: 100 })
-    expect(await failureOf(caller.result(receipt))).toMatchObject({ code: 'EXPIRED' })
-    expect(await caller.track(receipt)).toMatchObject({ state: 'dead', reason: expect.stringContaining('expired') })
-  })
+  it('of a command that expired says so', () =>
+    rpc.virtually(async () => {
+      const proxy = await rpc.proxy({ req: await nowhere(), buffer: memoryDisk() })
+      const caller = rpc.client({ req: proxy.endpoints })
+      const receipt = await caller.submit(new Count(1), { ttlMs: 100 })
+      expect(await failureOf(caller.result(receipt))).toMatchObject({ code: 'EXPIRED' })
+      expect(await caller.track(receipt)).toMatchObject({ state: 'dead', reason: expect.stringContaining('expired') })
+    }))
 })
 
 describe('buffers one behind another', () => {
-  it('hand commands over, and pass questions on', async () => {
-    const endpoint = await nowhere()
-    const far = await rpc.proxy({ req: endpoint, buffer: { ...memoryDisk(), name: 'far' } })
-    const near = await rpc.proxy({ req: far.endpoints, buffer: { ...memoryDisk(), name: 'near' } })
-    const caller = rpc.client({ req: near.endpoints, buffer: { ...memoryDisk(), name: 'own' } })
-    const receipt = await caller.submit(new Count(5))
-    expect(receipt).toEqual({ id: receipt.id, command: 'Count', by: 'own' })
-    await until(async () => (await caller.track(receipt)).hops.length === 3, 'it is with the last of them')
-    expect((await caller.track(receipt)).hops.map(({ by, state }) => `${by} ${state}`)).toEqual([
-      'own delivered',
-      'near delivered',
-      'far waiting',
-    ])
-    expect(await failureOf(caller.result(receipt, { timeoutMs: 200 }))).toMatchObject({ code: 'NOT_YET_EXECUTED' })
-    await served(endpoint)
-    expect(await caller.result(receipt)).toBe(10)
-    expect(await caller.track(receipt)).toMatchObject({ state: 'executed' })
-    await far.stop()
-    expect(await caller.track(receipt, { timeoutMs: 20_000 })).toMatchObject({
-      state: 'delivered',
-      reason: expect.stringContaining('cannot be asked now'),
-    })
-  })
+  it('hand commands over, and pass questions on', () =>
+    rpc.virtually(async () => {
+      const endpoint = await nowhere()
+      const far = await rpc.proxy({ req: endpoint, buffer: { ...memoryDisk(), name: 'far' } })
+      const near = await rpc.proxy({ req: far.endpoints, buffer: { ...memoryDisk(), name: 'near' } })
+      const caller = rpc.client({ req: near.endpoints, buffer: { ...memoryDisk(), name: 'own' } })
+      const receipt = await caller.submit(new Count(5))
+      expect(receipt).toEqual({ id: receipt.id, command: 'Count', by: 'own' })
+      await until(async () => (await caller.track(receipt)).hops.length === 3, 'it is with the last of them')
+      expect((await caller.track(receipt)).hops.map(({ by, state }) => `${by} ${state}`)).toEqual([
+        'own delivered',
+        'near delivered',
+        'far waiting',
+      ])
+      expect(await failureOf(caller.result(receipt, { timeoutMs: 200 }))).toMatchObject({ code: 'NOT_YET_EXECUTED' })
+      await served(endpoint)
+      expect(await caller.result(receipt)).toBe(10)
+      expect(await caller.track(receipt)).toMatchObject({ state: 'executed' })
+      await far.stop()
+      expect(await caller.track(receipt, { timeoutMs: 20_000 })).toMatchObject({
+        state: 'delivered',
+        reason: expect.stringContaining('cannot be asked now'),
+      })
+    }))
 
   it('let execute wait for the result, through all of them', async () => {
     const server = await served(LOCAL)

@@ -24,7 +24,7 @@ describe('a proxy with a buffer', () => {
     const server = await nowhere()
     const buffer = join(cli.folder(), 'buffer')
     const first = await proxy(server, buffer)
-    const call = await cli.run(['call', first.front, 'Echo', '{"value": [12345678901234567890, "\\u001b[31m"]}', '--timeout', '200ms'])
+    const call = await cli.run(['call', first.front, 'Echo', '{"value": [12345678901234567890, "\\u001b[31m"]}', '--timeout', '1s'])
     expect(call).toMatchObject({ code: 5, stdout: '', stderr: expect.stringMatching(/is on disk[\s\S]*nothing has to be sent again/) })
     expect(await cli.run(['queue', 'ls', buffer])).toMatchObject({
       code: 0,
@@ -67,7 +67,7 @@ describe('submit and result', () => {
     const { code, stdout: receipt } = await cli.run(['submit', front, 'Greet', '{"name": "Ada"}'])
     expect(code).toBe(0)
     expect(jsonLines(receipt)).toMatchObject([{ id: expect.any(String), command: 'Greet', endpoint: front }])
-    expect(await cli.run(['result', '-t', '100ms'], { input: receipt })).toMatchObject({ code: 5, stdout: '' })
+    expect(await cli.run(['result', '-t', '1s'], { input: receipt })).toMatchObject({ code: 5, stdout: '' })
     expect(await cli.run(['result', '--track'], { input: receipt })).toMatchObject({ code: 0, stdout: expect.stringMatching(/^waiting/) })
     cli.start(['serve', SERVICES, '--rep', server])
     expect(await cli.run(['result', receipt])).toMatchObject({ code: 0, stdout: '"Hello Ada"\n' })

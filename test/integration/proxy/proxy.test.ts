@@ -97,7 +97,7 @@ describe.each([
   })
 
   it('says why it cannot pass a call on, and can once the far end is there', async () => {
-    const { client, server } = await line(greetings, [{ timeoutMs: 300 }], { dialect: near }, { dialect: far })
+    const { client, server } = await line(greetings, [{ timeoutMs: 1000 }], { dialect: near }, { dialect: far })
     const endpoint = server.endpoints[0] as string
     expect(await client.execute(new Greet('Ada'))).toBe('Hello Ada')
     await server.stop()

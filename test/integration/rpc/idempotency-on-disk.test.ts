@@ -20,6 +20,7 @@ import {
 } from '../../../src/index.ts'
 import { MemoryStore } from '../../../src/testing/index.ts'
 import { temporaryFolder } from '../../helpers/folder.ts'
+import { until } from '../../helpers/sockets.ts'
 
 class Count extends Command<number> {
   n = 0
@@ -202,9 +203,7 @@ describe('a server with idempotency on disk', () => {
       expect(await client.execute(count(4))).toBe(4)
       Disk.failing = undefined
       // It is opened again a second after it has failed.
-      const until = Date.now() + 5000
-      while ((await codeOf(client.execute(count(3), { idempotencyKey: 'k3' }))) !== 'no error' && Date.now() < until)
-        await new Promise((resolve) => setTimeout(resolve, 50))
+      await until(async () => (await codeOf(client.execute(count(3), { idempotencyKey: 'k3' }))) === 'no error', 'it writes again')
       expect(ran).toEqual([1, 2, 4, 3])
       await server.stop()
       const second = await started({ idempotency: { store: () => store } })

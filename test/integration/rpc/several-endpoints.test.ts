@@ -151,6 +151,7 @@ describe('ready', () => {
     const there = await numbered(1)
     const away = await nowhere()
     const client = rpc.client({ req: [endpointOf(there), away] })
+    await client.ready({ servers: 1 })
     const error = await failureOf(client.ready({ timeoutMs: 200 }))
     expect(error).toMatchObject({ code: 'NOT_CONNECTED', endpoint: away })
     await numbered(2, away)
