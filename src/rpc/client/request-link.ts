@@ -17,7 +17,7 @@
  *   again: such a server may be stuck with it.
  */
 
-import { type ErrorCode, toError, ZmqRpcError } from '../../errors.ts'
+import { toError } from '../../errors.ts'
 import { isHeard, publish } from '../../observability/events.ts'
 import type { Peer } from '../../session/peer.ts'
 import { context } from '../../socket/context.ts'
@@ -28,16 +28,17 @@ import { SocketCore } from '../../socket/socket-core.ts'
 import { AuthRefused, framesOf, HelloRefused, MechanismMismatch, type Message, numberOfMessage, toNumbered } from '../../wire/index.ts'
 import type { SecurityOptions } from '../auth.ts'
 import { CallTable } from '../call-table.ts'
-import { type Deadlines, timerMs } from '../deadlines.ts'
+import type { Deadlines } from '../deadlines.ts'
 import { ANNOUNCEMENT, type Dialect, nativeKind, speaksNative } from '../dialect/announcement.ts'
 import { FLAG, KIND, numberOf, setNumber } from '../dialect/native/header.ts'
 import { decodeError, decodeGoAway, decodeHello, encodeCancel, encodeGoAway, FEATURE, type Hello } from '../dialect/native/message.ts'
 import { Drops } from '../drops.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from '../endpoint.ts'
-import { wordsOf } from '../error/error-text.ts'
 import { STATUS } from '../error/status.ts'
 import { CallCounters, type ServerLinkStats } from '../stats.ts'
 import { Call, type CallCarrier, type CallSettings } from './call.ts'
+import { LinkErrors } from './link-errors.ts'
+import { ReadyWaiters } from './ready-waiters.ts'
 import type { CallRequest } from './request.ts'
 
 export interface RequestLinkOptions {
@@ -102,10 +103,9 @@ export class RequestLink implements PeerListener, CallCarrier {
   #heard = 0
   /** Why the far end does not let us in. */
   #refusal: Error | undefined
-  /** Why the last attempt to connect failed. */
-  #lastFailure: Error | undefined
+  readonly #errors: LinkErrors
   #closed = false
-  #readyWaiters: { resolve(): void; reject(error: Error): void }[] = []
+  readonly #waiters = new ReadyWaiters()
 
   constructor(
     endpoint: Endpoint,
@@ -121,6 +121,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     this.#deadlines = deadlines
     this.#nextId = options.firstId ?? 1
     const { security, maxQueued, maxMessageBytes } = options
+    this.#errors = new LinkErrors(endpoint, security)
     this.#core = new SocketCore(
       'DEALER',
       this,
@@ -187,11 +188,10 @@ export class RequestLink implements PeerListener, CallCarrier {
       const call = new Call(this, request, settings, movable, resolve)
       this.counters.taken++
       if (isHeard('zmq-rpc:call:started')) this.#tellStart(call)
-      if (this.#closed) return call.fail(this.#error('CLOSED', call, `${call.what} was not sent: the client is closed`))
-      if (settings.signal?.aborted)
-        return call.fail(this.#error('ABORTED', call, `${call.what} was given up before it was sent`, settings.signal.reason))
-      if (this.#refusal !== undefined) return call.fail(this.#refusalError(call, this.#refusal))
-      if (call.thisConnection && !this.available) return call.fail(this.#notThisTime(call))
+      if (this.#closed) return call.fail(this.#errors.closed(call))
+      if (settings.signal?.aborted) return call.fail(this.#errors.givenUp(call, settings.signal.reason))
+      if (this.#refusal !== undefined) return call.fail(this.#errors.refused(call, this.#refusal))
+      if (call.thisConnection && !this.available) return call.fail(this.#errors.notThisTime(call, this.#draining))
       const waits = !this.#mayWrite || this.#queue.size > 0
       this.#deadlines.add(call, waits ? settings.timeoutMs - call.reserveMs : settings.timeoutMs)
       try {
@@ -201,9 +201,7 @@ export class RequestLink implements PeerListener, CallCarrier {
         return call.fail(toError(error))
       }
       this.#deadlines.remove(call)
-      const why = this.#peer.connected ? 'the far end does not keep up' : `it is not connected${this.#because()}`
-      const text = `${call.what} was not sent: ${this.#options.maxQueued} calls wait for ${this.endpoint} already; ${why}`
-      call.fail(this.#error('QUEUE_FULL', call, text))
+      call.fail(this.#errors.queueFull(call, this.#options.maxQueued, this.#peer.connected))
     })
   }
 
@@ -225,42 +223,17 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   /** Resolves once messages can travel. @throws ZmqRpcError AUTH_REFUSED, NOT_CONNECTED after `timeoutMs`, CLOSED. */
   whenConnected(timeoutMs: number): Promise<void> {
-    const { endpoint } = this
     if (this.#peer.connected) return Promise.resolve()
-    if (this.#closed) return Promise.reject(new ZmqRpcError('CLOSED', 'the client is closed', { endpoint }))
-    if (this.#refusal !== undefined) return Promise.reject(this.#refusalError(undefined, this.#refusal))
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#readyWaiters = this.#readyWaiters.filter((other) => other !== waiter)
-        reject(
-          new ZmqRpcError('NOT_CONNECTED', `no connection to ${endpoint} within ${timeoutMs} ms${this.#because()}`, {
-            endpoint,
-            cause: this.#lastFailure,
-          }),
-        )
-      }, timerMs(timeoutMs))
-      const waiter = {
-        resolve: () => {
-          clearTimeout(timer)
-          resolve()
-        },
-        reject: (error: Error) => {
-          clearTimeout(timer)
-          reject(error)
-        },
-      }
-      this.#readyWaiters.push(waiter)
-    })
+    if (this.#closed) return Promise.reject(this.#errors.neverReady('the client is closed'))
+    if (this.#refusal !== undefined) return Promise.reject(this.#errors.refused(undefined, this.#refusal))
+    return this.#waiters.wait(timeoutMs, () => this.#errors.notReady(timeoutMs))
   }
 
   /** Fails what is under way, and closes. */
   close(): Promise<void> {
     this.#closed = true
-    this.#failAll((call) => {
-      const text = call.sent ? 'was under way when the client was closed; it may have been executed' : 'was not sent: the client was closed'
-      return this.#error('CLOSED', call, `${call.what} ${text}`)
-    })
-    this.#settleReady(new ZmqRpcError('CLOSED', 'the client was closed', { endpoint: this.endpoint }))
+    this.#failAll((call) => this.#errors.closedMeanwhile(call))
+    this.#waiters.settle(this.#errors.neverReady('the client was closed'))
     return this.#core.close(0)
   }
 
@@ -268,31 +241,21 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   timedOut(call: Call): void {
     this.#forget(call)
-    const { what, sent } = call
+    const { sent } = call
     const takenBack = this.#takeBack(call)
-    const timeoutMs = sent ? call.timeoutMs : Math.round(call.timeoutMs - call.reserveMs)
+    const waitedMs = Math.round(call.timeoutMs - call.reserveMs)
     if (takenBack || (!sent && this.#peer.connected)) {
       const why = takenBack
         ? 'the far end does not keep up'
         : this.#draining
           ? 'it is about to stop'
           : `${this.#pending.size} calls before it are not answered yet`
-      const text = `${what} was not sent to ${this.endpoint} within ${timeoutMs} ms, nor executed: ${why}`
-      call.fail(this.#error('TIMED_OUT', call, text))
+      call.fail(this.#errors.notSent(call, takenBack ? call.timeoutMs : waitedMs, why))
       if (takenBack) this.#askAgain(call)
       return
     }
-    if (!sent) {
-      const text = `${what} was not sent: no connection to ${this.endpoint} within ${timeoutMs} ms${this.#because()}`
-      return call.fail(this.#error('NOT_CONNECTED', call, text, this.#lastFailure))
-    }
-    if (call.receipt !== undefined) {
-      const text = `${what} is on disk at ${this.endpoint}, but was not carried out within ${timeoutMs} ms; what comes of it can be asked for with its receipt`
-      call.fail(this.#error('NOT_YET_EXECUTED', call, text))
-    } else {
-      const text = `no reply from ${this.endpoint} to ${what} within ${timeoutMs} ms; it may have been executed`
-      call.fail(this.#error('TIMED_OUT', call, text))
-    }
+    if (!sent) return call.fail(this.#errors.notConnected(call, waitedMs))
+    call.fail(this.#errors.notAnswered(call))
     this.#cancel(call, 'its time is over')
     this.#askAgain(call)
   }
@@ -330,13 +293,13 @@ export class RequestLink implements PeerListener, CallCarrier {
 
   ready(): void {
     this.#refusal = undefined
-    this.#lastFailure = undefined
+    this.#errors.lastFailure = undefined
     this.#draining = false
     this.#dialect = this.#options.native !== false && speaksNative(this.#peer.info) ? 'native' : 'pyzmqrpc3'
     this.#keeps = this.#dialect === 'native' ? undefined : false
     this.#owner.ready(this)
     this.#sendQueued()
-    this.#settleReady(undefined)
+    this.#waiters.settle(undefined)
   }
 
   message(peer: Peer, message: Message): void {
@@ -404,21 +367,16 @@ export class RequestLink implements PeerListener, CallCarrier {
       }
       this.#deadlines.remove(call)
       if (call.follow()) continue
-      const why = reason === undefined ? '' : ` (${reason.message})`
-      const text = `the connection to ${this.endpoint} was lost while ${call.what} was under way${why}; it may have been executed`
-      call.fail(this.#error('CONNECTION_LOST', call, text, reason))
+      call.fail(this.#errors.lost(call, reason))
     }
-    for (const call of this.#streaming.all()) {
-      const text = `the connection to ${this.endpoint} was lost while ${call.what} was streaming`
-      call.fail(this.#error('CONNECTION_LOST', call, text, reason))
-    }
+    for (const call of this.#streaming.all()) call.fail(this.#errors.lostStreaming(call, reason))
     this.#streaming.clear()
-    this.#lastFailure = reason ?? new Error('the far end closed the connection')
+    this.#errors.lastFailure = reason ?? new Error('the far end closed the connection')
     for (const call of waiting) {
       if (!call.thisConnection) this.#queue.add(call)
       else {
         this.#deadlines.remove(call)
-        call.fail(this.#notThisTime(call))
+        call.fail(this.#errors.notThisTime(call, this.#draining))
       }
     }
     this.#owner.away(this)
@@ -516,7 +474,7 @@ export class RequestLink implements PeerListener, CallCarrier {
       publish('zmq-rpc:server:draining', () => ({ endpoint, reason: readGoAway(body) }))
       for (const call of [...this.#queue].filter(({ thisConnection }) => thisConnection)) {
         this.#forget(call)
-        call.fail(this.#notThisTime(call))
+        call.fail(this.#errors.notThisTime(call, this.#draining))
       }
       this.#owner.away(this)
     } else if (kind === KIND.hello) {
@@ -598,12 +556,12 @@ export class RequestLink implements PeerListener, CallCarrier {
     publishSocketEvent(event)
     if (this.#closed) return
     if (event.type === 'connect:retry') {
-      this.#lastFailure = event.error ?? this.#lastFailure
+      this.#errors.lastFailure = event.error ?? this.#errors.lastFailure
     } else if (event.type === 'handshake:error:auth' || event.type === 'handshake:error:protocol') {
       const { error } = event
       const certain = error instanceof MechanismMismatch || (error instanceof AuthRefused && error.status !== 300)
       // Once, it may also be a far end that just ended.
-      const likely = error instanceof HelloRefused && this.#lastFailure instanceof HelloRefused
+      const likely = error instanceof HelloRefused && this.#errors.lastFailure instanceof HelloRefused
       if (certain || likely) this.#refusedBy(error)
     }
   }
@@ -611,39 +569,8 @@ export class RequestLink implements PeerListener, CallCarrier {
   #refusedBy(error: Error): void {
     this.#refusal = error
     this.#owner.away(this)
-    this.#failAll((call) => this.#refusalError(call, error))
-    this.#settleReady(this.#refusalError(undefined, error))
-  }
-
-  #settleReady(error: Error | undefined): void {
-    for (const waiter of this.#readyWaiters.splice(0)) {
-      if (error === undefined) waiter.resolve()
-      else waiter.reject(error)
-    }
-  }
-
-  #refusalError(call: Call | undefined, cause: Error): ZmqRpcError {
-    const { plainUsername, curvePublicKey } = this.#options.security
-    const name = plainUsername === undefined ? 'without credentials' : `as user "${plainUsername}"`
-    const who = curvePublicKey === undefined ? name : `with the public key ${curvePublicKey}`
-    const what = call === undefined ? '' : `; ${call.what} was not executed`
-    return this.#error('AUTH_REFUSED', call, `${this.endpoint} does not let us in ${who}: ${wordsOf(cause)}${what}`, cause)
-  }
-
-  #error(code: ErrorCode, call: Call | undefined, text: string, cause?: unknown): ZmqRpcError {
-    // Whatever its code says: what was not sent was not carried out.
-    const started = call?.sent === false ? 'no' : undefined
-    return new ZmqRpcError(code, text, { endpoint: this.endpoint, command: call?.command, cause, started, receipt: call?.receipt })
-  }
-
-  /** For a call that was not sent, and does not wait for a better moment. */
-  #notThisTime(call: Call): ZmqRpcError {
-    const why = this.#draining ? 'it is about to stop' : `it is not connected${this.#because()}`
-    return this.#error('NOT_CONNECTED', call, `${call.what} was not sent to ${this.endpoint}: ${why}`, this.#lastFailure)
-  }
-
-  #because(): string {
-    return this.#lastFailure === undefined ? '' : ` (last reason: ${wordsOf(this.#lastFailure)})`
+    this.#failAll((call) => this.#errors.refused(call, error))
+    this.#waiters.settle(this.#errors.refused(undefined, error))
   }
 }
 

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { Command, RpcClient, RpcProxy, RpcServer, type RpcServerOptions } from '../../../src/index.ts'
-import { simulate } from '../../../src/testing/index.ts'
+import { simulate, type TestNetwork } from '../../../src/testing/index.ts'
 import { nowhere } from '../../helpers/free-ports.ts'
 import { deferred, failureOf, Greet, until, useRpc } from '../../helpers/rpc.ts'
 import { idle } from './idle.ts'
@@ -112,6 +112,15 @@ describe('starting and stopping', () => {
   })
 })
 
+/** A client, and a proxy between it and a host without a server. */
+async function onTheWay(network: TestNetwork): Promise<{ proxy: RpcProxy; client: RpcClient }> {
+  const proxy = network.host('proxy').run(() => new RpcProxy({ rep: 'tcp://*:30000', req: 'tcp://server:30000' }))
+  await network.host('proxy').run(() => proxy.start())
+  const client = network.host('client').run(() => new RpcClient({ req: 'tcp://proxy:30000' }))
+  await client.ready()
+  return { proxy, client }
+}
+
 describe('what it cannot pass on', () => {
   it('is told at once: a far end that does not let it in, and a queue that is full', async () => {
     const server = await serving(() => {}, { auth: { users: { inner: 'two' } } })
@@ -133,10 +142,7 @@ describe('what it cannot pass on', () => {
 
   it('is answered a little before the time of its caller is over, who so hears why, and that it was not carried out', () =>
     simulate(async (network) => {
-      const proxy = network.host('proxy').run(() => new RpcProxy({ rep: 'tcp://*:30000', req: 'tcp://server:30000' }))
-      await network.host('proxy').run(() => proxy.start())
-      const client = network.host('client').run(() => new RpcClient({ req: 'tcp://proxy:30000' }))
-      await client.ready()
+      const { proxy, client } = await onTheWay(network)
       for (const timeoutMs of [500, 5000, 60_000]) {
         const began = performance.now()
         const failure = await failureOf(client.execute(new Greet('Ada'), { timeoutMs }))
@@ -153,10 +159,7 @@ describe('what it cannot pass on', () => {
 
   it('has all of its time once it is on its way, however late that is', () =>
     simulate(async (network) => {
-      const proxy = network.host('proxy').run(() => new RpcProxy({ rep: 'tcp://*:30000', req: 'tcp://server:30000' }))
-      await network.host('proxy').run(() => proxy.start())
-      const client = network.host('client').run(() => new RpcClient({ req: 'tcp://proxy:30000' }))
-      await client.ready()
+      const { proxy, client } = await onTheWay(network)
       const answer = client.execute(new Greet('Ada'), { timeoutMs: 10_000 })
       await sleep(5000)
       const server = network.host('server').run(() => new RpcServer({ rep: 'tcp://*:30000' }))
