@@ -32,7 +32,8 @@ import {
   resolveDrain,
   type StopOptions,
 } from '../rpc/server/message-server.ts'
-import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from '../rpc/server/server-call.ts'
+import type { ServerCall } from '../rpc/server/server-call.ts'
+import { Answered, type Refusal, Refused, type ServiceRun } from '../rpc/server/service-run.ts'
 import { noShutdown, shutdownRule } from '../rpc/server/shutdown.ts'
 import type { ClientStats, ServerStats } from '../rpc/stats.ts'
 import { CallRelay } from '../rpc/stream/call-relay.ts'

@@ -6,7 +6,8 @@
 import { decodeCall, decodeCallHead, encodeAccepted, encodeError, encodeReply, type Hello } from '../../src/rpc/dialect/native/message.ts'
 import { MessageServer, type MessageServerOptions } from '../../src/rpc/server/message-server.ts'
 import { ReceiptResult, TrackReceipt } from '../../src/rpc/server/receipts.ts'
-import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from '../../src/rpc/server/server-call.ts'
+import type { ServerCall } from '../../src/rpc/server/server-call.ts'
+import { Answered, type Refusal, Refused, type ServiceRun } from '../../src/rpc/server/service-run.ts'
 import type { Message } from '../../src/wire/index.ts'
 import { READ } from './native-json.ts'
 

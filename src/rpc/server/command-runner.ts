@@ -14,8 +14,8 @@ import { wordsOf } from '../error/error-text.ts'
 import { STATUS } from '../error/status.ts'
 import { runIntercepted, type ServerInterceptor } from '../interceptor.ts'
 import type { Registration } from './registration.ts'
-import { Refused } from './server-call.ts'
 import type { ServiceContext } from './service.ts'
+import { Refused } from './service-run.ts'
 
 /** A call, as far as it matters here: what its service is told, and whose streams stand in its state. */
 type RunnableCall = ServiceContext & IncomingStreams

@@ -27,7 +27,8 @@ import { readReason } from '../stream/stream-port.ts'
 import { Admission } from './admission.ts'
 import { Lanes } from './lanes.ts'
 import { type Envelope, RequestListener } from './request-listener.ts'
-import { type CallHost, type Refusal, ServerCall, type ServiceRun } from './server-call.ts'
+import { type CallHost, ServerCall } from './server-call.ts'
+import type { Refusal, ServiceRun } from './service-run.ts'
 import { SubscriptionLink } from './subscription-link.ts'
 
 /** A publisher to listen to, by itself or with its own time-out and passwords. */

@@ -5,8 +5,9 @@ import type { Message } from '../../wire/index.ts'
 import { readText } from '../dialect/any-message.ts'
 import { STATUS } from '../error/status.ts'
 import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions } from './message-server.ts'
-import type { Refusal, ServerCall, ServiceRun } from './server-call.ts'
+import type { ServerCall } from './server-call.ts'
 import type { ServiceContext } from './service.ts'
+import type { Refusal, ServiceRun } from './service-run.ts'
 
 /**
  * Takes the messages of `Sender`s. Extend it and override {@link handleIncomingMessage} to do something with them.

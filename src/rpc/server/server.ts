@@ -35,8 +35,9 @@ import {
 } from './introspection.ts'
 import { MESSAGE_SERVER_OPTIONS, MessageServer, type MessageServerOptions } from './message-server.ts'
 import { type Registration, type Served, type ServiceOptions, toLimit, toRegistration } from './registration.ts'
-import { Answered, type Refusal, Refused, type ServerCall, type ServiceRun } from './server-call.ts'
+import type { ServerCall } from './server-call.ts'
 import type { PeerInfo, Service, ServiceFunction } from './service.ts'
+import { Answered, type Refusal, Refused, type ServiceRun } from './service-run.ts'
 import { noShutdown, shutdownRule } from './shutdown.ts'
 
 export interface RpcServerOptions extends MessageServerOptions {

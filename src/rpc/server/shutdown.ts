@@ -4,7 +4,7 @@ import { ZmqRpcError } from '../../errors.ts'
 import { ShutdownServer } from '../command/command.ts'
 import { STATUS } from '../error/status.ts'
 import type { Allow } from './allow.ts'
-import type { Refusal } from './server-call.ts'
+import type { Refusal } from './service-run.ts'
 
 /**
  * The rule that the option `allowShutdown` stands for.

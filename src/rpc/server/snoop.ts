@@ -9,8 +9,9 @@ import type { Peer } from '../../session/peer.ts'
 import type { Message } from '../../wire/index.ts'
 import { type AnyMessage, readAnyMessage } from '../dialect/any-message.ts'
 import { MessageServer, type MessageServerOptions } from './message-server.ts'
-import type { Refusal, ServerCall, ServiceRun } from './server-call.ts'
+import type { ServerCall } from './server-call.ts'
 import type { PeerInfo } from './service.ts'
+import type { Refusal, ServiceRun } from './service-run.ts'
 
 /** What was heard. */
 export type Overheard = { readonly peer: PeerInfo } & (AnyMessage | { readonly kind: 'heartbeat' })
