@@ -4,6 +4,7 @@ import { BroadcastChannel, Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { context } from '../../../src/socket/context.ts'
 import { Dealer, Pair, Publisher, Pull, Reply, Request, Router } from '../../../src/socket/index.ts'
+import { until } from '../../helpers/sockets.ts'
 
 /** Threads run the built package (`npm test` builds first): it meets the source here on the same names. */
 const SOCKETS = new URL('../../../dist/socket/index.js', import.meta.url).href
@@ -166,26 +167,30 @@ describe('inproc between threads', () => {
   })
 
   test('does not wait again for a socket that is closed while a call fails', async () => {
-    const endpoint = name()
+    const [endpoint, other] = [name(), name()]
+    const nameOf = (address: string): string => address.slice('inproc://'.length)
     const { inproc } = context
-    const dealer = socket(new Dealer({ linger: 0 }))
+    const [dealer, open] = [socket(new Dealer({ linger: 0 })), socket(new Dealer({ linger: 0 }))]
     const takeWaiting = inproc.takeWaiting.bind(inproc)
     const closed = new Promise<void>((resolve) => {
       vi.spyOn(inproc, 'takeWaiting').mockImplementation((wanted) => {
         const peers = takeWaiting(wanted)
-        if (peers.length > 0) resolve(dealer.close())
+        if (peers.length > 0 && wanted === nameOf(endpoint)) resolve(dealer.close())
         return peers
       })
     })
-    const again = vi.spyOn(inproc, 'connect')
+    const waits = vi.spyOn(inproc, 'connect')
+    const times = (address: string): number => waits.mock.calls.filter(([wanted]) => wanted === nameOf(address)).length
     dealer.connect(endpoint)
-    // There is no such thread: the call fails.
+    open.connect(other)
+    // There is no such thread: both calls fail, one after the other, and the socket that is open waits again.
     const channel = new BroadcastChannel('zmq-rpc:inproc')
-    channel.postMessage({ kind: 'bound', name: endpoint.slice('inproc://'.length), thread: 1_000_000 })
+    for (const address of [endpoint, other]) channel.postMessage({ kind: 'bound', name: nameOf(address), thread: 1_000_000 })
     await closed
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await until(() => times(other) === 2, 'the other one waits again')
     channel.close()
-    expect(again).toHaveBeenCalledTimes(1)
+    expect(times(endpoint)).toBe(1)
+    await open.close()
     vi.restoreAllMocks()
     expect(inproc.busy).toBe(false)
   })
