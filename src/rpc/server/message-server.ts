@@ -25,6 +25,7 @@ import { STATUS } from '../error/status.ts'
 import { CallCounters, type ServerStats } from '../stats.ts'
 import { readReason } from '../stream/stream-port.ts'
 import { Admission } from './admission.ts'
+import { Farewell } from './farewell.ts'
 import { Lanes } from './lanes.ts'
 import { type Envelope, RequestListener } from './request-listener.ts'
 import { type CallHost, ServerCall } from './server-call.ts'
@@ -135,12 +136,6 @@ const DEFAULTS = {
 /** Time for the last replies to be written, where no more is left of `drainMs`. */
 const LINGER_MS = 1000
 
-/** Time for native clients to say that they have heard that the server stops, and that no more calls follow; for handshakes, too. */
-const PARTING_MS = 1000
-
-/** How often a server that stops looks whether handshakes are under way. */
-const LOOK_MS = 10
-
 const OK_REPLY = [encodeReply({ status: STATUS.ok, statusText: STATUS_TEXT.ok })]
 
 /** The number of messages that belong to no call. */
@@ -165,14 +160,9 @@ export abstract class MessageServer {
   #nextId = -1
   /** Clients that speak the native dialect. */
   readonly #natives = new Set<Peer>()
-  /** Those of them who were told that it stops, and may not have heard it: their calls may be on the way. */
-  readonly #parting = new Set<Peer>()
-  #waitsForParting = true
-  #waitsForHandshakes = true
+  readonly #farewell = new Farewell(() => ({ calls: this.#callCount, handshakes: this.#listener.handshakes }))
   readonly #paused = new Map<Peer, RequestListener | SubscriptionLink>()
   #state: 'new' | 'started' | 'stopping' | 'stopped' = 'new'
-  /** Called when no call is under way any more, and none on the way; set while `stop` waits for it. */
-  #idle: (() => void) | undefined
   #stopping: Promise<void> | undefined
   #markStopped: () => void = () => {}
   /** Resolves when it has stopped, by `stop` or by a `ShutdownServer` command. */
@@ -369,7 +359,7 @@ export abstract class MessageServer {
     // A service may have asked for it: its own reply comes first.
     await undefined
     const drainedBy = performance.now() + drainMs
-    if (drainMs > 0) await this.#drain(drainMs)
+    if (drainMs > 0) await this.#farewell.take(drainMs)
     for (const peer of [...this.#calls.keys()])
       this.#abortCalls(peer, new ZmqRpcError('CLOSED', 'the server stops', { endpoint: peer.endpoint }))
     const lingerMs = timerMs(Math.max(drainedBy - performance.now(), LINGER_MS))
@@ -380,41 +370,9 @@ export abstract class MessageServer {
     this.#markStopped()
   }
 
-  async #drain(drainMs: number): Promise<void> {
-    const parted = setTimeout(
-      () => {
-        this.#parting.clear()
-        this.#waitsForHandshakes = false
-        this.#checkIdle()
-      },
-      Math.min(drainMs, PARTING_MS),
-    )
-    const over = setTimeout(() => this.#idle?.(), timerMs(drainMs))
-    // Nobody tells of handshakes that come to nothing.
-    const looking = setInterval(() => this.#checkIdle(), LOOK_MS)
-    await new Promise<void>((resolve) => {
-      this.#idle = resolve
-      this.#checkIdle()
-    })
-    clearTimeout(parted)
-    clearTimeout(over)
-    clearInterval(looking)
-  }
-
-  #checkIdle(): void {
-    if (this.#idle === undefined || this.#callCount > 0 || (this.#waitsForParting && this.#parting.size > 0)) return
-    // Whose handshake is over for itself has sent what it had to send, and would never hear what became of it.
-    if (!(this.#waitsForHandshakes && this.#listener.handshakes > 0)) this.#idle()
-  }
-
-  /** No call of this client can be on the way any more. */
-  #parted(peer: Peer): void {
-    if (this.#parting.delete(peer)) this.#checkIdle()
-  }
-
   /** A client that hears it sends no more calls, and says so. */
   #sendAway(peer: Peer): void {
-    this.#parting.add(peer)
+    this.#farewell.told(peer)
     this.#listener.send(peer, CONNECTION_ID, encodeGoAway({ reason: 'the server stops' }))
   }
 
@@ -444,7 +402,7 @@ export abstract class MessageServer {
     const call = new ServerCall(this.#host, peer, unanswered ? undefined : envelope, kind === undefined ? 'pyzmqrpc3' : 'native')
     if (!this.running && !call.refusable) {
       source.pause(peer)
-      return this.#parted(peer)
+      return this.#farewell.parted(peer)
     }
     // Only native callers come back to a call of theirs.
     call.id = call.refusable ? idOf(envelope) : this.#nextId--
@@ -478,7 +436,7 @@ export abstract class MessageServer {
 
   /** A message of a call that came before. One that has ended meanwhile needs nothing more. */
   #continue(peer: Peer, envelope: Envelope | undefined, kind: number, body: Message): void {
-    if (kind === KIND.goAway) return this.#parted(peer)
+    if (kind === KIND.goAway) return this.#farewell.parted(peer)
     const call = this.#calls.get(peer)?.get(idOf(envelope))
     if (call === undefined) return
     if (kind !== KIND.cancel) return call.receive(kind, body)
@@ -535,7 +493,7 @@ export abstract class MessageServer {
     if (calls?.get(call.id) === call) calls.delete(call.id)
     if (calls?.size === 0) this.#calls.delete(call.from)
     this.#callCount--
-    this.#checkIdle()
+    this.#farewell.look()
   }
 
   /** The call that it waited with waits no more. */
@@ -548,7 +506,7 @@ export abstract class MessageServer {
 
   #abortCalls(peer: Peer, reason: ZmqRpcError): void {
     this.#natives.delete(peer)
-    this.#parted(peer)
+    this.#farewell.parted(peer)
     for (const call of this.#calls.get(peer)?.all() ?? []) call.abort(reason)
   }
 }
