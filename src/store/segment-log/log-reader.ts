@@ -68,14 +68,14 @@ export class LogReader {
     let window = this.#window?.segment === segment ? this.#window : undefined
     while (wanted >= 0 && wanted < segment.count) {
       if (wanted - index > FAR) ({ index, offset } = segment.markBefore(wanted))
-      window = await within(window, file, segment, offset, RECORD_OVERHEAD_BYTES, windowBytes)
+      if (!holds(window, offset, RECORD_OVERHEAD_BYTES)) window = await load(file, segment, offset, RECORD_OVERHEAD_BYTES, windowBytes)
       const length = lengthAt(window.buffer, offset - window.start, window.buffer.length)
       const seq = segment.firstSeq + index
       if (length === 0 || seqAt(window.buffer, offset - window.start) !== seq || length > segment.end - offset) {
         throw damaged(segment, offset, seq)
       }
       if (index === wanted) {
-        window = await within(window, file, segment, offset, length, windowBytes)
+        if (!holds(window, offset, length)) window = await load(file, segment, offset, length, windowBytes)
         const at = offset - window.start
         if (checkRecord(window.buffer, at, window.buffer.length, this.#seed, seq) !== length) throw damaged(segment, offset, seq)
         wanted = visit(window.buffer, at, index)
@@ -98,15 +98,11 @@ export class LogReader {
   }
 }
 
-async function within(
-  window: Window | undefined,
-  file: DiskFile,
-  segment: Segment,
-  offset: number,
-  length: number,
-  windowBytes: number,
-): Promise<Window> {
-  if (window !== undefined && offset >= window.start && offset + length <= window.start + window.buffer.length) return window
+function holds(window: Window | undefined, offset: number, length: number): window is Window {
+  return window !== undefined && offset >= window.start && offset + length <= window.start + window.buffer.length
+}
+
+async function load(file: DiskFile, segment: Segment, offset: number, length: number, windowBytes: number): Promise<Window> {
   const bytes = Math.min(Math.max(length, windowBytes), segment.end - offset)
   return { segment, start: offset, buffer: await readAll(file, bytes, offset) }
 }

@@ -147,6 +147,11 @@ export function idAt(buffer: Buffer, at: number): Buffer {
   return buffer.subarray(start, start + (buffer[at + 15] as number))
 }
 
+export function idTextAt(buffer: Buffer, at: number): string {
+  const start = at + RECORD_HEADER_BYTES + buffer.readUInt16LE(at + 20)
+  return buffer.toString('utf8', start, start + (buffer[at + 15] as number))
+}
+
 export function metaAt(buffer: Buffer, at: number): Buffer | undefined {
   if (((buffer[at + 14] as number) & HAS_META) === 0) return undefined
   const start = at + RECORD_HEADER_BYTES + buffer.readUInt16LE(at + 20) + (buffer[at + 15] as number)

@@ -21,7 +21,7 @@ import { HotIds } from './id-index.ts'
 import { LogReader } from './log-reader.ts'
 import { isLiveFile, openFiles } from './open-files.ts'
 import { type ResolvedSegmentLogOptions, resolveOptions, type SegmentLogOptions } from './options.ts'
-import { dataAt, extraAt, idAt, KIND, metaAt, RECORD_HEADER_BYTES } from './record.ts'
+import { dataAt, extraAt, idTextAt, KIND, metaAt, RECORD_HEADER_BYTES } from './record.ts'
 import { type Admission, type Answer, full, type LogOwner, type Pending, RecordLog } from './record-log.ts'
 import { MAX_SEGMENT_RECORDS, type Segment } from './segment.ts'
 import { type LogName, type Snapshot, StateJournal, seedOf } from './state-journal.ts'
@@ -645,7 +645,7 @@ class Portion<Entry extends StoreEntry> {
 }
 
 function entryAt(buffer: Buffer, at: number, seq: number): StoreEntry {
-  return { seq, id: idAt(buffer, at).toString(), data: dataAt(buffer, at), meta: metaAt(buffer, at) }
+  return { seq, id: idTextAt(buffer, at), data: dataAt(buffer, at), meta: metaAt(buffer, at) }
 }
 
 function isLive({ seq, segment }: Found): boolean {

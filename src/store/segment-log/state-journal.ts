@@ -107,7 +107,7 @@ export class StateJournal {
   readonly #files: DiskFile[] = []
   readonly #lengths = [0, 0]
   #at = 0
-  #ranges: EndedRange[] = []
+  #ranges: (EndedRange & { count: number })[] = []
   #retired: RetiredSegment[] = []
   #running: Promise<void> | undefined
   #next: Promise<void> | undefined
@@ -190,7 +190,7 @@ export class StateJournal {
   end(log: LogName, seq: number): void {
     const last = this.#ranges.at(-1)
     if (last?.log === log && last.fromSeq + last.count === seq) {
-      this.#ranges[this.#ranges.length - 1] = { log, fromSeq: last.fromSeq, count: last.count + 1 }
+      last.count++
     } else {
       this.#ranges.push({ log, fromSeq: seq, count: 1 })
     }
