@@ -2,7 +2,7 @@
  * Which ids may be known? One look for all files together: what an append costs does not grow with the number of files that an id might be
  * in. Of an unknown id it says "maybe" once in about a thousand times, and then the files' own indices are asked (`id-index.ts`).
  *
- * A Bloom filter in blocks of eight words with a bit in each, so that a look is one place in memory; 16 bits for each id. When one is full,
+ * A Bloom filter in blocks of four words with two bits in each, so that a look is one place in memory; 16 bits for each id. When one is full,
  * another is begun, as large as all there are; it goes when the last record in it is forgotten.
  */
 
@@ -10,10 +10,8 @@ import type { IdHash } from './id-hash.ts'
 
 const LEAST_IDS = 32_768
 const MOST_IDS = 4_194_304
-const BLOCK_WORDS = 8
-const IDS_PER_BLOCK = 16
-/** Odd numbers: each makes another bit of the same hash. */
-const SALTS = [0x2c1b_3c6d, 0x297a_2d39, 0x4cf5_ad43, 0x2745_937f, 0x38b3_4ae5, 0x1b56_c4e9, 0x7feb_352d, 0x68e3_1da5] as const
+const BLOCK_WORDS = 4
+const IDS_PER_BLOCK = 8
 
 export class IdFilter {
   /** The newest last. */
@@ -50,7 +48,7 @@ export class IdFilter {
 class Part {
   readonly most: number
   lastSeq = 0
-  readonly #words: Uint32Array
+  readonly #words: Int32Array
   /** A block has what has the same top bits: ids come from their files sorted by these, and then go from block to block. */
   readonly #shift: number
   #count = 0
@@ -59,7 +57,7 @@ class Part {
   constructor(most: number) {
     this.most = most
     const blocks = most / IDS_PER_BLOCK
-    this.#words = new Uint32Array(blocks * BLOCK_WORDS)
+    this.#words = new Int32Array(blocks * BLOCK_WORDS)
     this.#shift = 32 - Math.log2(blocks)
   }
 
@@ -68,23 +66,34 @@ class Part {
   }
 
   mayHave(high: number, low: number): boolean {
+    const words = this.#words
     const start = (high >>> this.#shift) * BLOCK_WORDS
-    for (let word = 0; word < BLOCK_WORDS; word++) {
-      if (((this.#words[start + word] as number) & bitOf(low, word)) === 0) return false
-    }
-    return true
+    return (
+      hasBits(words[start], low) &&
+      hasBits(words[start + 1], low >>> 10) &&
+      hasBits(words[start + 2], low >>> 20) &&
+      hasBits(words[start + 3], high)
+    )
   }
 
   add(high: number, low: number, seq: number): void {
+    const words = this.#words
     const start = (high >>> this.#shift) * BLOCK_WORDS
-    for (let word = 0; word < BLOCK_WORDS; word++) {
-      this.#words[start + word] = (this.#words[start + word] as number) | bitOf(low, word)
-    }
+    words[start] = (words[start] as number) | bitsOf(low)
+    words[start + 1] = (words[start + 1] as number) | bitsOf(low >>> 10)
+    words[start + 2] = (words[start + 2] as number) | bitsOf(low >>> 20)
+    words[start + 3] = (words[start + 3] as number) | bitsOf(high)
     this.#count++
     if (seq > this.lastSeq) this.lastSeq = seq
   }
 }
 
-function bitOf(low: number, word: number): number {
-  return 1 << (Math.imul(low, SALTS[word] as number) >>> 27)
+/** Two bits of a word: a shift takes the lowest five bits of its number. */
+function bitsOf(hash: number): number {
+  return (1 << hash) | (1 << (hash >>> 5))
+}
+
+function hasBits(word: number | undefined, hash: number): boolean {
+  const bits = bitsOf(hash)
+  return ((word as number) & bits) === bits
 }
