@@ -4,8 +4,9 @@
  *
  * What each promises when it has said that a record is safe: the loop by hand, the segment log, Redis with `appendfsync always` and JetStream
  * with `sync_interval: always` have synced it; the segment log with `os-cache` has given it to the operating system; Mosquitto has it in
- * memory, and writes it to a file later. The loop by hand finds nothing, knows no id twice, and acknowledges in order only. The servers cost a
- * hop more, which the others do without. `BENCH_FOLDER` says on which disk.
+ * memory, and writes it to a file later. The loop by hand finds nothing, knows no id twice, and acknowledges in order only; its records are 14
+ * bytes shorter, and draining it checks them, but makes no entries of them. The servers cost a hop more, which the others do without.
+ * `BENCH_FOLDER` says on which disk.
  */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
