@@ -91,7 +91,8 @@ export class Deadlines {
     const due: Timed[] = []
     for (; timed !== undefined; timed = timed.next) if (timed.deadline <= now) due.push(timed)
     for (const one of due) {
-      if (one.slot < 0) continue
+      // The one before may have removed it, or given it more time.
+      if (one.slot < 0 || one.deadline > now) continue
       this.remove(one)
       one.expired()
     }

@@ -125,6 +125,27 @@ describe('many deadlines', () => {
 })
 
 describe('one deadline', () => {
+  it('may be put off by another that is met in the same moment', () => {
+    const wheel = new Deadlines()
+    const dues: Due[] = []
+    const putOffOther = (one: Due): void => {
+      for (const due of dues) {
+        if (due === one || due.times > 0) continue
+        wheel.remove(due)
+        wheel.add(due, 1000)
+      }
+    }
+    dues.push(new Due(putOffOther), new Due(putOffOther))
+    for (const due of dues) wheel.add(due, 10)
+    pass(20)
+    expect(dues.map((due) => due.times).sort()).toEqual([0, 1])
+    pass(990)
+    expect(dues.map((due) => due.times).sort()).toEqual([0, 1])
+    pass(20)
+    expect(dues.map((due) => due.times)).toEqual([1, 1])
+    expect(wheel.size).toBe(0)
+  })
+
   it('may be removed by another that is met in the same moment', () => {
     const wheel = new Deadlines()
     const dues: Due[] = []
