@@ -96,6 +96,7 @@ interface Session {
   readonly store: BufferStore
   readonly outcomeStore: BufferStore
   readonly outcomes: Outcomes
+  readonly deadLetters: DeadLetters
   readonly delivery: Delivery
   readonly overflow: Overflow
   readonly laneRoom: LaneRoom<Appended>
@@ -265,7 +266,11 @@ export class CommandBuffer {
    * @throws StoreError
    */
   async requeue(seq: number): Promise<boolean> {
-    const { store, outcomes, delivery } = this.#mustBeOpen()
+    const session = this.#mustBeOpen()
+    return await session.deadLetters.change(() => this.#requeue(session, seq))
+  }
+
+  async #requeue({ store, outcomes, delivery }: Session, seq: number): Promise<boolean> {
     const [entry] = await store.readDead(seq - 1, { count: 1, bytes: 1 })
     if (entry?.seq !== seq) return false
     const command = understood(entry)
@@ -285,7 +290,8 @@ export class CommandBuffer {
 
   /** Those that were given up are forgotten. @throws StoreError */
   async drop(seqs: readonly number[]): Promise<void> {
-    await this.#mustBeOpen().store.dropDead(seqs)
+    const { store, deadLetters } = this.#mustBeOpen()
+    await deadLetters.change(() => store.dropDead(seqs))
   }
 
   /** What is on the way has `drainMs` to end; what has not is delivered when the buffer is opened next. Never rejects. */
@@ -484,7 +490,7 @@ export class CommandBuffer {
       makeRoom: (wanted) => this.#dropOldest(store, delivery, wanted),
     })
     const laneRoom = new LaneRoom<Appended>(this.settings, () => store.count())
-    const session: Session = { store, outcomeStore, outcomes, delivery, overflow, laneRoom }
+    const session: Session = { store, outcomeStore, outcomes, deadLetters, delivery, overflow, laneRoom }
     const { live, dead, tornBytes, damaged } = opening
     publish('zmq-rpc:buffer:opened', () => ({ buffer: this.#name, waiting: live, dead, tornBytes, damaged: damaged.length }))
     return session

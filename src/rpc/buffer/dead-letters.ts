@@ -15,6 +15,8 @@ export class DeadLetters {
   readonly #limits: BufferSettings['deadLetters']
   readonly #dropped: (count: number) => void
   #trimming: Promise<void> | undefined
+  /** Resolves when the last change is done. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   /** `dropped`: told of those that went. */
   constructor(store: BufferStore, limits: BufferSettings['deadLetters'], dropped: (count: number) => void) {
@@ -29,29 +31,41 @@ export class DeadLetters {
     await this.trim()
   }
 
+  /** Takes some of them away, or puts them back among those that wait. Nothing else goes meanwhile, so that none is counted that goes this way. */
+  change<T>(change: () => Promise<T>): Promise<T> {
+    const changed = this.#turn.then(change)
+    this.#turn = changed.catch(toError)
+    return changed
+  }
+
   /** The oldest go, as long as there are too many. Never rejects: a store that failed says so where it matters. */
   trim(): Promise<void> {
-    this.#trimming ??= this.#dropOldest()
-      .catch(toError)
-      .then(() => {
-        this.#trimming = undefined
-      })
+    this.#trimming ??= this.change(() => this.#dropOldest()).catch(() => {})
     return this.#trimming
   }
 
   async #dropOldest(): Promise<void> {
-    for (;;) {
-      const { dead, deadBytes } = this.#store.count()
-      const over = { count: dead - this.#limits.maxCount, bytes: deadBytes - this.#limits.maxBytes }
-      // Said so that nothing goes where a store does not tell its bytes.
-      if (!(over.count > 0 || over.bytes > 0)) return
-      // No more than have to go.
-      const { count, bytes } = SWEEP
-      const limit = over.bytes > 0 ? { count, bytes: Math.min(over.bytes, bytes) } : { count: Math.min(over.count, count), bytes }
-      const oldest = await this.#store.readDead(0, limit)
-      if (oldest.length === 0) return
-      await this.#store.dropDead(oldest.map(({ seq }) => seq))
-      this.#dropped(oldest.length)
+    try {
+      while (await this.#dropSome());
+    } finally {
+      // At once: whatever is added from here on is looked at anew.
+      this.#trimming = undefined
     }
+  }
+
+  /** False: there are not too many, or none that can go. */
+  async #dropSome(): Promise<boolean> {
+    const { dead, deadBytes } = this.#store.count()
+    const over = { count: dead - this.#limits.maxCount, bytes: deadBytes - this.#limits.maxBytes }
+    // Said so that nothing goes where a store does not tell its bytes.
+    if (!(over.count > 0 || over.bytes > 0)) return false
+    // No more than have to go.
+    const { count, bytes } = SWEEP
+    const limit = over.bytes > 0 ? { count, bytes: Math.min(over.bytes, bytes) } : { count: Math.min(over.count, count), bytes }
+    const oldest = await this.#store.readDead(0, limit)
+    if (oldest.length === 0) return false
+    await this.#store.dropDead(oldest.map(({ seq }) => seq))
+    this.#dropped(oldest.length)
+    return true
   }
 }

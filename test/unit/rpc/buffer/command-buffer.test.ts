@@ -385,6 +385,38 @@ describe('dead letters', () => {
       await next.close()
     }))
 
+  it('that are being requeued make no other one go, and are not told as forgotten', () =>
+    simulate(async () => {
+      const store = new MemoryStore()
+      const [requeue, dropDead] = [store.requeue.bind(store), store.dropDead.bind(store)]
+      const leaving = new Set<number>()
+      store.requeue = async (seq) => {
+        leaving.add(seq)
+        await sleep(1000)
+        leaving.delete(seq)
+        return requeue(seq)
+      }
+      store.dropDead = async (seqs) => {
+        await sleep(1)
+        await dropDead(seqs.filter((seq) => !leaving.has(seq)))
+      }
+      let verdict = REFUSED
+      const { buffer, accept, done } = await bufferOf(new Fake(() => verdict), { deadLetters: { maxCount: 2 } }, store)
+      await accept(1, 2)
+      await done()
+      const [first] = await buffer.deadLetters()
+      const requeued = buffer.requeue(first?.seq ?? 0)
+      await sleep(10)
+      await accept(3, 3)
+      await sleep(100)
+      verdict = EXECUTED
+      expect(await requeued).toBe(true)
+      await done()
+      expect((await buffer.deadLetters()).map(({ id }) => id)).toEqual(ids(2, 3))
+      expect(buffer.stats()).toMatchObject({ dead: 2, forgotten: 0 })
+      await buffer.close()
+    }))
+
   it('all stay where the store does not tell how many bytes they are, as one of somebody else may', () =>
     simulate(async () => {
       class Silent extends MemoryStore {
