@@ -30,6 +30,13 @@ export class IdFilter {
     newest.add(high, low, seq)
   }
 
+  /** The same for one that may be there: then it takes no room. */
+  addAgain(hash: IdHash, seq: number): void {
+    const newest = this.#parts.at(-1)
+    if (newest?.mayHave(hash.high, hash.low) !== true) this.add(hash, seq)
+    else if (seq > newest.lastSeq) newest.lastSeq = seq
+  }
+
   /** Nobody asks any more for records before this one. */
   forget(beforeSeq: number): void {
     for (let index = this.#parts.length - 1; index >= 0; index--) {

@@ -247,7 +247,7 @@ export class RecordLog {
       const record = pending[most++] as Pending
       bytes += bytesOf(record) + record.id.length
     }
-    this.#screening?.run(pending, most, this.nextSeq + most)
+    this.#screening?.run(pending, most)
     return most
   }
 
@@ -258,6 +258,7 @@ export class RecordLog {
     const parts = { kind, firstOfBatch, idLength, extra, meta, data }
     batch.offsets.push(batch.used)
     batch.used = encodeRecord(this.#buffer, this.#view, batch.used, this.#owner.seed, seq, parts)
+    this.#screening?.take(index, seq)
     batch.records.push(record)
     batch.indices.push(index)
   }
