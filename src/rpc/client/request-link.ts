@@ -35,6 +35,7 @@ import { decodeError, decodeGoAway, decodeHello, encodeCancel, encodeGoAway, FEA
 import { Drops } from '../drops.ts'
 import { CONNECTION_OPTIONS, type Endpoint, publishSocketEvent } from '../endpoint.ts'
 import { STATUS } from '../error/status.ts'
+import { Fifo } from '../fifo.ts'
 import { CallCounters, type ServerLinkStats } from '../stats.ts'
 import { Call, type CallCarrier, type CallSettings } from './call.ts'
 import { LinkErrors } from './link-errors.ts'
@@ -86,7 +87,7 @@ export class RequestLink implements PeerListener, CallCarrier {
   readonly #core: SocketCore
   #peer: Peer
   /** Not written yet, in order. */
-  readonly #queue = new Set<Call>()
+  readonly #queue = new Fifo<Call>()
   /** Written, or about to be: by the number under which the reply will come. */
   readonly #pending = new CallTable<Call>()
   /** Answered, but with streams that are still open: by the same number. */
@@ -449,7 +450,7 @@ export class RequestLink implements PeerListener, CallCarrier {
   }
 
   #sendQueued(): void {
-    for (const call of this.#queue) {
+    for (let call = this.#queue.first; call !== undefined; call = this.#queue.first) {
       if (!this.#mayWrite) return
       try {
         const leftMs = call.timeLeftMs + call.reserveMs

@@ -8,6 +8,7 @@
  */
 
 import type { Peer } from '../../session/peer.ts'
+import { Fifo } from '../fifo.ts'
 
 /** A limit for one kind of command. */
 export interface CommandLimit {
@@ -36,7 +37,7 @@ export interface AdmissionLimits {
 export class Admission {
   readonly #limits: AdmissionLimits
   /** By peer; whose turn it was last stands last. */
-  readonly #queues = new Map<Peer, Set<Candidate>>()
+  readonly #queues = new Map<Peer, Fifo<Candidate>>()
   #waiting = 0
   /** Running calls by peer, where that is limited. */
   readonly #perPeer = new Map<Peer, number>()
@@ -63,9 +64,12 @@ export class Admission {
       return 'started'
     }
     if (call.refusable && this.#waiting >= this.#limits.maxQueued) return 'refused'
-    const queue = this.#queues.get(call.from)
-    if (queue === undefined) this.#queues.set(call.from, new Set([call]))
-    else queue.add(call)
+    let queue = this.#queues.get(call.from)
+    if (queue === undefined) {
+      queue = new Fifo()
+      this.#queues.set(call.from, queue)
+    }
+    queue.add(call)
     this.#waiting++
     return 'waiting'
   }
@@ -125,7 +129,7 @@ export class Admission {
     }
   }
 
-  #firstThatMayRun(queue: ReadonlySet<Candidate>): Candidate | undefined {
+  #firstThatMayRun(queue: Iterable<Candidate>): Candidate | undefined {
     for (const call of queue) if (this.#mayRun(call)) return call
     return undefined
   }

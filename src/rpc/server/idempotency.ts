@@ -16,6 +16,7 @@ import { performance } from 'node:perf_hooks'
 import { toError } from '../../errors.ts'
 import { type Message, messageBytes } from '../../wire/index.ts'
 import type { Principal } from '../auth.ts'
+import { Fifo } from '../fifo.ts'
 import type { AnswerJournal, Noted } from './answer-journal.ts'
 
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 255
@@ -30,6 +31,7 @@ export interface IdempotencyLimits {
 export type OwnedKey = string & { readonly brand: 'OwnedKey' }
 
 interface Remembered {
+  readonly key: OwnedKey
   readonly command: string
   /** Undefined: its service was cut off by the end of the server. */
   readonly answer: Message | undefined
@@ -68,8 +70,9 @@ export class IdempotencyCache {
   readonly #refuseInterrupted: boolean
   /** The commands of keys whose first call runs: as many as the server runs at a time. */
   readonly #underWay = new Map<OwnedKey, string>()
-  /** In the order in which they were answered. */
   readonly #remembered = new Map<OwnedKey, Remembered>()
+  /** The same, in the order in which they were answered. */
+  readonly #byAge = new Fifo<Remembered>()
   #bytes = 0
 
   constructor(limits: IdempotencyLimits, durable?: { readonly journal: AnswerJournal; readonly refuseInterrupted: boolean }) {
@@ -131,7 +134,7 @@ export class IdempotencyCache {
 
   *#known(): Iterable<Noted> {
     const now = performance.now()
-    for (const [key, { command, answer, expiresAt }] of this.#remembered)
+    for (const { key, command, answer, expiresAt } of this.#byAge)
       yield { key, command, answer, ageMs: Math.max(0, this.#limits.ttlMs - (expiresAt - now)) }
     for (const [key, command] of this.#underWay) yield { key, command, answer: undefined, ageMs: 0 }
   }
@@ -158,31 +161,32 @@ export class IdempotencyCache {
   #keep(key: OwnedKey, command: string, answer: Message | undefined, expiresAt: number): void {
     const before = this.#remembered.get(key)
     if (before !== undefined) {
-      this.#remembered.delete(key)
+      this.#byAge.delete(before)
       this.#bytes -= before.bytes
     }
     const bytes = key.length + (answer === undefined ? 0 : messageBytes(answer))
-    this.#remembered.set(key, { command, answer, bytes, expiresAt })
+    const remembered = { key, command, answer, bytes, expiresAt }
+    this.#remembered.set(key, remembered)
+    this.#byAge.add(remembered)
     this.#bytes += bytes
     this.#shrink()
   }
 
   #expire(now: number): void {
-    for (const [key, { expiresAt, bytes }] of this.#remembered) {
-      if (expiresAt > now) return
-      this.#forget(key, bytes)
-    }
+    for (let oldest = this.#byAge.first; oldest !== undefined && oldest.expiresAt <= now; oldest = this.#byAge.first) this.#forget(oldest)
   }
 
   #shrink(): void {
     const { maxKeys, maxBytes } = this.#limits
-    for (const [key, { bytes }] of this.#remembered) {
-      if (this.#remembered.size <= maxKeys && this.#bytes <= maxBytes) return
-      this.#forget(key, bytes)
+    for (let oldest = this.#byAge.first; oldest !== undefined; oldest = this.#byAge.first) {
+      if (this.#byAge.size <= maxKeys && this.#bytes <= maxBytes) return
+      this.#forget(oldest)
     }
   }
 
-  #forget(key: OwnedKey, bytes: number): void {
+  #forget(remembered: Remembered): void {
+    const { key, bytes } = remembered
+    this.#byAge.delete(remembered)
     this.#remembered.delete(key)
     this.#bytes -= bytes
     this.#journal?.forget(key)

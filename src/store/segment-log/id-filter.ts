@@ -1,6 +1,7 @@
 /**
  * Which ids may be known? One look for all files together: what an append costs does not grow with the number of files that an id might be
- * in. Of an unknown id it says "maybe" once in about a thousand times, and then the files' own indices are asked (`id-index.ts`).
+ * in. Of an unknown id it says "maybe" once in about a thousand times, or twice in a hundred where it knows millions; then the files' own indices
+ * are asked (`id-index.ts`).
  *
  * A Bloom filter in blocks of four words with two bits in each, so that a look is one place in memory; 16 bits for each id. When one is full,
  * another is begun, as large as all there are; it goes when the last record in it is forgotten.
