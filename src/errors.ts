@@ -335,6 +335,13 @@ export interface RemoteErrorDetails extends ErrorDetails {
 
 const BRAND = Symbol.for('zmq-rpc.error')
 
+function addText(error: Error, more: string): void {
+  const { message } = error
+  error.message += more
+  // What is printed of an error is its stack, which has the text as it was.
+  if (error.stack !== undefined) error.stack = error.stack.replace(message, () => error.message)
+}
+
 /** Base of all errors of this package but {@link SocketError}. Its text starts with its code: `[TIMED_OUT] …`. */
 export class ZmqRpcError extends Error {
   override readonly name: string = 'ZmqRpcError'
@@ -374,7 +381,12 @@ export class ZmqRpcError extends Error {
   static earlierStarted(error: ZmqRpcError, started: Started): void {
     if (!(#started in error) || started === error.started || started === 'no' || error.started === 'yes') return
     error.#started = started
-    error.message += started === 'yes' ? '; an attempt before it was carried out' : '; an attempt before it may have been carried out'
+    addText(error, started === 'yes' ? '; an attempt before it was carried out' : '; an attempt before it may have been carried out')
+  }
+
+  /** After several attempts: what its text tells, times included, is the last one. Only for who made the error. */
+  static afterAttempts(error: ZmqRpcError, attempts: number, tookMs: number): void {
+    addText(error, `; this was attempt ${attempts}, after ${tookMs} ms in all`)
   }
 
   /** A buffer has the command on disk, whatever the error says. Only for who made the error. */

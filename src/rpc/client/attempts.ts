@@ -217,9 +217,13 @@ class Series<L extends Choice, T> {
     }
   }
 
-  /** The error of the last attempt, which must not say that nothing was carried out if one before it may have been. */
+  /** The error of the last attempt, which says so, and must not say that nothing was carried out if one before it may have been. */
   withHistory(error: unknown): unknown {
-    if (error instanceof ZmqRpcError) ZmqRpcError.earlierStarted(error, this.#started)
+    if (!(error instanceof ZmqRpcError)) return error
+    if (this.#made > 1 && isSafe(error, this.call.repeatable)) {
+      ZmqRpcError.afterAttempts(error, this.#made, Math.round(this.call.timeoutMs - this.leftMs))
+    }
+    ZmqRpcError.earlierStarted(error, this.#started)
     return error
   }
 
