@@ -61,6 +61,8 @@ export class Fifo<T extends object> implements Iterable<T> {
 
   /** In order. What leaves meanwhile before its turn does not come. */
   *[Symbol.iterator](): Iterator<T> {
+    // Empty places in front are passed over once, and not by everybody who comes to take the first.
+    if (this.first === undefined) return
     const places = this.#places
     for (let at = this.#front; at < places.length; at++) {
       const { item } = places[at] as Place<T>

@@ -402,7 +402,11 @@ export class RequestLink implements PeerListener, CallCarrier {
     return this.available && this.#pending.size < MAX_IN_FLIGHT[this.#dialect]
   }
 
-  /** False when the peer's queue is full. @throws ZmqRpcError BAD_COMMAND when the command cannot be written in the server's dialect. */
+  /**
+   * False when the peer's queue is full: then it waits on, if it did.
+   *
+   * @throws ZmqRpcError BAD_COMMAND when the command cannot be written in the server's dialect.
+   */
   #send(call: Call, timeLeftMs: number): boolean {
     if (!this.#peer.sendable) {
       this.#peer.askForRoom()
@@ -423,6 +427,8 @@ export class RequestLink implements PeerListener, CallCarrier {
     call.dialect = this.#dialect
     call.sent = true
     call.heardBefore = this.#heard
+    // Before anything of the caller's runs, which may give it up, and have the next one sent.
+    if (this.#queue.size > 0 && this.#queue.delete(call) && call.reserveMs > 0) this.#setDeadline(call, timeLeftMs)
     this.#pending.add(call)
     if (orderingKey !== undefined) this.#lanes.set(orderingKey, (this.#lanes.get(orderingKey) ?? 0) + 1)
     this.#nextId = (this.#nextId + 1) >>> 0
@@ -453,10 +459,7 @@ export class RequestLink implements PeerListener, CallCarrier {
     for (let call = this.#queue.first; call !== undefined; call = this.#queue.first) {
       if (!this.#mayWrite) return
       try {
-        const leftMs = call.timeLeftMs + call.reserveMs
-        if (!this.#send(call, leftMs)) return
-        this.#queue.delete(call)
-        if (call.reserveMs > 0) this.#setDeadline(call, leftMs)
+        if (!this.#send(call, call.timeLeftMs + call.reserveMs)) return
       } catch (error) {
         this.#forget(call)
         call.fail(toError(error))

@@ -205,6 +205,27 @@ describe('streams', () => {
     await expectIdle(server, client)
   })
 
+  it('have their call sent once only, where their first step gives up the call that had waited to be sent', async () => {
+    const begun: unknown[] = []
+    const server = await rpc.started(TCP, (prepared) => {
+      prepared.register(Feed, ({ items }) => {
+        begun.push(items)
+        return collect(items)
+      })
+    })
+    const client = rpc.client({ req: endpointOf(server) })
+    const controller = new AbortController()
+    async function* items(): AsyncGenerator<number> {
+      controller.abort()
+      yield 1
+    }
+    const given = failureOf(client.execute(Feed.of(items()), { signal: controller.signal }))
+    expect(await given).toMatchObject({ code: 'ABORTED' })
+    await client.execute(new Greet('Ada'))
+    expect(begun.length).toBeLessThanOrEqual(1)
+    await expectIdle(server, client)
+  })
+
   it('go on when the time for the result is over', () =>
     rpc.virtually(async () => {
       const go = deferred()
