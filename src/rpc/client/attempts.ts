@@ -165,6 +165,7 @@ class Series<L extends Choice, T> {
   readonly #settings: AttemptSettings
   readonly #links: readonly L[]
   readonly #balancer: Balancer
+  readonly #began = performance.now()
   readonly #deadline: number
   readonly #tried = new Set<L>()
   /** How far the attempts have come so far, the one that came furthest. */
@@ -176,7 +177,7 @@ class Series<L extends Choice, T> {
     this.#settings = settings
     this.#links = links
     this.#balancer = balancer
-    this.#deadline = performance.now() + call.timeoutMs
+    this.#deadline = this.#began + call.timeoutMs
   }
 
   get leftMs(): number {
@@ -221,7 +222,7 @@ class Series<L extends Choice, T> {
   withHistory(error: unknown): unknown {
     if (!(error instanceof ZmqRpcError)) return error
     if (this.#made > 1 && isSafe(error, this.call.repeatable)) {
-      ZmqRpcError.afterAttempts(error, this.#made, Math.round(this.call.timeoutMs - this.leftMs))
+      ZmqRpcError.afterAttempts(error, this.#made, Math.round(performance.now() - this.#began))
     }
     ZmqRpcError.earlierStarted(error, this.#started)
     return error

@@ -424,32 +424,35 @@ it('whatever the attempts come to: in time, not too many, nothing twice that may
   )
 })
 
-it('the error of the last attempt says that it is, and not that nothing was carried out if one before it may have been', async () => {
-  const links = [
-    { endpoint: 'a', available: true, refused: false, callCount: 0 },
-    { endpoint: 'b', available: true, refused: false, callCount: 0 },
-  ]
-  const attempts = new Attempts(links, new Balancer('roundRobin'), new RetryBudget())
-  const errors = [new ZmqRpcError('CONNECTION_LOST', 'lost'), new ZmqRpcError('NOT_CONNECTED', 'it was not sent')]
-  const call = attempts.run(
-    {
-      command: 'Greet',
-      timeoutMs: 5000,
-      signal: undefined,
-      repeatable: true,
-      attempt: (_link, _timeoutMs, _signal, earlier) => Promise.reject(errors[earlier]),
-    },
-    resolveAttempts({ maxAttempts: 2, backoffMs: 0 }, undefined),
-  )
-  const ended = expect(call).rejects.toMatchObject({
-    code: 'NOT_CONNECTED',
-    started: 'maybe',
-    message: '[NOT_CONNECTED] it was not sent; this was attempt 2, after 0 ms in all; an attempt before it may have been carried out',
-    stack: expect.stringContaining('in all; an attempt before it may have been carried out'),
-  })
-  await vi.runAllTimersAsync()
-  await ended
-})
+it.each([5000, Number.POSITIVE_INFINITY])(
+  'the error of the last attempt says that it is, and not that nothing was carried out if one before it may have been; with %s ms',
+  async (timeoutMs) => {
+    const links = [
+      { endpoint: 'a', available: true, refused: false, callCount: 0 },
+      { endpoint: 'b', available: true, refused: false, callCount: 0 },
+    ]
+    const attempts = new Attempts(links, new Balancer('roundRobin'), new RetryBudget())
+    const errors = [new ZmqRpcError('CONNECTION_LOST', 'lost'), new ZmqRpcError('NOT_CONNECTED', 'it was not sent')]
+    const call = attempts.run(
+      {
+        command: 'Greet',
+        timeoutMs,
+        signal: undefined,
+        repeatable: true,
+        attempt: (_link, _timeoutMs, _signal, earlier) => Promise.reject(errors[earlier]),
+      },
+      resolveAttempts({ maxAttempts: 2, backoffMs: 0 }, undefined),
+    )
+    const ended = expect(call).rejects.toMatchObject({
+      code: 'NOT_CONNECTED',
+      started: 'maybe',
+      message: '[NOT_CONNECTED] it was not sent; this was attempt 2, after 0 ms in all; an attempt before it may have been carried out',
+      stack: expect.stringContaining('in all; an attempt before it may have been carried out'),
+    })
+    await vi.runAllTimersAsync()
+    await ended
+  },
+)
 
 it('a call that waits to be tried again ends at once when the client is closed', async () => {
   const links = [{ endpoint: 'a', available: true, refused: false, callCount: 0 }]
