@@ -377,6 +377,15 @@ export class ZmqRpcError extends Error {
     return retrySafe === 'repeatable' && this.started === 'no' ? 'always' : retrySafe
   }
 
+  /**
+   * For logs, by `JSON.stringify`: what it is about, with the text of its cause; no stack, and nothing that an application put into
+   * an error besides its text.
+   */
+  toJSON(): Record<string, unknown> {
+    const { name, code, message, endpoint, command, started, receipt, cause } = this
+    return { name, code, message, endpoint, command, started, receipt, cause: cause instanceof Error ? cause.message : undefined }
+  }
+
   /** After several attempts: an earlier one came further than the one that this error tells of. Only for who made the error. */
   static earlierStarted(error: ZmqRpcError, started: Started): void {
     if (!(#started in error) || started === error.started || started === 'no' || error.started === 'yes') return
@@ -430,6 +439,12 @@ export class RemoteError extends ZmqRpcError {
     if (details.code !== undefined) this.remoteCode = details.code
     if (details.details !== undefined) this.details = details.details
     if (details.stack !== undefined) this.remoteStack = details.stack
+  }
+
+  /** The same with status, name and code of the far end's error; without its `details`, which may be content of a message. */
+  override toJSON(): Record<string, unknown> {
+    const { status, remoteName, remoteCode } = this
+    return { ...super.toJSON(), status, remoteName, remoteCode }
   }
 }
 

@@ -66,6 +66,8 @@ const app = await Application.bootstrap({
   navigation: { includeCategories: true },
   defaultCategory: 'API',
   categoryOrder: [...new Set(pages.map(({ category }) => category)), 'API'],
+  // A file's name such as README.md is no address, though .md is a country.
+  markdownItOptions: { html: true, linkify: false },
   searchInDocuments: true,
   searchInComments: true,
   highlightLanguages: ['typescript', 'javascript', 'json', 'jsonc', 'shellscript', 'python', 'ini', 'yaml', 'console'],

@@ -21,7 +21,7 @@ import { FLAG, NO_LIMIT, numberOf, setAmount, setNumber } from '../rpc/dialect/n
 import { type CallHead, decodeCallHead, encodeReply, FEATURE, type Hello, withExtras } from '../rpc/dialect/native/message.ts'
 import { decodeOpaque, mayAskFor } from '../rpc/dialect/pyzmqrpc3.ts'
 import { callToPython, isText } from '../rpc/dialect/translate.ts'
-import type { Endpoint } from '../rpc/endpoint.ts'
+import { type Endpoint, leadsBack, resolveEndpoints } from '../rpc/endpoint.ts'
 import { wordsOf } from '../rpc/error/error-text.ts'
 import { STATUS } from '../rpc/error/status.ts'
 import { type Allow, isAllowedNow } from '../rpc/server/allow.ts'
@@ -31,6 +31,7 @@ import {
   type MessageServerOptions,
   resolveDrain,
   type StopOptions,
+  startedBefore,
 } from '../rpc/server/message-server.ts'
 import type { ServerCall } from '../rpc/server/server-call.ts'
 import { Answered, type Refusal, Refused, type ServiceRun } from '../rpc/server/service-run.ts'
@@ -125,7 +126,8 @@ export class RpcProxy {
   /**
    * Begins to connect to `req`, or to bind `pub`.
    *
-   * @throws ZmqRpcError BAD_OPTION, also unless there is one of `rep` and `sub`, and either `req` or `pub`; `buffer` goes with `req`.
+   * @throws ZmqRpcError BAD_OPTION, also unless there is one of `rep` and `sub`, and either `req` or `pub`; `buffer` goes with `req`;
+   * and for a `req` that is its own `rep`.
    */
   constructor(options: RpcProxyOptions) {
     checkOptions('RpcProxy', options, RPC_PROXY_OPTIONS)
@@ -168,6 +170,7 @@ export class RpcProxy {
     this.#keeper = this.#custody && new Keeper(this.#custody)
     this.#front = new Front(front, shutdownRule(allowShutdown, 'authenticated'), () => this.#outlets, this.#keeper)
     try {
+      refuseLoop(req, front.rep)
       const changed = (): void => this.#custody?.buffer.changed()
       this.#outlets = new Outlets(
         back,
@@ -234,7 +237,7 @@ export class RpcProxy {
    * @throws as `RpcServer.start`, and StoreError where the buffer cannot be opened: nothing is left open then.
    */
   async start(): Promise<void> {
-    if (this.#started) throw new ZmqRpcError('CLOSED', 'it was started before: make a new one')
+    if (this.#started) throw startedBefore(this.running)
     this.#started = true
     try {
       await this.#outlets.publication?.whenHeard(0, Number.POSITIVE_INFINITY)
@@ -267,6 +270,14 @@ export class RpcProxy {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
   }
+}
+
+/** What goes back to where it came from would go round until its time is over. */
+function refuseLoop(req: RpcProxyOptions['req'], rep: RpcProxyOptions['rep']): void {
+  const own = resolveEndpoints('rep', rep, 'bind')
+  const endpoint = resolveEndpoints('req', req, 'connect').find((dialled) => own.some((bound) => leadsBack(dialled, bound)))
+  if (endpoint === undefined) return
+  throw new ZmqRpcError('BAD_OPTION', `req leads back to the proxy itself: ${endpoint} is its rep`, { endpoint })
 }
 
 /**

@@ -23,11 +23,30 @@ export function resolveEndpoints(option: string, given: Endpoint | readonly Endp
   return endpoints
 }
 
+/** Whether `dialled` is `bound` itself, as far as the two texts tell: names and addresses that mean this machine are one. */
+export function leadsBack(dialled: Endpoint, bound: Endpoint): boolean {
+  const [to, at] = [parseEndpoint(dialled, 'connect'), parseEndpoint(bound, 'bind')]
+  if (to.transport === 'tcp' && at.transport === 'tcp') return to.port === at.port && hostOf(to.host) === hostOf(at.host)
+  if (to.transport === 'ipc' && at.transport === 'ipc') return to.path === at.path
+  return to.transport === 'inproc' && at.transport === 'inproc' && to.name === at.name
+}
+
+const LOOPBACK = '127.0.0.1'
+
+function hostOf(host: string): string {
+  return ['*', '0.0.0.0', 'localhost'].includes(host.toLowerCase()) ? LOOPBACK : host.toLowerCase()
+}
+
 /** A number of milliseconds (or of anything else), checked. @throws ZmqRpcError BAD_OPTION naming the option. */
 export function resolveNumber(option: string, given: number | undefined, fallback: number, least = 0): number {
   const value = given ?? fallback
   if (typeof value === 'number' && value >= least) return value
-  throw new ZmqRpcError('BAD_OPTION', `${option} is ${String(given)}, not a number from ${least} up`)
+  throw new ZmqRpcError('BAD_OPTION', `${option} is ${shown(given)}, not a number from ${least} up`)
+}
+
+/** A text in quotes: `'5000'` is no number, and looks like one. */
+function shown(given: unknown): string {
+  return typeof given === 'string' ? JSON.stringify(given) : String(given)
 }
 
 /** Tells the world what happens to the connections of the RPC layer. */

@@ -123,10 +123,17 @@ function crowded(endpoint: string, what: string): SocketError {
 /** An error of the operating system as the error of the socket API that stands for it. */
 export function bindError(endpoint: string, error: NodeJS.ErrnoException): SocketError {
   const code = error.code
-  const known = code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENAMETOOLONG'
+  const known = code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENAMETOOLONG'
   const text = `cannot bind '${endpoint}'`
+  if (code === 'EADDRINUSE') return new SocketError(code, { text: `${text} (${takenBy(endpoint)})`, address: endpoint, cause: error })
+  if (code === 'ENOENT') return new SocketError(code, { text: `${text} (${error.message})`, address: endpoint, cause: error })
   if (known) return new SocketError(code, { text, address: endpoint, cause: error })
   // A host that is no address of this machine.
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return new SocketError('ENODEV', { text, address: endpoint, cause: error })
   return new SocketError('EINVAL', { text: `${text} (${error.message})`, address: endpoint, cause: error })
+}
+
+function takenBy(endpoint: string): string {
+  if (endpoint.startsWith('ipc:')) return 'somebody listens there already, or the file is no socket: choose another path'
+  return 'another program listens there, or this one does already: choose another port, or 0 for one that is free'
 }

@@ -28,7 +28,10 @@ export class InprocRegistry {
    * @throws SocketError EADDRINUSE when the name is bound already.
    */
   bind(name: string, accept: Accept): void {
-    if (this.#bound.has(name)) throw new SocketError('EADDRINUSE', { text: `'inproc://${name}'`, address: `inproc://${name}` })
+    if (this.#bound.has(name)) {
+      const text = `cannot bind 'inproc://${name}' (this program listens there already: choose another name)`
+      throw new SocketError('EADDRINUSE', { text, address: `inproc://${name}` })
+    }
     this.#bound.set(name, accept)
     for (const peer of this.takeWaiting(name)) accept(peer)
     this.#threads?.changed()

@@ -113,7 +113,7 @@ export abstract class Socket {
   /**
    * Listens on an endpoint: `tcp://*:5555`, `tcp://[::1]:0`, `tcp://eth0:*`, `ipc:///run/a.sock`, `ipc://*`, `inproc://a`.
    *
-   * @throws SocketError EADDRINUSE, EADDRNOTAVAIL, EACCES, ENODEV, EINVAL, EPROTONOSUPPORT, ENAMETOOLONG; EBADF once closed.
+   * @throws SocketError EADDRINUSE, EADDRNOTAVAIL, EACCES, ENODEV, ENOENT, EINVAL, EPROTONOSUPPORT, ENAMETOOLONG; EBADF once closed.
    */
   async bind(address: string): Promise<void> {
     await this.#core.bind(address)

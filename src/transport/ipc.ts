@@ -9,7 +9,7 @@ import { randomUUID } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import { rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { IpcAddress } from './endpoint.ts'
 import type { Listener, ListenHandler, Pipe, Transport, TransportOptions } from './pipe.ts'
 import { dialStream, listenStream } from './stream-server.ts'
@@ -20,6 +20,7 @@ export const ipc: Transport<IpcAddress> = {
     const endpoint = `ipc://${path}`
     const listen = () => listenStream({ path, backlog: options.backlog }, () => endpoint, handler)
     const listener = await listen().catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EACCES' && (await lacksFolder(path))) throw noFolder(path)
       if (error.code !== 'EADDRINUSE' || !(await removeStale(path))) throw error
       return listen()
     })
@@ -30,6 +31,15 @@ export const ipc: Transport<IpcAddress> = {
   dial(address: IpcAddress, options: TransportOptions, signal: AbortSignal): Promise<Pipe> {
     return dialStream({ path: address.path }, options.connectTimeoutMs, () => `ipc://${address.path}`, signal)
   },
+}
+
+/** Where the folder is not there, libuv says that access is denied, as Windows does. */
+async function lacksFolder(path: string): Promise<boolean> {
+  return (await fileAt(dirname(path)).catch(() => true)) === undefined
+}
+
+function noFolder(path: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`there is no folder '${dirname(path)}'`), { code: 'ENOENT' })
 }
 
 /** A path that nobody else has: on Windows, where Node has named pipes in place of UNIX sockets, a pipe's name. */

@@ -74,6 +74,33 @@ describe('a RemoteError', () => {
     expect(error).toBeInstanceOf(ZmqRpcError)
   })
 
+  it('is written as JSON with its text and that of its cause, without stacks and details', () => {
+    const cause = new Error('no toner')
+    const about = { endpoint: 'tcp://a:1', command: 'Print', name: 'OutOfPaper', details: { tray: 'content' }, stack: 'at …', cause }
+    expect(JSON.parse(JSON.stringify({ error: new RemoteError(463, 'tray 2 is empty', about) }))).toEqual({
+      error: {
+        name: 'RemoteError',
+        code: 'SERVICE_FAILED',
+        message: '[SERVICE_FAILED] tray 2 is empty (status 463, from tcp://a:1)',
+        endpoint: 'tcp://a:1',
+        command: 'Print',
+        started: 'yes',
+        cause: 'no toner',
+        status: 463,
+        remoteName: 'OutOfPaper',
+      },
+    })
+    const receipt = { id: '1', command: 'Print' }
+    const cut = new ZmqRpcError('CONNECTION_LOST', 'gone', { receipt, cause: 'no error' })
+    expect(JSON.parse(JSON.stringify(cut))).toEqual({
+      name: 'ZmqRpcError',
+      code: 'CONNECTION_LOST',
+      message: '[CONNECTION_LOST] gone',
+      started: 'maybe',
+      receipt,
+    })
+  })
+
   it('shows nothing of what the far end did not tell', () => {
     const error = new RemoteError(403, 'not yours')
     expect(error).toMatchObject({ code: 'NOT_ALLOWED', retrySafe: 'never' })

@@ -76,7 +76,10 @@ export class Custody {
 
   #hop(standing: Standing): ReceiptHop {
     const { ageMs } = standing
-    if (standing.state === 'waiting') return { by: this.buffer.name, state: 'waiting', ageMs: Math.round(ageMs) }
+    if (standing.state === 'waiting') {
+      const reason = this.#whyAway()
+      return { by: this.buffer.name, state: 'waiting', ageMs: Math.round(ageMs), ...(reason !== undefined && { reason }) }
+    }
     const { state, reason, to, endedAgoMs } = standing
     const done = state === 'delivered' || state === 'executed' || state === 'failed'
     return {
@@ -86,6 +89,12 @@ export class Custody {
       ...(done && to !== '' && { deliveredTo: to, deliveredMs: Math.round(endedAgoMs) }),
       ...(reason !== '' && { reason }),
     }
+  }
+
+  /** Why nothing can be delivered now; undefined where one of the far ends is there. */
+  #whyAway(): string | undefined {
+    const reasons = this.#links().map((link) => link.whyAway)
+    return reasons.includes(undefined) ? undefined : reasons.join('; ')
   }
 
   async #askUntilAnswered(to: string, id: string, signal: AbortSignal): Promise<Message> {

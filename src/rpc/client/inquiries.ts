@@ -11,7 +11,7 @@ import type { IncomingStreams } from '../command/command-registry.ts'
 import type { Dialect } from '../dialect/announcement.ts'
 import type { WriteHooks } from '../dialect/native/writer.ts'
 import type { Endpoint } from '../endpoint.ts'
-import { errorText, wordsOf } from '../error/error-text.ts'
+import { errorText } from '../error/error-text.ts'
 import type { ErrorRegistry } from '../error/service-error.ts'
 import { ReceiptResult, type TrackReceipt } from '../server/receipts.ts'
 import type { Balancer, Choice } from './balancer.ts'
@@ -154,6 +154,6 @@ function inTime(error: unknown, question: unknown, receipt: Receipt, timeoutMs: 
     error instanceof ZmqRpcError && (error.code === 'TIMED_OUT' || error.code === 'NOT_YET_EXECUTED') && error.receipt === undefined
   if (!isOver || !(question instanceof ReceiptResult)) return error
   const { command, endpoint } = receipt
-  const text = `command "${command}" is on disk, and nothing came of it within ${timeoutMs} ms; ask again with its receipt (${wordsOf(error)})`
+  const text = `command "${command}" is on disk, and its result was not there within ${timeoutMs} ms; ask again with its receipt`
   return new ZmqRpcError('NOT_YET_EXECUTED', text, { command, endpoint, receipt, cause: error })
 }

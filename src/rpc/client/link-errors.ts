@@ -19,6 +19,12 @@ export class LinkErrors {
     this.#security = security
   }
 
+  /** In words, for whoever asks why nothing arrives. `refusal`: why the far end does not let us in. */
+  away(refusal: Error | undefined): string {
+    if (refusal !== undefined) return wordsOf(this.refused(undefined, refusal))
+    return `${this.#endpoint} is not connected${this.#because()}`
+  }
+
   closed(call: Call): ZmqRpcError {
     return this.#error('CLOSED', call, `${call.what} was not sent: the client is closed`)
   }

@@ -90,7 +90,7 @@ export class OwnBuffer {
     } catch (cause) {
       if (signal?.aborted) throw new ZmqRpcError('ABORTED', `nobody waits for command "${command}" any more`, { command, receipt, cause })
       if (!over.signal.aborted) throw cause
-      const text = `command "${command}" is on disk, and nothing came of it within ${timeoutMs} ms; ask again with its receipt`
+      const text = `command "${command}" is on disk, and its result was not there within ${timeoutMs} ms; ask again with its receipt`
       throw new ZmqRpcError('NOT_YET_EXECUTED', text, { command, receipt })
     } finally {
       clearTimeout(timer)

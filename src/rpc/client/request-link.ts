@@ -154,6 +154,11 @@ export class RequestLink implements PeerListener, CallCarrier {
     return this.#peer.connected && !this.#draining
   }
 
+  /** Why there is no connection, in words; undefined while there is one. */
+  get whyAway(): string | undefined {
+    return this.connected ? undefined : this.#errors.away(this.#refusal)
+  }
+
   /** Whether the far end has a buffer that keeps calls; undefined as long as it has not said so, nor otherwise. */
   get keeps(): boolean | undefined {
     return this.#keeps

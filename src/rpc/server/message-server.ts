@@ -118,6 +118,11 @@ export interface StopOptions {
 
 const STOP_OPTIONS: OptionNames<StopOptions> = { drainMs: true }
 
+/** Of a second `start`. */
+export function startedBefore(running: boolean): ZmqRpcError {
+  return new ZmqRpcError('CLOSED', running ? 'it runs already: `start` is called once' : 'it was started before: make a new one')
+}
+
 /** How long to drain. @throws ZmqRpcError BAD_OPTION */
 export function resolveDrain(options: StopOptions): number {
   checkOptions('stop', options, STOP_OPTIONS)
@@ -277,7 +282,7 @@ export abstract class MessageServer {
    * @throws ZmqRpcError CLOSED when it was started before, or is stopped meanwhile.
    */
   async start(): Promise<void> {
-    if (this.#state !== 'new') throw new ZmqRpcError('CLOSED', 'it was started before: make a new one')
+    if (this.#state !== 'new') throw startedBefore(this.running)
     this.#state = 'started'
     this.startedAt = performance.now()
     try {

@@ -47,7 +47,7 @@ export interface ReceiptReport {
   readonly state: ReceiptState
   /** Since the first of the hops accepted it, ms. */
   readonly ageMs: number
-  /** Why it failed, was given up, or why no more is known. */
+  /** Why it failed, was given up, or why no more is known; of one that waits: why nothing can be delivered now, if so. */
   readonly reason?: string
   /** The buffers that it came through, in their order. */
   readonly hops: readonly ReceiptHop[]
@@ -67,6 +67,6 @@ export interface ReceiptHop {
   readonly deliveredTo?: string
   /** Since then, ms. */
   readonly deliveredMs?: number
-  /** Why it was given up, or refused. */
+  /** Why it was given up, or refused; or why nothing can be delivered now. */
   readonly reason?: string
 }

@@ -29,6 +29,8 @@ export interface Served {
    * the command's name, the one that the caller knows, and `Service`.
    */
   readonly serviceName: string
+  /** The same for whoever registers it: of one without a name, what it is. */
+  readonly what: string
   readonly allow: Allow
   readonly limit: CommandLimit | undefined
 }
@@ -50,13 +52,13 @@ export function toRegistration(
   fallback: Allow,
 ): Registration {
   checkOptions('register', options, SERVICE_OPTIONS)
-  const { serviceName, execute } = toService(service)
+  const { serviceName, what, execute } = toService(service)
   const limit = toLimit(resolveNumber('maxConcurrent', options.maxConcurrent, Number.POSITIVE_INFINITY, 1))
   const allow = resolveAllow('allow', options.allow, fallback)
   registry.register(commandClass)
   const contract = contractOf(commandClass)
   const { name } = contract
-  return { contract, name, serviceName: serviceName || `${name}Service`, allow, limit, execute }
+  return { contract, name, serviceName: serviceName || `${name}Service`, what, allow, limit, execute }
 }
 
 export function toLimit(max: number): CommandLimit | undefined {
@@ -64,10 +66,10 @@ export function toLimit(max: number): CommandLimit | undefined {
 }
 
 /** A function need not have a name. */
-function toService(service: unknown): Pick<Registration, 'serviceName' | 'execute'> {
+function toService(service: unknown): Pick<Registration, 'serviceName' | 'what' | 'execute'> {
   if (typeof service === 'function' && !/^class\b/.test(Function.prototype.toString.call(service))) {
     const execute = service as Registration['execute']
-    return { serviceName: service.name, execute: (command, context) => execute(command, context) }
+    return { serviceName: service.name, what: service.name || 'a function', execute: (command, context) => execute(command, context) }
   }
   const candidate = service as Partial<Registration> | null | undefined
   if (typeof candidate !== 'object' || candidate === null || typeof candidate.execute !== 'function') {
@@ -79,5 +81,6 @@ function toService(service: unknown): Pick<Registration, 'serviceName' | 'execut
   }
   const found = candidate as Registration
   const className = found.constructor?.name ?? ''
-  return { serviceName: className === 'Object' ? '' : className, execute: (command, context) => found.execute(command, context) }
+  const serviceName = className === 'Object' ? '' : className
+  return { serviceName, what: serviceName || 'an object', execute: (command, context) => found.execute(command, context) }
 }

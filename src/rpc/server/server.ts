@@ -177,10 +177,10 @@ export class RpcServer extends MessageServer {
   }
 
   #add(registration: Registration | Served): void {
-    const { name, serviceName } = registration
+    const { name, what } = registration
     const known = this.#services.get(name)
     if (known !== undefined) {
-      const text = `command "${name}" has a service already (${known.serviceName}): a second one, ${serviceName}, is refused`
+      const text = `command "${name}" has a service already (${known.what}): a second one, ${what}, is refused`
       throw new ZmqRpcError('BAD_REGISTRATION', text, { command: name })
     }
     this.#services.set(name, registration)
@@ -209,7 +209,7 @@ export class RpcServer extends MessageServer {
     const { name, serviceName, maxConcurrent, allow = this.#allow } = told
     const threads = this.#threads as ServiceThreads
     const rule = allow === 'ask' ? (request: AllowRequest) => threads.ask(request) : allow
-    return { contract: contractOfThread(told), name, serviceName, limit: toLimit(maxConcurrent), allow: rule }
+    return { contract: contractOfThread(told), name, serviceName, what: serviceName, limit: toLimit(maxConcurrent), allow: rule }
   }
 
   /** Which contracts a client is told of that has just come: those of commands that it may call, as far as that is known at once. */

@@ -70,8 +70,10 @@ export class AuthRefused extends ProtocolError {
   /** True when the peer refused us, false when we refused the peer. */
   readonly byPeer: boolean
 
-  constructor(status: number, byPeer: boolean) {
-    super(byPeer ? `the peer refused the credentials (${status})` : `the peer's credentials were refused (${status})`, {}, 'AUTH_REFUSED')
+  /** `username`: of the peer, where it showed one. It comes from afar: in the text it is quoted, and what cannot be printed is escaped. */
+  constructor(status: number, byPeer: boolean, username?: string) {
+    const whose = username === undefined ? "the peer's credentials" : `the credentials of user ${JSON.stringify(username)}`
+    super(byPeer ? `the peer refused the credentials (${status})` : `${whose} were refused (${status})`, {}, 'AUTH_REFUSED')
     this.status = status
     this.byPeer = byPeer
   }
@@ -94,8 +96,8 @@ export function decodeError(data: Buffer): HandshakeStep {
 }
 
 /** We do not let the peer in. */
-export function refusal(status: 300 | 400 | 500): HandshakeStep {
-  const error = new AuthRefused(status, false)
+export function refusal(status: 300 | 400 | 500, username?: string): HandshakeStep {
+  const error = new AuthRefused(status, false, username)
   // 300 means "come again": an ERROR would end a libzmq client for good, so it hears nothing [RFC 27].
   if (status === 300) return { name: 'failed', error }
   return { name: 'failed', error, send: encodeCommand('ERROR', Buffer.from(`\x03${status}`, 'latin1')) }

@@ -54,6 +54,7 @@ export class PlainServer implements Mechanism {
   readonly asServer = true
   readonly #metadata: Buffer
   #expects: 'HELLO' | 'nothing' | 'INITIATE' = 'HELLO'
+  #username: string | undefined
 
   constructor(metadata: Buffer) {
     this.#metadata = metadata
@@ -72,6 +73,7 @@ export class PlainServer implements Mechanism {
     const [password, behind] = takeShortString(rest)
     if (behind.length > 0) throw new ProtocolError('a HELLO with something behind the password')
     this.#expects = 'nothing'
+    this.#username = username
     return { name: 'authenticate', request: { mechanism: 'PLAIN', username, password } }
   }
 
@@ -80,7 +82,7 @@ export class PlainServer implements Mechanism {
       this.#expects = 'INITIATE'
       return { name: 'continue', send: encodeCommand('WELCOME') }
     }
-    return refusal(answer.status)
+    return refusal(answer.status, this.#username)
   }
 }
 

@@ -1,6 +1,6 @@
 /** Receipts of buffers, of one's own and of proxies, alone and one behind another. */
 
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type Receipt, RpcClient, type RpcServer } from '../../../src/index.ts'
 import { nowhere } from '../../helpers/free-ports.ts'
 import { memoryDisk } from '../../helpers/memory-disk.ts'
@@ -67,6 +67,24 @@ describe('a receipt of a proxy', () => {
     expect(await ada.result(receipt)).toBe(2)
     expect(await failureOf(bob.result(receipt))).toMatchObject({ code: 'UNKNOWN_RECEIPT' })
     expect(await bob.result(await bob.submit(new Count(2), { idempotencyKey: 'same' }))).toBe(4)
+  })
+
+  it('of a command that waits says why, while the far end is not there', async () => {
+    const endpoint = await nowhere()
+    const proxy = await rpc.proxy({ req: endpoint, buffer: memoryDisk() })
+    const caller = rpc.client({ req: proxy.endpoints })
+    const receipt = await caller.submit(new Count(1))
+    const reason = expect.stringMatching(new RegExp(`^${endpoint} is not connected \\(last reason: .*ECONNREFUSED`))
+    await vi.waitFor(async () => expect(await caller.track(receipt)).toMatchObject({ state: 'waiting', reason, hops: [{ reason }] }))
+  })
+
+  it('of a command that waits says so where the far end lets nobody in', async () => {
+    const server = await served(LOCAL, [], { auth: { users: { pi: 'secret' } } })
+    const proxy = await rpc.proxy({ req: server.endpoints, credentials: { username: 'pi', password: 'wrong' }, buffer: memoryDisk() })
+    const caller = rpc.client({ req: proxy.endpoints })
+    const receipt = await caller.submit(new Count(1))
+    const reason = expect.stringContaining('does not let us in as user "pi"')
+    await vi.waitFor(async () => expect(await caller.track(receipt)).toMatchObject({ state: 'waiting', reason }))
   })
 
   it('of a command that expired says so', () =>

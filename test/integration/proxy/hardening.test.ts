@@ -43,6 +43,35 @@ describe('starting and stopping', () => {
     }
   })
 
+  it('is refused where it would call itself', () => {
+    const loops = [
+      ['tcp://*:30000', 'tcp://localhost:30000'],
+      ['tcp://127.0.0.1:30000', 'tcp://LOCALHOST:30000'],
+      ['tcp://[::1]:30000', 'tcp://[::1]:30000'],
+      ['ipc:///tmp/a.sock', 'ipc:///tmp/a.sock'],
+      ['inproc://a', 'inproc://a'],
+    ] as const
+    for (const [rep, req] of loops) {
+      const there = 'tcp://127.0.0.1:1'
+      expect(() => new RpcProxy({ rep: [LOCAL, rep], req: [there, req] }), req).toThrow(
+        `[BAD_OPTION] req leads back to the proxy itself: ${req}`,
+      )
+    }
+  })
+
+  it('is not refused where only a part is the same', async () => {
+    for (const req of ['tcp://localhost:30001', 'tcp://lab.invalid:30000', 'ipc:///tmp/a.sock']) {
+      await new RpcProxy({ rep: ['tcp://127.0.0.1:30000', 'inproc:///tmp/a.sock'], req }).stop()
+    }
+  })
+
+  it('says on a second start whether it runs', async () => {
+    const proxy = await rpc.proxy({ req: 'tcp://127.0.0.1:1' })
+    await expect(proxy.start()).rejects.toThrow('[CLOSED] it runs already')
+    await proxy.stop()
+    await expect(proxy.start()).rejects.toThrow('[CLOSED] it was started before: make a new one')
+  })
+
   it('is stopped by a second try where the first one was a mistake', async () => {
     const proxy = await rpc.proxy({ req: 'tcp://127.0.0.1:1' })
     expect(() => proxy.stop(3000 as never)).toThrow('[BAD_OPTION] stop takes an object of options, and was given a number')

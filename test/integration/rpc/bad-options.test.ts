@@ -11,6 +11,7 @@ describe('a client that is refused by its options', () => {
     ['a bad endpoint', { req: 'tcp://nowhere' }, 'req: '],
     ['a transport that is none', { req: 'http://localhost:80' }, 'req: '],
     ['a bad number', { req: 'tcp://127.0.0.1:1', timeoutMs: -1 }, 'timeoutMs is -1, not a number from 0 up'],
+    ['a number in a text', { req: 'tcp://127.0.0.1:1', timeoutMs: '5000' as never }, 'timeoutMs is "5000", not a number from 0 up'],
     ['a number that is none', { req: 'tcp://127.0.0.1:1', timeoutMs: Number.NaN }, 'timeoutMs is NaN'],
     ['no room', { req: 'tcp://127.0.0.1:1', maxQueued: 0 }, 'maxQueued is 0, not a number from 1 up'],
     [

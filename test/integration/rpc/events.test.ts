@@ -221,6 +221,8 @@ describe('connections', () => {
     await until(() => of('zmq-rpc:handshake:failed', endpoint).length > 1, 'both know')
     for (const event of of('zmq-rpc:handshake:failed'))
       expect(event).toEqual({ endpoint, remoteAddress: ADDRESS, error: expect.any(Error) })
+    const texts = of('zmq-rpc:handshake:failed', endpoint).map(({ error }) => (error as Error).message)
+    expect(texts).toContainEqual(expect.stringContaining('the credentials of user "ada" were refused (400)'))
   })
 
   it('to a server that is about to stop are told of that', async () => {

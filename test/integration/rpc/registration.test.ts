@@ -81,6 +81,11 @@ describe('what is there already is refused', () => {
     expect(error).toMatchObject({ command: 'Greet' })
   })
 
+  it('a second service without a name, which is called what it is', () => {
+    const error = refusal(Greet, () => 'second', { before: (server) => server.register(Greet, { execute: () => 'first' }) })
+    expect(error.message).toBe('[BAD_REGISTRATION] command "Greet" has a service already (an object): a second one, a function, is refused')
+  })
+
   it('the same service once more', () => {
     expect(refusal(Greet, greet, { before: (server) => server.register(Greet, greet) }).message).toContain('has a service already')
   })

@@ -139,7 +139,7 @@ describe('two connections joined in memory', () => {
         carry(ends, chance(seed), () => {})
         expect(ends[1].recorder.log).toEqual([
           'authenticate user:wrong',
-          `closed AuthRefused: the peer's credentials were refused (${status})`,
+          `closed AuthRefused: the credentials of user "user" were refused (${status})`,
         ])
         expect(ends[0].recorder.connection.state).toBe(client)
         expect(ends[0].recorder.log).toEqual(heard === 'nothing' ? [] : [`closed AuthRefused: ${heard}`])
