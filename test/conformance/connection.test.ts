@@ -323,7 +323,7 @@ describe('PLAIN', () => {
   it('case 33: a wrong password hears ERROR "400" and no WELCOME', () => {
     const recorder = server(400).hear(PLAIN_GREETING, HELLO)
     expect(recorder.said()).toEqual(bytes(SERVER_GREETING, '04 0A 05"ERROR" 03"400"'))
-    expect(closedBy(recorder)).toMatch(/credentials were refused \(400\)/)
+    expect(closedBy(recorder)).toMatch(/credentials of user "user" were refused \(400\)/)
   })
 
   it('case 34: the ERROR that libzmq misspells is a refusal, not a broken protocol', () => {
