@@ -93,6 +93,8 @@ describe('docs/start.md', () => {
     const client = start('every-second.ts', 'wrong')
     try {
       expect(shown).toContain(await client.line(/^\[AUTH_REFUSED\]/))
+      const told = await server.line(/text: '\[AUTH_REFUSED\]/)
+      expect(shown).toContain(told)
     } finally {
       await client.stop()
     }
