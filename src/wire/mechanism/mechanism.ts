@@ -105,7 +105,8 @@ export function refusal(status: 300 | 400 | 500, username?: string): HandshakeSt
 
 export function unexpected(command: Command, expected: string): ProtocolError {
   const name = command.name.slice(0, 32).replace(/[^ -~]/g, '?')
-  return new ProtocolError(`the peer sent ${name} where ${expected} belongs`)
+  const why = name === 'HELLO' && expected === 'WELCOME' ? ': both sides show a password or keys, and one of them has to ask for these' : ''
+  return new ProtocolError(`the peer sent ${name} where ${expected} belongs${why}`)
 }
 
 /**

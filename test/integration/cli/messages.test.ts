@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { OpaqueCommand, RpcClient } from '../../../src/index.ts'
-import { jsonLines, useCli } from '../../helpers/cli.ts'
+import { type Ended, jsonLines, useCli } from '../../helpers/cli.ts'
 import { freePort, nowhere } from '../../helpers/free-ports.ts'
 import { until } from '../../helpers/sockets.ts'
 
@@ -60,6 +60,45 @@ describe('snoop and publish', () => {
     expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('0 of 1 subscribers') })
   })
 
+  it('asks a publisher that shows a password, and tells of two that both show one', async () => {
+    const credentials = { username: 'pi', password: 'fruit' }
+    await using publisher = new RpcClient({ pub: 'tcp://127.0.0.1:0', credentials })
+    await publisher.ready()
+    const endpoint = publisher.publishEndpoint as string
+    const env = { ZMQ_RPC_USERNAME: 'pi', ZMQ_RPC_PASSWORD: 'fruit' }
+    const both = cli.start(['snoop', endpoint], { env })
+    await both.says(/both sides show a password.*--ask/)
+    const { stderr } = await both.interrupt()
+    expect(stderr.match(/both sides show/g)).toHaveLength(1)
+    const asking = cli.start(['snoop', endpoint, '--ask', '-c', '1'], { env })
+    await publisher.ready({ subscribers: 1, timeoutMs: 10_000 })
+    await publisher.publish(new OpaqueCommand('A', {}))
+    expect(await asking.ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/ A \{\}\n$/) })
+  })
+
+  it('asks a publisher for its key', async () => {
+    const cwd = cli.folder()
+    for (const name of ['listener', 'publisher', 'stranger']) await cli.run(['keygen', name], { cwd })
+    const endpoint = await nowhere()
+    const ask = ['--ask', '--key', 'listener.key_secret', '--allow', 'publisher=publisher.key']
+    const snoop = cli.start(['snoop', endpoint, ...ask, '-c', '1'], { cwd })
+    const publish = (name: string, ...more: string[]): Promise<Ended> =>
+      cli.run(['publish', endpoint, 'A', '--server-key', 'listener.key', '--key', `${name}.key_secret`, ...more], { cwd })
+    expect(await publish('stranger', '-t', '500ms')).toMatchObject({ code: 4 })
+    expect(await publish('publisher')).toMatchObject({ code: 0 })
+    expect(await snoop.ended).toMatchObject({ code: 0, stdout: expect.stringMatching(/ A \{\}\n$/) })
+  })
+
+  it('says what --ask needs, and what needs --ask', async () => {
+    const cases: [string[], RegExp][] = [
+      [['--ask'], /--ask for what\?/],
+      [['--allow', 'a=b'], /it needs --ask/],
+      [['--ask', '--server-key', 'x'], /--ask and --server-key do not go together/],
+    ]
+    for (const [args, text] of cases)
+      expect(await cli.run(['snoop', ':1', ...args])).toMatchObject({ code: 2, stderr: expect.stringMatching(text) })
+  })
+
   it('says why a publisher does not let it listen', async () => {
     const { endpoint } = await cli.serve()
     const snoop = cli.start(['snoop', endpoint])
@@ -72,6 +111,13 @@ describe('send and receive', () => {
   it('waits for a connection no longer than for an answer', async () => {
     const { code, stderr } = await cli.run(['send', await nowhere(), 'hello', '-t', '300ms'])
     expect({ code, stderr }).toEqual({ code: 3, stderr: expect.stringContaining('within 300 ms') })
+  })
+
+  it('tells that commands are served there, and no texts', async () => {
+    const { endpoint } = await cli.serve()
+    const { code, stderr } = await cli.run(['send', endpoint, 'hello'])
+    expect({ code, stderr }).toEqual({ code: 6, stderr: expect.stringMatching(/this serves commands, and no plain texts: zmq-rpc ls tcp/) })
+    expect(stderr).not.toContain('set_command_state')
   })
 
   it('pass texts on', async () => {
