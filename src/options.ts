@@ -48,7 +48,7 @@ function refuseUnlessUndefined(where: string, given: object, name: string, names
 const MAX_SHOWN = 100
 
 /** What kind of value it is, without the value, which may be a secret. */
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'an array'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`

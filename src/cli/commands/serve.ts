@@ -2,11 +2,22 @@
 
 import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
-import { type Endpoint, RpcServer, type RpcServerOptions, type ServicesModuleOptions } from '../../index.ts'
+import {
+  type Command,
+  type CommandClass,
+  type Endpoint,
+  RpcServer,
+  type RpcServerOptions,
+  type Service,
+  type ServiceFunction,
+  type ServiceOptions,
+  type ServicesModuleOptions,
+} from '../../index.ts'
+import { kindOf } from '../../options.ts'
+import { whyNotLoaded } from '../broken-module.ts'
 import { defineCommand } from '../command-line.ts'
 import { AUTH_OPTIONS, authOf } from '../connection.ts'
 import { EXIT } from '../exit-codes.ts'
-import { wordsOf } from '../failure.ts'
 import { startLog, VERBOSE_OPTION } from '../log.ts'
 import type { Session } from '../session.ts'
 import { untilStopped } from '../until-stopped.ts'
@@ -55,7 +66,7 @@ export const serve = defineCommand({
     using _log = startLog(session, options.verbose)
     const threads = readCount('threads', options.threads)
     const services = threads === undefined ? await load(module, session) : threaded(module, threads)
-    const server = new RpcServer({
+    const server = new WatchedServer({
       rep: rep ?? (sub === undefined ? DEFAULT_ENDPOINT : undefined),
       sub,
       auth: authOf(options, session),
@@ -66,6 +77,8 @@ export const serve = defineCommand({
       opened = await services.register(server)
       await server.start()
       await tell(server.endpoints, sub ?? [], session)
+      if (threads === undefined && !server.hasServices)
+        session.warn(`${module} has registered nothing: every command is refused. Its default export calls server.register(…)`)
       await untilStopped(session.signal, server.stopped)
     } finally {
       const { running, streams } = server.stats()
@@ -76,6 +89,21 @@ export const serve = defineCommand({
     return EXIT.done
   },
 })
+
+/** Knows whether anything was registered. */
+class WatchedServer extends RpcServer {
+  // Set when the constructor has registered what is built in.
+  hasServices = false
+
+  override register<C extends Command>(
+    commandClass: CommandClass<C>,
+    service: Service<C> | ServiceFunction<C>,
+    options?: ServiceOptions,
+  ): this {
+    this.hasServices = true
+    return super.register(commandClass, service, options)
+  }
+}
 
 /** What a module brings to its server. */
 interface Services {
@@ -96,15 +124,18 @@ async function load(module: string, session: Session): Promise<Services> {
   try {
     loaded = await import(url)
   } catch (error) {
-    throw whyNotLoaded(module, url, error as NodeJS.ErrnoException, session)
+    throw await whyNotLoaded(module, url, error as NodeJS.ErrnoException, session)
   }
   const { default: register, options = {} } = loaded
-  if (typeof register === 'function' && !/^class\b/.test(Function.prototype.toString.call(register))) {
+  if (typeof register === 'function' && !isClass(register)) {
     return { options, register: (server) => register(server, { data: undefined, index: 0 }) }
   }
-  const what =
-    register === undefined ? 'no default export' : `a default export that is ${register === null ? 'null' : `a ${typeof register}`}`
+  const what = register === undefined ? 'no default export' : `a default export that is ${isClass(register) ? 'a class' : kindOf(register)}`
   throw new UsageError(`${module} has ${what}: it must be a function that registers services, (server) => server.register(…)`)
+}
+
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }
 
 /** What the module's function returned may be something to stop or to close, or a list of such things. */
@@ -114,18 +145,6 @@ async function stopAll(opened: unknown): Promise<void> {
     const end = typeof stop === 'function' ? stop : close
     if (typeof end === 'function') await end.call(one)
   }
-}
-
-function whyNotLoaded(module: string, url: string, error: NodeJS.ErrnoException, session: Session): Error {
-  if (error.code === 'ERR_MODULE_NOT_FOUND' && error.message.includes(`'${new URL(url).pathname}'`))
-    return new UsageError(`there is no file ${module}`)
-  if (error.code === 'ERR_UNKNOWN_FILE_EXTENSION') {
-    const how = `with tsx installed, NODE_OPTIONS='--import tsx' zmq-rpc serve ${module} does`
-    return new UsageError(`Node ${process.versions.node} cannot read ${module}: TypeScript needs Node 22.18 or newer; ${how}`)
-  }
-  // It is the user's own code: where it went wrong, he wants to know.
-  if (!session.json && error.stack !== undefined) session.note(session.paintNote.dim(error.stack))
-  return new Error(`${module} could not be loaded: ${wordsOf(error)}`, { cause: error })
 }
 
 async function tell(endpoints: readonly Endpoint[], sub: readonly Endpoint[], session: Session): Promise<void> {
