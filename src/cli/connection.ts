@@ -20,9 +20,14 @@ export const CREDENTIAL_OPTIONS = {
   key: { type: 'string', value: 'FILE', text: 'has your own secret key; or ZMQ_RPC_SECRET_KEY' },
 } as const satisfies OptionTable
 
+/** `usual`: where it is not given. */
+export function timeoutOption(usual: string) {
+  return { type: 'string', short: 't', value: 'TIME', text: `for an answer: 500ms, 5s, 2m, or seconds (${usual})` } as const
+}
+
 /** For commands that connect to a server. */
 export const CLIENT_OPTIONS = {
-  timeout: { type: 'string', short: 't', value: 'TIME', text: 'for an answer: 500ms, 5s, 2m, or seconds (60s)' },
+  timeout: timeoutOption('60s'),
   'connect-timeout': { type: 'string', value: 'TIME', text: 'for a connection (5s, or what --timeout says, where that is less)' },
   ...CREDENTIAL_OPTIONS,
 } as const satisfies OptionTable
@@ -37,6 +42,9 @@ export const AUTH_OPTIONS = {
 
 const CONNECT_MS = 5000
 const ANSWER_MS = 60_000
+
+/** For the answer of a server that is asked about itself: it has that at hand, or is in trouble. */
+export const ASK_MS = 5000
 
 /** Where a program has two sides, as a proxy has, its options and variables end so. */
 export type Side = '' | '_incoming' | '_outgoing'
@@ -171,9 +179,9 @@ export async function withClient<R>(
   options: ClientValues,
   session: Session,
   use: (client: RpcClient) => Promise<R>,
-  more: Partial<RpcClientOptions> = {},
+  { timeoutMs: usualMs = ANSWER_MS, ...more }: Partial<RpcClientOptions> = {},
 ): Promise<R> {
-  const timeoutMs = readDuration('timeout', options.timeout) ?? ANSWER_MS
+  const timeoutMs = readDuration('timeout', options.timeout) ?? usualMs
   const connectMs = connectMsOf(options)
   const client = new RpcClient({ req: endpoint, credentials: credentialsOf(options, session), timeoutMs, ...more })
   const close = (): void => void client.close()

@@ -51,7 +51,8 @@ export function readOwnEndpoint(given: string): string {
 /** How long ago, for people. */
 export function showAge(ms: number): string {
   const [unit, name] = AGES.find(([least]) => ms >= 2 * least) ?? [1000, 'seconds']
-  return `${Math.floor(ms / unit)} ${name}`
+  const count = Math.floor(ms / unit)
+  return `${count} ${count === 1 ? name.slice(0, -1) : name}`
 }
 
 const AGES: readonly (readonly [ms: number, name: string])[] = [

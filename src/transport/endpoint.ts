@@ -72,7 +72,7 @@ export function originOf(remoteAddress: string): string | undefined {
 }
 
 function parseTcp(endpoint: string, rest: string, use: 'bind' | 'connect'): TcpAddress {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]/]+)):(\*|\d{1,5})$/.exec(rest)
+  const match = /^(?:\[([^\]]+)\]|([^:[\]/]+)):(\*|\d+)$/.exec(rest)
   if (match === null) throw invalid(endpoint, "a tcp endpoint is 'tcp://host:port', with an IPv6 address in brackets")
   const [, bracketed, plain = '', portText = ''] = match
   if (bracketed !== undefined && !isIP(bracketed.replace(/%.*$/, ''))) throw invalid(endpoint, 'brackets are for an IPv6 address')

@@ -2,7 +2,7 @@
 
 import { Health, OpaqueCommand, RemoteError, type RpcClient, ZmqRpcError } from '../../index.ts'
 import { defineCommand } from '../command-line.ts'
-import { CLIENT_OPTIONS, withClient } from '../connection.ts'
+import { ASK_MS, CLIENT_OPTIONS, timeoutOption, withClient } from '../connection.ts'
 import { EXIT, type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { readJson } from '../json.ts'
 import { Latencies } from '../latencies.ts'
@@ -21,6 +21,7 @@ export const bench = defineCommand({
     concurrency: { type: 'string', short: 'c', value: 'N', text: 'calls under way at a time, on one connection (100)' },
     warmup: { type: 'string', value: 'TIME', text: 'before it measures (1s)' },
     ...CLIENT_OPTIONS,
+    timeout: timeoutOption('60s; 5s without COMMAND'),
   },
   details: [
     'Without COMMAND it is the question how the server is doing, which every server of this package answers; one of pyzmqrpc3 is asked for a command that it does not have, and its refusal is the answer. With COMMAND, that is really carried out, again and again.',
@@ -55,7 +56,7 @@ export const bench = defineCommand({
           : show(req, command, concurrency, measured, session))
         return measured.latencies.count > 0 ? EXIT.done : measured.lastFailure
       },
-      { maxQueued: Math.max(1000, concurrency), retry: false },
+      { maxQueued: Math.max(1000, concurrency), retry: false, ...(name === undefined && { timeoutMs: ASK_MS }) },
     )
   },
 })

@@ -1,7 +1,7 @@
 /** `zmq-rpc doctor`: why does it not answer? */
 
 import { defineCommand } from '../command-line.ts'
-import { CREDENTIAL_OPTIONS, credentialsOf } from '../connection.ts'
+import { ASK_MS, CREDENTIAL_OPTIONS, credentialsOf } from '../connection.ts'
 import { diagnose, type Step } from '../diagnosis.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import type { Session } from '../session.ts'
@@ -24,7 +24,7 @@ export const doctor = defineCommand({
   ],
   async run({ options, positionals: [given = '', command] }, session) {
     const endpoint = readEndpoint(given)
-    const timeoutMs = readDuration('timeout', options.timeout) ?? 5000
+    const timeoutMs = readDuration('timeout', options.timeout) ?? ASK_MS
     const credentials = credentialsOf(options, session)
     const steps: Step[] = []
     for await (const step of diagnose({ endpoint, credentials, command, timeoutMs, signal: session.signal })) {

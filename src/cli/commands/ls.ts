@@ -2,8 +2,8 @@
 
 import { ERROR_CODES, ListServices, RemoteError, type RpcClient, type ServerDescription, type ServiceDescription } from '../../index.ts'
 import { defineCommand } from '../command-line.ts'
-import { CLIENT_OPTIONS, withClient } from '../connection.ts'
-import { EXIT } from '../exit-codes.ts'
+import { ASK_MS, CLIENT_OPTIONS, timeoutOption, withClient } from '../connection.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { printable } from '../json.ts'
 import { schemaText } from '../schema-text.ts'
 import type { Session } from '../session.ts'
@@ -13,7 +13,7 @@ export const ls = defineCommand({
   summary: 'show what a server serves',
   usage: 'ENDPOINT [COMMAND...]',
   positionals: [1, 1000],
-  options: CLIENT_OPTIONS,
+  options: { ...CLIENT_OPTIONS, timeout: timeoutOption('5s') },
   details: [
     'Shows the commands that you may call, the fields of each and what it answers; of those that are named, the whole schema with --json.',
     'A server of pyzmqrpc3 cannot tell what it serves.',
@@ -23,7 +23,7 @@ export const ls = defineCommand({
     [`zmq-rpc ls localhost:30000 --json | jq -r '.services[].name'`, 'the names alone'],
   ],
   run({ options, positionals: [endpoint = '', ...names] }, session) {
-    return withClient(readEndpoint(endpoint), options, session, async (client) => {
+    const list = async (client: RpcClient): Promise<ExitCode> => {
       const description = await ask(client, names, session.signal)
       const unknown = names.filter((name) => !description.services.some((service) => service.name === name))
       if (session.json) await session.data(description)
@@ -31,7 +31,8 @@ export const ls = defineCommand({
       if (unknown.length === 0) return EXIT.done
       session.note(`${session.paintNote.red('error:')} not served, or not to you: ${unknown.map(printable).join(', ')}`)
       return EXIT.remoteError
-    })
+    }
+    return withClient(readEndpoint(endpoint), options, session, list, { timeoutMs: ASK_MS })
   },
 })
 

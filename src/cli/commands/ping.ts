@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Health, type HealthReport, RemoteError, RpcClient, ZmqRpcError } from '../../index.ts'
 import { defineCommand } from '../command-line.ts'
-import { CREDENTIAL_OPTIONS, credentialsOf } from '../connection.ts'
+import { ASK_MS, CREDENTIAL_OPTIONS, credentialsOf } from '../connection.ts'
 import { EXIT, type ExitCode, exitCodeOf } from '../exit-codes.ts'
 import { wordsOf } from '../failure.ts'
 import type { Session } from '../session.ts'
@@ -31,7 +31,7 @@ export const ping = defineCommand({
     const req = readEndpoint(endpoint)
     const count = readCount('count', options.count, 0) ?? 4
     const intervalMs = readDuration('interval', options.interval) ?? 1000
-    const timeoutMs = readDuration('timeout', options.timeout) ?? 5000
+    const timeoutMs = readDuration('timeout', options.timeout) ?? ASK_MS
     await using client = new RpcClient({ req, credentials: credentialsOf(options, session), timeoutMs, retry: false })
     session.signal.addEventListener('abort', () => void client.close())
     const tally = new Tally()

@@ -98,9 +98,33 @@ async function change(
         ? `${there.length} ${there.length === 1 ? 'waits' : 'wait'} again, behind all others`
         : `${there.length} forgotten`,
     )
-  if (missing.length === 0) return EXIT.done
-  if (!session.json) session.note(`${session.paintNote.red('error:')} not among those that were given up: ${missing.join(', ')}`)
-  return EXIT.failed
+  if (!session.json) await tellOthers(folder, action, missing, there.length === 0, session)
+  return missing.length === 0 ? EXIT.done : EXIT.failed
+}
+
+/** Of what was not given up: whether it waits. */
+async function tellOthers(
+  folder: BufferFolder,
+  action: 'retry' | 'drop',
+  missing: readonly number[],
+  nothingDone: boolean,
+  session: Session,
+): Promise<void> {
+  const waiting: number[] = []
+  if (missing.length > 0) for await (const { seq } of folder.waiting()) if (missing.includes(seq)) waiting.push(seq)
+  const unknown = missing.filter((seq) => !waiting.includes(seq))
+  const error = session.paintNote.red('error:')
+  if (unknown.length > 0) session.note(`${error} not among those that were given up: ${unknown.join(', ')}`)
+  if (waiting.length > 0) session.note(`${error} not given up, but waiting: ${waiting.join(', ')}`)
+  const { live } = folder.counts
+  if (waiting.length === 0 && (missing.length > 0 || !nothingDone || live === 0)) return
+  const text =
+    action === 'retry'
+      ? 'what waits is delivered as soon as that is possible'
+      : 'what waits cannot be taken back: whoever sent it was promised that it is carried out. It is given up when its time (ttl) is over'
+  session.note(
+    session.paintNote.dim(waiting.length > 0 ? `  ${text}` : `nothing was given up; ${live} ${live === 1 ? 'waits' : 'wait'}: ${text}`),
+  )
 }
 
 function asData({ message, ageMs, ...kept }: BufferedCommand): object {

@@ -1,9 +1,9 @@
 /** `zmq-rpc result`: what came of a command that was submitted. */
 
-import type { Receipt, ReceiptReport } from '../../index.ts'
-import { defineCommand } from '../command-line.ts'
-import { CLIENT_OPTIONS, withClient } from '../connection.ts'
-import { EXIT } from '../exit-codes.ts'
+import type { Receipt, ReceiptReport, RpcClient } from '../../index.ts'
+import { defineCommand, quoted } from '../command-line.ts'
+import { ASK_MS, CLIENT_OPTIONS, timeoutOption, withClient } from '../connection.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { readInput } from '../input.ts'
 import { printable, readJson } from '../json.ts'
 import { showResult } from '../result.ts'
@@ -17,6 +17,7 @@ export const result = defineCommand({
   positionals: [0, 1],
   options: {
     ...CLIENT_OPTIONS,
+    timeout: timeoutOption('60s; with --track 5s'),
     track: { type: 'boolean', text: 'show where it is now, and do not wait for its end' },
     endpoint: { type: 'string', value: 'ENDPOINT', text: 'where to ask, if not where it was submitted' },
     raw: { type: 'boolean', short: 'r', text: 'write strings as they are, without quotes' },
@@ -30,14 +31,17 @@ export const result = defineCommand({
   ],
   async run({ options, positionals: [given] }, session) {
     if (given === undefined && process.stdin.isTTY) throw new UsageError('RECEIPT is missing')
+    if (given !== undefined && !given.trimStart().startsWith('{'))
+      throw new UsageError(`${quoted(given)} is no receipt: it takes that itself, or reads it from stdin: zmq-rpc result < receipt.json`)
     const receipt = readReceipt(given ?? (await readInput(session.signal)))
     const endpoint = options.endpoint ?? receipt.endpoint
     if (endpoint === undefined) throw new UsageError('the receipt does not say where to ask: --endpoint does')
-    return withClient(readEndpoint(endpoint), options, session, async (client) => {
+    const ask = async (client: RpcClient): Promise<ExitCode> => {
       if (options.track) await showReport(await client.track(receipt, { signal: session.signal }), session)
       else await showResult(await client.result(receipt, { signal: session.signal }), session, options.raw === true)
       return EXIT.done
-    })
+    }
+    return withClient(readEndpoint(endpoint), options, session, ask, options.track ? { timeoutMs: ASK_MS } : {})
   },
 })
 

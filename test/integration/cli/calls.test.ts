@@ -1,5 +1,7 @@
 /** `call`, `ls`, `ping` and `serve`: real processes of the built command line. */
 
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { jsonLines, useCli } from '../../helpers/cli.ts'
 import { nowhere } from '../../helpers/free-ports.ts'
@@ -73,6 +75,8 @@ describe('call', () => {
       [[endpoint], 2, /COMMAND is missing/],
       [['tcp://', 'Greet'], 2, /endpoint/],
       [['localhost', 'Greet'], 2, /"localhost" is no endpoint: write HOST:PORT/],
+      [['localhost:300000', 'Greet'], 2, /a port is 1 to 65535[\s\S]*zmq-rpc call --help/],
+      [['http://localhost:1', 'Greet'], 2, /Protocol not supported[\s\S]*zmq-rpc call --help/],
       [['30000', 'Greet'], 2, /"30000" is a port: did you mean :30000\?/],
     ]
     for (const [args, code, text] of cases) {
@@ -120,6 +124,14 @@ describe('call', () => {
 })
 
 describe('ls', () => {
+  it('waits 5 s for a proxy whose server is away', async () => {
+    const proxy = cli.start(['proxy', '--rep', 'tcp://127.0.0.1:0', '--req', await nowhere()])
+    const [, front = ''] = await proxy.says(/passing on from (\S+) to/)
+    const start = performance.now()
+    expect(await cli.run(['ls', front])).toMatchObject({ stdout: '', stderr: expect.stringContaining('could not pass it on') })
+    expect(performance.now() - start).toBeLessThan(30_000)
+  }, 70_000)
+
   it('shows the commands, their fields and what they are for', async () => {
     const { endpoint } = await cli.serve()
     const { code, stdout } = await cli.run(['ls', endpoint])
@@ -218,10 +230,50 @@ describe('serve', () => {
     expect(stderr).toMatch(/TypeScript needs Node|no default export|could not be loaded/)
   })
 
-  it('tells a port that is taken', async () => {
+  it('tells in which file, and on which line, it cannot be read, and what a forgotten .js was meant to be', async () => {
+    const folder = cli.folder()
+    const files = {
+      'package.json': '{"type":"module"}',
+      'broken.js': 'export const b = {\n  x: 1\n',
+      'imports-broken.js': `import { b } from './broken.js'\nexport default () => b\n`,
+      'whole.js': 'export const c = 1\n',
+      'no-end.js': `import { c } from './whole'\nexport default () => c\n`,
+      'wrong-name.js': `import { d } from './whole.js'\nexport default () => d\n`,
+    }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+    const cases: [string, RegExp][] = [
+      ['broken.js', /error: broken\.js could not be loaded: Unexpected end of input, in \S+broken\.js:3$/m],
+      ['imports-broken.js', /error: imports-broken\.js could not be loaded: Unexpected end of input, in \S+\Wbroken\.js:3$/m],
+      ['no-end.js', /error: no-end\.js could not be loaded: .*did you mean to import whole\.js\?/],
+      ['wrong-name.js', /error: wrong-name\.js could not be loaded: .*'d', in \S+wrong-name\.js:1$/m],
+    ]
+    for (const [module, text] of cases) {
+      expect(await cli.run(['serve', module], { cwd: folder })).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(text) })
+    }
+  })
+
+  it('warns when nothing is registered', async () => {
+    const folder = cli.folder()
+    writeFileSync(join(folder, 'empty.mjs'), 'export default () => {}\n')
+    const server = cli.start(['serve', 'empty.mjs', '--rep', 'tcp://127.0.0.1:0'], { cwd: folder })
+    await server.says(/empty\.mjs has registered nothing/)
+    expect(await server.interrupt()).toMatchObject({ code: 0, stdout: expect.stringContaining('listening on') })
+    const { server: other } = await cli.serve()
+    expect(await other.interrupt()).toMatchObject({ stderr: '' })
+  })
+
+  it('and others that bind tell a port that is taken, an address that is not of this machine, and who connects to it', async () => {
     const { endpoint } = await cli.serve()
-    const second = await cli.run(['serve', new URL('services.js', import.meta.url).pathname, '--rep', endpoint])
-    expect(second).toMatchObject({ code: 1, stderr: expect.stringContaining('Address already in use') })
+    const module = new URL('services.js', import.meta.url).pathname
+    const elsewhere = 'tcp://192.0.2.7:30001'
+    const cases: [string[], RegExp][] = [
+      [['serve', module, '--rep', endpoint], /Address already in use[\s\S]*clients connect to it; another program has this address/],
+      [['publish', endpoint, 'X'], /Address already in use[\s\S]*publish binds here, and listeners connect to it/],
+      [['publish', elsewhere, 'X'], /Cannot assign[\s\S]*give it an address of this machine; :30001 is that port on all/],
+      [['receive', elsewhere], /Cannot assign[\s\S]*receive binds here, and senders connect to it: give it an address of this machine/],
+      [['proxy', '--rep', elsewhere, '--req', endpoint], /Cannot assign[\s\S]*proxy binds here, and clients connect to it/],
+    ]
+    for (const [args, text] of cases) expect(await cli.run(args), args[0]).toMatchObject({ code: 1, stderr: expect.stringMatching(text) })
   })
 })
 

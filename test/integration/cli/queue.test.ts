@@ -26,9 +26,12 @@ describe('a proxy with a buffer', () => {
     const first = await proxy(server, buffer)
     const call = await cli.run(['call', first.front, 'Echo', '{"value": [12345678901234567890, "\\u001b[31m"]}', '--timeout', '1s'])
     expect(call).toMatchObject({ code: 5, stdout: '', stderr: expect.stringMatching(/is on disk[\s\S]*nothing has to be sent again/) })
+    const receipt = /zmq-rpc result '(.*)'/.exec(call.stderr)?.[1] as string
+    const asked = await cli.run(['result', receipt, '--track', '--json'])
+    expect(asked).toMatchObject({ code: 0, stdout: expect.stringContaining('"state":"waiting"') })
     expect(await cli.run(['queue', 'ls', buffer])).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/^ +1 {2}Echo \{"value":\[12345678901234567890,"\\u001b\[31m"\]\} {2}\(\d+ seconds old\)\n$/),
+      stdout: expect.stringMatching(/^ +1 {2}Echo \{"value":\[12345678901234567890,"\\u001b\[31m"\]\} {2}\(\d+ seconds? old\)\n$/),
       stderr: expect.stringContaining('1 waiting, 0 given up'),
     })
     await first.process.kill()
@@ -56,7 +59,30 @@ describe('a proxy with a buffer', () => {
     expect(await cli.run(['queue', 'drop', buffer, '--all'])).toMatchObject({ code: 0, stdout: '1 forgotten\n' })
     expect(await cli.run(['queue', 'drop', buffer, '2'])).toMatchObject({ code: 1, stderr: expect.stringContaining('not among those') })
     expect(await kept(buffer, '--dead')).toEqual([])
+    const [waiting] = await kept(buffer)
+    expect(await cli.run(['queue', 'drop', buffer, String(waiting?.seq)])).toMatchObject({
+      code: 1,
+      stdout: '0 forgotten\n',
+      stderr: expect.stringMatching(/not given up, but waiting: \d+\n.*cannot be taken back/),
+    })
+    expect(await cli.run(['queue', 'drop', buffer, '--all'])).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/nothing was given up; 1 waits: what waits cannot be taken back/),
+    })
     expect(await kept(buffer)).toHaveLength(1)
+  })
+})
+
+describe('a call that was not carried out in time', () => {
+  it('gives its receipt as JSON, which result reads', async () => {
+    const { front } = await proxy(await nowhere(), join(cli.folder(), 'buffer'))
+    const { code, stderr } = await cli.run(['call', front, 'Echo', '--timeout', '500ms', '--json'])
+    const [{ error }] = jsonLines(stderr) as [{ error: { receipt: object } }]
+    expect({ code, error }).toMatchObject({ code: 5, error: { receipt: { id: expect.any(String), command: 'Echo', endpoint: front } } })
+    expect(await cli.run(['result', '--track'], { input: JSON.stringify(error.receipt) })).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^waiting/),
+    })
   })
 })
 
@@ -81,6 +107,12 @@ describe('submit and result', () => {
     expect(await cli.run(['submit', endpoint, 'Greet'])).toMatchObject({
       code: 6,
       stderr: expect.stringContaining('zmq-rpc proxy --buffer'),
+    })
+    expect(await cli.run(['result', 'receipt.json'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(
+        '"receipt.json" is no receipt: it takes that itself, or reads it from stdin: zmq-rpc result < receipt.json',
+      ),
     })
     expect(await cli.run(['result', '{}'])).toMatchObject({ code: 2, stderr: expect.stringContaining('no receipt') })
   })

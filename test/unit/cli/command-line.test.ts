@@ -4,7 +4,7 @@ import { COMMANDS } from '../../../src/cli/commands.ts'
 import { EXIT, exitCodeOf } from '../../../src/cli/exit-codes.ts'
 import { helpOf, overview } from '../../../src/cli/help.ts'
 import { UsageError } from '../../../src/cli/usage-error.ts'
-import { readCount, readDuration, readEndpoint, readOwnEndpoint, readPairs, showMs } from '../../../src/cli/values.ts'
+import { readCount, readDuration, readEndpoint, readOwnEndpoint, readPairs, showAge, showMs } from '../../../src/cli/values.ts'
 import { ERROR_CODES, type ErrorCode, RemoteError, SocketError, ZmqRpcError } from '../../../src/index.ts'
 
 const TABLE = {
@@ -85,6 +85,16 @@ describe('values', () => {
     [12_345, '12.3 s'],
   ])('%d ms is shown as %s', (ms, shown) => {
     expect(showMs(ms)).toBe(shown)
+  })
+
+  it.each([
+    [999, '0 seconds'],
+    [1999, '1 second'],
+    [119_000, '119 seconds'],
+    [120_000, '2 minutes'],
+    [7_200_000, '2 hours'],
+  ])('%d ms ago are %s', (ms, shown) => {
+    expect(showAge(ms)).toBe(shown)
   })
 })
 
