@@ -63,7 +63,7 @@ const COME: Readonly<Record<string, string>> = { publish: 'listeners', receive: 
 /** Where others connect to, this machine has to have. */
 function howToBind({ code, address = '' }: SocketError, name: string): string {
   const what = `${name} binds here, and ${COME[name] ?? 'clients'} connect to it`
-  if (code === 'EADDRINUSE') return `${what}; another program has this address: end that one, or take another port`
+  if (code === 'EADDRINUSE') return what
   const port = /:(\d+|\*)$/.exec(address)?.[1] ?? '30000'
   return `${what}: give it an address of this machine; :${port} is that port on all of them`
 }

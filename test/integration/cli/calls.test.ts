@@ -267,7 +267,7 @@ describe('serve', () => {
     const module = new URL('services.js', import.meta.url).pathname
     const elsewhere = 'tcp://192.0.2.7:30001'
     const cases: [string[], RegExp][] = [
-      [['serve', module, '--rep', endpoint], /Address already in use[\s\S]*clients connect to it; another program has this address/],
+      [['serve', module, '--rep', endpoint], /Address already in use[\s\S]*serve binds here, and clients connect to it/],
       [['publish', endpoint, 'X'], /Address already in use[\s\S]*publish binds here, and listeners connect to it/],
       [['publish', elsewhere, 'X'], /Cannot assign[\s\S]*give it an address of this machine; :30001 is that port on all/],
       [['receive', elsewhere], /Cannot assign[\s\S]*receive binds here, and senders connect to it: give it an address of this machine/],
