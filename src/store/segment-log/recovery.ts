@@ -221,10 +221,17 @@ class Recovery {
     const { known, readOnly } = this.#options
     if (readOnly && this.#isLast) return undefined
     const tail = await judgeTail(this.#file, this.#from(FILE_HEADER_BYTES, this.#firstSeq), end, this.#isLast)
-    if (tail.name !== 'end') return tail
+    if (tail.name === 'damaged') return tail
     const isShort = known !== undefined && this.#segment.count < known.count
+    if (this.#isLast) {
+      // What was sealed had been synced: that it is not there is no tail that was never written to its end.
+      const sealedTo = isShort ? known.seal?.end : undefined
+      if (sealedTo === undefined) return tail.name === 'torn' ? tail : undefined
+      return { name: 'damaged', resume: undefined, bytes: Math.max(0, Math.min(sealedTo, this.#size) - end.offset) }
+    }
+    if (tail.name === 'torn') return tail
     // Only the last one ends in zeros: before another is begun, they are cut off.
-    if (this.#isLast || (end.offset === this.#size && !isShort)) return undefined
+    if (end.offset === this.#size && !isShort) return undefined
     return { name: 'damaged', resume: undefined, bytes: this.#size - end.offset }
   }
 
@@ -237,8 +244,8 @@ class Recovery {
 
   /** Puts damaged bytes aside. Returns where records go on. */
   async #quarantine(end: ScanEnd, tail: Extract<Tail, { name: 'damaged' }>): Promise<{ offset: number; seq: number } | undefined> {
-    const { quarantine, readOnly, nextFirstSeq, leastNextSeq } = this.#options
-    const nextSeq = tail.resume?.seq ?? nextFirstSeq ?? Math.max(leastNextSeq, end.seq + 1)
+    const { quarantine, readOnly, nextFirstSeq, leastNextSeq, known } = this.#options
+    const nextSeq = tail.resume?.seq ?? nextFirstSeq ?? Math.max(leastNextSeq, end.seq + 1, this.#firstSeq + (known?.count ?? 0))
     if (!quarantine && !readOnly) throw this.#corrupt(end.offset, end.seq, nextSeq - 1)
     const missing = nextSeq - end.seq
     const until = tail.resume?.offset ?? end.offset + Math.max(RECORD_OVERHEAD_BYTES, tail.bytes)
