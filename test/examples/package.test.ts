@@ -9,6 +9,8 @@ import { makeProject, type Pack, type Project, pack, ROOT } from './project.ts'
 
 /** It is installed on devices over slow lines. CONTRIBUTING.md says how large it is. */
 const MOST_PACKED_BYTES = 1_000_000
+/** With the sources, and the maps to them: what it takes of a small device's card. */
+const MOST_UNPACKED_BYTES = 4_500_000
 
 const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
   exports: Record<string, string | { types: string; default: string }>
@@ -108,7 +110,7 @@ describe('what is published', () => {
 
   it('is small', () => {
     expect(packed.size).toBeLessThan(MOST_PACKED_BYTES)
-    expect(packed.unpackedSize).toBeLessThan(4 * MOST_PACKED_BYTES)
+    expect(packed.unpackedSize).toBeLessThan(MOST_UNPACKED_BYTES)
   })
 
   it('is what runs, its types, its sources, and what people read', () => {
