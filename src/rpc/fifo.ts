@@ -50,6 +50,8 @@ export class Fifo<T extends object> implements Iterable<T> {
     if (place === undefined) return false
     place.item = undefined
     this.#placeOf.delete(item)
+    // Nobody may come for long.
+    if (this.size === 0 && this.#places.length >= EMPTY_PLACES) this.#closeRanks()
     return true
   }
 
